@@ -1,0 +1,32 @@
+/// Hex, base64, hashes of short texts and percent encoding, as the wire formats need them.
+#pragma once
+
+#include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/status.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace milvus_backup {
+
+std::string HexEncode(ByteView bytes);
+/// Standard alphabet with padding (RFC 4648 §4).
+std::string Base64Encode(ByteView bytes);
+Result<std::string> Base64Decode(std::string_view text);
+
+using Sha256Digest = std::array<std::byte, 32>;
+using Md5Digest = std::array<std::byte, 16>;
+Sha256Digest Sha256(ByteView bytes);
+Sha256Digest HmacSha256(ByteView key, std::string_view text);
+Md5Digest Md5(ByteView bytes);
+
+/// Percent-encode everything outside `A-Za-z0-9-_.~`, upper-case hex; `/` stays when `keep_slash`.
+/// The rule of AWS signature version 4, used for the wire as well.
+std::string PercentEncode(std::string_view text, bool keep_slash);
+/// Decode `%XX`; a broken escape is kept as it stands. `+` is decoded to a blank when
+/// `plus_is_space` (the form encoding some servers use in listings).
+std::string PercentDecode(std::string_view text, bool plus_is_space = false);
+
+}  // namespace milvus_backup

@@ -1,0 +1,56 @@
+/// Logging: one sink set per program, key=value texts. Thread-safe after Configure.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace milvus_backup::log {
+
+enum class Level { kDebug, kInfo, kWarn, kError };
+
+struct Options {
+  Level level = Level::kInfo;
+  /// Also write to stderr.
+  bool console = true;
+  /// Log file; empty means none. Directories are created.
+  std::string path;
+  /// Size at which the file is rotated, MiB.
+  uint64_t max_size_mib = 300;
+  /// Rotated files kept; 0 keeps 10.
+  uint64_t max_backups = 0;
+};
+
+/// `debug`, `info`, `warn`, `error`, `panic`, `fatal`; the last two mean error.
+Result<Level> ParseLevel(std::string_view text);
+
+/// Set the sinks. Called once, before other threads start. Fails when the file cannot be opened.
+Status Configure(const Options& options);
+
+bool Enabled(Level level);
+void Write(Level level, std::string_view text);
+
+template <typename... Args>
+void Debug(fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kDebug))
+    Write(Level::kDebug, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Info(fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kInfo)) Write(Level::kInfo, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Warn(fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kWarn)) Write(Level::kWarn, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Error(fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kError))
+    Write(Level::kError, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace milvus_backup::log

@@ -1,0 +1,116 @@
+/// The calls of a Milvus server that backup and restore need. Thread-safe; every call blocks until
+/// its reply, the deadline or a stop. Only what is retriable is retried: UNAVAILABLE once the
+/// server has answered before, RESOURCE_EXHAUSTED and rate limits. Errors carry Origin::kMilvus.
+///
+/// Error codes callers may act on: kNotFound (collection, partition, index, database absent),
+/// kUnimplemented (the server is too old for the call), kUnauthenticated and kPermissionDenied
+/// (user or password), kUnavailable (no server at the address; the first call is not retried).
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/secret.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/milvus/types.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::milvus {
+
+enum class TlsMode { kDisabled = 0, kServer = 1, kMutual = 2 };
+
+struct ClientOptions {
+  std::string address = "localhost";
+  int port = 19530;
+  /// Sent on every call when user or password is not empty.
+  std::string user;
+  Secret password;
+  TlsMode tls_mode = TlsMode::kDisabled;
+  /// PEM file of the authority that signed the server's certificate; empty uses the system's.
+  std::string ca_cert_path;
+  /// Name to verify instead of the address; empty means the address.
+  std::string server_name;
+  /// PEM files for TlsMode::kMutual; without both the mode falls back to kServer.
+  std::string mtls_cert_path;
+  std::string mtls_key_path;
+  /// Deadline of one attempt of an ordinary call.
+  std::chrono::milliseconds call_timeout{30000};
+  /// How long to wait for the first connection before the server counts as unreachable.
+  std::chrono::milliseconds connect_timeout{1500};
+
+  /// kInvalidArgument (Origin::kConfig) naming the key at fault.
+  Status Validate() const;
+};
+
+class Client {
+ public:
+  Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  virtual ~Client() = default;
+
+  /// `host:port`, for messages.
+  virtual const std::string& endpoint() const = 0;
+  /// As the server reports it, for example `v2.3.5-lite`; asked once at Connect.
+  virtual const std::string& server_version() const = 0;
+  /// False on servers before 2.2.9, which know only the database `default`.
+  virtual bool has_databases() const = 0;
+
+  virtual Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) = 0;
+  virtual Status CreateDatabase(const CallContext& ctx, const std::string& db) = 0;
+
+  virtual Result<std::vector<std::string>> ListCollections(const CallContext& ctx,
+                                                           const std::string& db) = 0;
+  virtual Result<bool> HasCollection(const CallContext& ctx, const std::string& db,
+                                     const std::string& collection) = 0;
+  virtual Result<Collection> DescribeCollection(const CallContext& ctx, const std::string& db,
+                                                const std::string& collection) = 0;
+  virtual Status CreateCollection(const CallContext& ctx,
+                                  const CreateCollectionRequest& request) = 0;
+  virtual Status DropCollection(const CallContext& ctx, const std::string& db,
+                                const std::string& collection) = 0;
+
+  virtual Result<std::vector<Partition>> ListPartitions(const CallContext& ctx,
+                                                        const std::string& db,
+                                                        const std::string& collection) = 0;
+  virtual Status CreatePartition(const CallContext& ctx, const std::string& db,
+                                 const std::string& collection, const std::string& partition) = 0;
+
+  /// Empty when the collection has no index.
+  virtual Result<std::vector<Index>> ListIndexes(const CallContext& ctx, const std::string& db,
+                                                 const std::string& collection) = 0;
+  virtual Status CreateIndex(const CallContext& ctx, const std::string& db,
+                             const std::string& collection, const Index& index) = 0;
+
+  virtual Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
+                                         const std::string& collection) = 0;
+
+  /// Seal the growing segments of a collection. Rate limits are waited for.
+  virtual Result<FlushTicket> Flush(const CallContext& ctx, const std::string& db,
+                                    const std::string& collection) = 0;
+  /// Whether everything the ticket names has reached storage. Error replies are errors.
+  virtual Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
+                                 const std::string& collection, const FlushTicket& ticket) = 0;
+  /// Segments that are in storage.
+  virtual Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx,
+                                                              const std::string& db,
+                                                              const std::string& collection) = 0;
+
+  /// Returns the id of the import task. Never retried after the request may have been taken.
+  virtual Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) = 0;
+  virtual Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
+                                           int64_t task_id) = 0;
+  /// Newest tasks of a collection; empty name means all.
+  virtual Result<std::vector<ImportTask>> ListImportTasks(const CallContext& ctx,
+                                                          const std::string& db,
+                                                          const std::string& collection) = 0;
+};
+
+/// Connect, learn version and features. Fails within `connect_timeout` when nothing listens, at
+/// once when user or password is refused.
+Result<std::unique_ptr<Client>> Connect(const CallContext& ctx, const ClientOptions& options);
+
+}  // namespace milvus_backup::milvus

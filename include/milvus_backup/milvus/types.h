@@ -1,0 +1,176 @@
+/// Milvus' own objects as plain data, free of protobuf: schema, index, segment, import. Names and
+/// meanings follow the Milvus API; numbers of enumerations are the API's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::milvus {
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+  friend bool operator==(const KeyValue&, const KeyValue&) = default;
+};
+
+/// schema.DataType
+namespace data_type {
+inline constexpr int32_t kInt64 = 5;
+inline constexpr int32_t kVarChar = 21;
+inline constexpr int32_t kArray = 22;
+inline constexpr int32_t kJson = 23;
+inline constexpr int32_t kBinaryVector = 100;
+inline constexpr int32_t kFloatVector = 101;
+inline constexpr int32_t kArrayOfVector = 106;
+/// True for every vector type, including array of vector.
+constexpr bool IsVector(int32_t type) { return type >= kBinaryVector && type <= kArrayOfVector; }
+}  // namespace data_type
+
+struct FieldSchema {
+  int64_t field_id = 0;
+  std::string name;
+  bool is_primary_key = false;
+  std::string description;
+  int32_t data_type = 0;
+  std::vector<KeyValue> type_params;
+  std::vector<KeyValue> index_params;
+  bool auto_id = false;
+  int32_t element_type = 0;
+  bool is_dynamic = false;
+  bool is_partition_key = false;
+  bool is_clustering_key = false;
+  bool nullable = false;
+  bool is_function_output = false;
+  /// Serialized schema.ValueField; none when the field has no default.
+  std::optional<std::string> default_value;
+  friend bool operator==(const FieldSchema&, const FieldSchema&) = default;
+};
+
+struct FunctionSchema {
+  std::string name;
+  int64_t id = 0;
+  std::string description;
+  int32_t type = 0;
+  std::vector<std::string> input_field_names;
+  std::vector<int64_t> input_field_ids;
+  std::vector<std::string> output_field_names;
+  std::vector<int64_t> output_field_ids;
+  std::vector<KeyValue> params;
+  friend bool operator==(const FunctionSchema&, const FunctionSchema&) = default;
+};
+
+struct StructArrayFieldSchema {
+  int64_t field_id = 0;
+  std::string name;
+  std::string description;
+  std::vector<FieldSchema> fields;
+  friend bool operator==(const StructArrayFieldSchema&, const StructArrayFieldSchema&) = default;
+};
+
+struct CollectionSchema {
+  std::string name;
+  std::string description;
+  bool auto_id = false;
+  std::vector<FieldSchema> fields;
+  bool enable_dynamic_field = false;
+  std::vector<KeyValue> properties;
+  std::vector<FunctionSchema> functions;
+  std::vector<StructArrayFieldSchema> struct_array_fields;
+  friend bool operator==(const CollectionSchema&, const CollectionSchema&) = default;
+};
+
+/// Reply of DescribeCollection.
+struct Collection {
+  int64_t id = 0;
+  int64_t db_id = 0;
+  std::string db_name;
+  CollectionSchema schema;
+  int32_t shards_num = 0;
+  int32_t consistency_level = 0;
+  uint64_t created_timestamp = 0;
+  std::vector<std::string> virtual_channel_names;
+  std::vector<std::string> physical_channel_names;
+  std::vector<std::string> aliases;
+  std::vector<KeyValue> properties;
+};
+
+struct Partition {
+  int64_t id = 0;
+  std::string name;
+};
+
+struct Index {
+  std::string field_name;
+  std::string name;
+  int64_t id = 0;
+  std::vector<KeyValue> params;
+};
+
+struct FlushTicket {
+  /// Segments whose flush has to be waited for.
+  std::vector<int64_t> segment_ids;
+  /// Hybrid timestamp up to which data is flushed; 0 on servers that do not tell.
+  uint64_t flush_ts = 0;
+  /// Unix seconds at which the server sealed the segments.
+  int64_t seal_time = 0;
+  /// Virtual channel → serialized msg.MsgPosition; empty before Milvus 2.4.
+  std::map<std::string, std::string> channel_checkpoints;
+};
+
+struct Segment {
+  int64_t id = 0;
+  int64_t collection_id = 0;
+  int64_t partition_id = 0;
+  int64_t num_rows = 0;
+  int32_t state = 0;
+  /// 1 means L0: only deletes.
+  int32_t level = 0;
+  int64_t storage_version = 0;
+};
+
+/// common.ImportState
+enum class ImportState {
+  kPending = 0,
+  kFailed = 1,
+  kStarted = 2,
+  kPersisted = 5,
+  kCompleted = 6,
+  kFailedAndCleaned = 7,
+  kFlushed = 8
+};
+
+struct ImportTask {
+  int64_t id = 0;
+  ImportState state = ImportState::kPending;
+  int64_t row_count = 0;
+  int64_t collection_id = 0;
+  /// The server's own account: `failed_reason`, `progress_percent`, `files`, `collection`, …
+  std::map<std::string, std::string> infos;
+};
+
+struct ImportRequest {
+  std::string db_name;
+  std::string collection_name;
+  std::string partition_name;
+  std::vector<std::string> files;
+  std::vector<KeyValue> options;
+};
+
+/// common.LoadState, as GetLoadingProgress percentages express it.
+enum class LoadState { kNotLoad, kLoading, kLoaded };
+
+struct CreateCollectionRequest {
+  std::string db_name;
+  /// `schema.name` is the collection's name; the dynamic field is never part of `fields`.
+  CollectionSchema schema;
+  int32_t shards_num = 1;
+  int32_t consistency_level = 0;
+  std::vector<KeyValue> properties;
+  /// Only for a collection with a partition key; 0 otherwise.
+  int64_t num_partitions = 0;
+};
+
+}  // namespace milvus_backup::milvus

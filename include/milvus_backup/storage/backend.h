@@ -1,0 +1,226 @@
+/// Object storage as this program sees it: keys are byte strings, objects are immutable blobs that
+/// appear and disappear as a whole. A directory of a disk, a bucket of an S3 service and a map in
+/// memory all keep the promises below; tests/conformance holds them to it.
+///
+/// A Backend owns its connections. Every call may run concurrently with every other, blocks the
+/// calling thread and starts none. Deadlines and cancellation come from the CallContext alone: when
+/// `ctx.stop` was requested before a call, nothing is sent or changed and kCancelled is returned.
+#pragma once
+
+#include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace milvus_backup::storage {
+
+struct ObjectInfo {
+  std::string key;
+  uint64_t size = 0;
+  /// Opaque version mark of the service, without quotes; may be empty. Not a hash.
+  std::string etag;
+  std::chrono::system_clock::time_point modified;
+  /// Whole-object CRC32C where the service stores one and the call could see it.
+  std::optional<uint32_t> crc32c;
+};
+
+struct ReadOptions {
+  uint64_t offset = 0;
+  /// Bytes wanted; none means to the end.
+  std::optional<uint64_t> length;
+  /// Fail with kAborted when the object's ETag is another one by now.
+  std::string if_match;
+};
+
+struct ReadInfo {
+  /// Size of the whole object, bytes.
+  uint64_t object_size = 0;
+  std::string etag;
+};
+
+/// Receives the bytes of a Read in order, on the caller's thread, no byte twice. An error stops the
+/// read and is returned unchanged. `info` is complete before the first call.
+using Sink = std::function<Status(const ReadInfo& info, ByteView chunk)>;
+
+struct ListRequest {
+  std::string prefix;
+  /// "/" groups keys below the next slash into `prefixes`; empty lists everything.
+  std::string delimiter;
+  /// Only keys greater than this one.
+  std::string start_after;
+  /// Token of the page before; empty asks for the first page.
+  std::string token;
+  /// Most keys and prefixes wanted on a page; the service may return fewer.
+  uint32_t max_keys = 1000;
+};
+
+struct ListPage {
+  /// Ascending by the bytes of the key.
+  std::vector<ObjectInfo> objects;
+  /// Ascending; each ends with the delimiter.
+  std::vector<std::string> prefixes;
+  /// Opaque; empty means this was the last page. A page may be empty and still have a token.
+  std::string next_token;
+};
+
+struct PutOptions {
+  /// Fail with kAlreadyExists when the key exists; kUnimplemented where the service cannot tell.
+  bool if_absent = false;
+  /// CRC32C of the body when the caller knows it; saves computing it again.
+  std::optional<uint32_t> crc32c;
+};
+
+struct StartUploadOptions {
+  bool if_absent = false;
+  /// Size of every part but the last, bytes.
+  uint64_t part_size = 0;
+};
+
+struct ByteRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+struct PartInfo {
+  /// From 1.
+  uint32_t number = 0;
+  uint64_t size = 0;
+  std::string etag;
+  std::optional<uint32_t> crc32c;
+};
+
+struct UploadInfo {
+  std::string key;
+  std::string upload_id;
+  std::chrono::system_clock::time_point initiated;
+};
+
+struct DeleteFailure {
+  std::string key;
+  Status status;
+};
+
+class Backend;
+
+/// Where a server-side copy reads. `backend` is one for which CanCopyFrom said yes.
+struct CopySource {
+  const Backend* backend = nullptr;
+  std::string key;
+  uint64_t size = 0;
+  /// Fail with kAborted when the source's ETag is another one by now; empty means any.
+  std::string if_match;
+};
+
+/// Limits and optional powers of a backend. Sizes in bytes.
+struct Capabilities {
+  /// CopyObject and part copy run on the server.
+  bool server_copy = false;
+  /// PutOptions::if_absent works.
+  bool conditional_put = false;
+  /// Uploaded bytes are verified against a checksum by the other side.
+  bool verifies_checksums = false;
+  uint64_t min_part = 5 * kMiB;
+  uint64_t max_part = 5 * kGiB;
+  uint32_t max_parts = 10000;
+  uint64_t max_put = 5 * kGiB;
+  uint64_t max_copy = 5 * kGiB;
+  uint32_t delete_batch = 1000;
+};
+
+/// A multipart upload. Parts may be uploaded from any thread, in any order; repeating a number
+/// replaces that part. Nothing is visible before Complete. The destructor aborts an upload that was
+/// neither completed nor detached; it never publishes.
+class Upload {
+ public:
+  Upload() = default;
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  virtual ~Upload() = default;
+
+  virtual const std::string& upload_id() const = 0;
+  virtual Result<PartInfo> UploadPart(const CallContext& ctx, uint32_t number, ByteView body,
+                                      std::optional<uint32_t> crc32c) = 0;
+  virtual Result<PartInfo> CopyPart(const CallContext& ctx, uint32_t number,
+                                    const CopySource& source, const ByteRange& range) = 0;
+  /// Parts the service holds, ascending by number.
+  virtual Result<std::vector<PartInfo>> ListParts(const CallContext& ctx) = 0;
+  /// The only commit. `parts` ascending by number, without gaps.
+  virtual Result<ObjectInfo> Complete(const CallContext& ctx,
+                                      const std::vector<PartInfo>& parts) = 0;
+  /// Idempotent; an upload that is already gone is a success.
+  virtual Status Abort(const CallContext& ctx) = 0;
+  /// Leave the upload on the server to be resumed by ResumeUpload.
+  virtual void Detach() = 0;
+};
+
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  /// For people and logs, such as `s3://bucket at 127.0.0.1:9000`; never contains secrets.
+  virtual std::string Describe() const = 0;
+  virtual const Capabilities& caps() const = 0;
+  /// The backend inside a wrapper, else null.
+  virtual const Backend* Unwrap() const { return nullptr; }
+
+  /// The cheapest call that proves endpoint, credentials and bucket: list one key.
+  virtual Status CheckAccess(const CallContext& ctx) = 0;
+  /// Create the bucket or directory; one that is already ours is a success.
+  virtual Status CreateContainer(const CallContext& ctx) = 0;
+
+  /// kNotFound when the key is absent.
+  virtual Result<ObjectInfo> Stat(const CallContext& ctx, const std::string& key) = 0;
+  /// kNotFound when absent; kOutOfRange when `offset` is past the end (or at the end of a
+  /// non-empty request); a length past the end is cut. An empty object read from 0 calls the sink
+  /// never and succeeds.
+  virtual Result<ReadInfo> Read(const CallContext& ctx, const std::string& key,
+                                const ReadOptions& options, const Sink& sink) = 0;
+  virtual Result<ListPage> List(const CallContext& ctx, const ListRequest& request) = 0;
+  /// Atomic: readers see the old or the new object. At most caps().max_put bytes.
+  virtual Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
+                                 const PutOptions& options) = 0;
+  virtual Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx,
+                                                      const std::string& key,
+                                                      const StartUploadOptions& options) = 0;
+  /// Unfinished uploads of exactly this key (MinIO answers for exact keys only).
+  virtual Result<std::vector<UploadInfo>> ListUploads(const CallContext& ctx,
+                                                      const std::string& key) = 0;
+  virtual Result<std::unique_ptr<Upload>> ResumeUpload(const CallContext& ctx,
+                                                       const std::string& key,
+                                                       const std::string& upload_id) = 0;
+  /// Whether Copy and CopyPart may name `source`: same service, so no byte passes through us.
+  virtual bool CanCopyFrom(const Backend& source) const = 0;
+  /// Server-side copy of a whole object of at most caps().max_copy bytes.
+  virtual Result<ObjectInfo> Copy(const CallContext& ctx, const CopySource& source,
+                                  const std::string& key) = 0;
+  /// A missing key is a success.
+  virtual Status Delete(const CallContext& ctx, const std::string& key) = 0;
+  /// Any number of keys, batched inside; returns the keys that could not be deleted.
+  virtual Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
+                                                        const std::vector<std::string>& keys) = 0;
+};
+
+/// The backend at the heart of any stack of wrappers.
+const Backend& Innermost(const Backend& backend);
+
+/// Call `visit` for every object under `prefix` in key order, page by page, fetching the next page
+/// while `visit` works on the current one. Stops at the first error of either.
+Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string& prefix,
+                     const std::function<Status(const ObjectInfo&)>& visit);
+
+/// Read a whole object of at most `max_bytes` into memory; kOutOfRange when it is larger.
+Result<std::string> ReadAll(const CallContext& ctx, Backend& backend, const std::string& key,
+                            size_t max_bytes);
+
+}  // namespace milvus_backup::storage

@@ -1,0 +1,121 @@
+#include "milvus_backup/base/encoding.h"
+
+#include "milvus_backup/base/status.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+namespace milvus_backup {
+namespace {
+
+const unsigned char* Raw(ByteView bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+bool IsUnreserved(unsigned char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.' || c == '~';
+}
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+template <typename Digest>
+Digest EvpDigest(const EVP_MD* algorithm, ByteView bytes) {
+  Digest digest{};
+  unsigned int length = 0;
+  MB_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
+                      &length, algorithm, nullptr) == 1);
+  return digest;
+}
+
+}  // namespace
+
+std::string HexEncode(ByteView bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const std::byte b : bytes) {
+    const auto value = static_cast<unsigned>(b);
+    text.push_back(kDigits[value >> 4U]);
+    text.push_back(kDigits[value & 15U]);
+  }
+  return text;
+}
+
+std::string Base64Encode(ByteView bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4, '\0');
+  if (bytes.empty()) return text;
+  // EVP_EncodeBlock also writes a terminating zero, which lands on the string's own terminator.
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), Raw(bytes),
+                  static_cast<int>(bytes.size()));
+  return text;
+}
+
+Result<std::string> Base64Decode(std::string_view text) {
+  if (text.size() % 4 != 0)
+    return InvalidArgumentError("base64 text of a length not divisible by 4");
+  if (text.empty()) return std::string();
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                     reinterpret_cast<const unsigned char*>(text.data()),
+                                     static_cast<int>(text.size()));
+  if (length < 0) return InvalidArgumentError("invalid base64 text");
+  size_t padding = 0;
+  while (padding < 2 && text[text.size() - 1 - padding] == '=') ++padding;
+  bytes.resize(static_cast<size_t>(length) - padding);
+  return bytes;
+}
+
+Sha256Digest Sha256(ByteView bytes) { return EvpDigest<Sha256Digest>(EVP_sha256(), bytes); }
+
+Md5Digest Md5(ByteView bytes) { return EvpDigest<Md5Digest>(EVP_md5(), bytes); }
+
+Sha256Digest HmacSha256(ByteView key, std::string_view text) {
+  Sha256Digest digest{};
+  unsigned int length = 0;
+  MB_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Raw(AsBytes(text)),
+                text.size(), reinterpret_cast<unsigned char*>(digest.data()), &length) != nullptr);
+  return digest;
+}
+
+std::string PercentEncode(std::string_view text, bool keep_slash) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size() + text.size() / 8);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (IsUnreserved(byte) || (keep_slash && c == '/')) {
+      encoded.push_back(c);
+    } else {
+      encoded.push_back('%');
+      encoded.push_back(kDigits[byte >> 4U]);
+      encoded.push_back(kDigits[byte & 15U]);
+    }
+  }
+  return encoded;
+}
+
+std::string PercentDecode(std::string_view text, bool plus_is_space) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      const int high = HexValue(text[i + 1]);
+      const int low = HexValue(text[i + 2]);
+      if (high >= 0 && low >= 0) {
+        decoded.push_back(static_cast<char>(high * 16 + low));
+        i += 2;
+        continue;
+      }
+    }
+    decoded.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+  }
+  return decoded;
+}
+
+}  // namespace milvus_backup

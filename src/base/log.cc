@@ -1,0 +1,78 @@
+#include "milvus_backup/base/log.h"
+
+#include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cctype>
+#include <memory>
+#include <vector>
+
+namespace milvus_backup::log {
+namespace {
+
+spdlog::level::level_enum ToSpdlog(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarn:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// Quiet until configured: errors reach the user through exit paths, not through the log.
+std::shared_ptr<spdlog::logger>& Logger() {
+  static auto logger = std::make_shared<spdlog::logger>("milvus-backup");
+  return logger;
+}
+
+}  // namespace
+
+Result<Level> ParseLevel(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (lower == "debug") return Level::kDebug;
+  if (lower == "info" || lower.empty()) return Level::kInfo;
+  if (lower == "warn" || lower == "warning") return Level::kWarn;
+  if (lower == "error" || lower == "panic" || lower == "fatal" || lower == "dpanic")
+    return Level::kError;
+  return InvalidArgumentError(
+      fmt::format("log.level is '{}'; use debug, info, warn, error, panic or fatal", text));
+}
+
+Status Configure(const Options& options) {
+  std::vector<spdlog::sink_ptr> sinks;
+  try {
+    if (options.console) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    if (!options.path.empty()) {
+      const size_t max_bytes = std::max<uint64_t>(options.max_size_mib, 1) * 1024 * 1024;
+      const size_t backups = options.max_backups == 0 ? 10 : options.max_backups;
+      sinks.push_back(
+          std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.path, max_bytes, backups));
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    return Status(Code::kFailedPrecondition,
+                  fmt::format("cannot open the log file {}: {}", options.path, error.what()))
+        .WithOrigin(Origin::kConfig)
+        .WithAdvice("set log.file.rootPath to a file in a writable directory");
+  }
+  auto logger = std::make_shared<spdlog::logger>("milvus-backup", sinks.begin(), sinks.end());
+  logger->set_level(ToSpdlog(options.level));
+  logger->set_pattern("[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v");
+  logger->flush_on(spdlog::level::warn);
+  Logger() = std::move(logger);
+  return Status::Ok();
+}
+
+bool Enabled(Level level) { return Logger()->should_log(ToSpdlog(level)); }
+
+void Write(Level level, std::string_view text) { Logger()->log(ToSpdlog(level), text); }
+
+}  // namespace milvus_backup::log

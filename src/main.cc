@@ -1,0 +1,3 @@
+#include "milvus_backup/cli/main.h"
+
+int main(int argc, char** argv) { return milvus_backup::cli::Main(argc, argv); }
