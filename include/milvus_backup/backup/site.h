@@ -39,6 +39,8 @@ struct Site {
   transfer::Progress* progress = nullptr;
   size_t parallel_collections = 4;
   size_t parallel_imports = 768;
+  /// Whether Milvus can read the backup where it lies: same service and bucket, or same disk.
+  bool backup_visible_to_milvus = false;
   /// Leave staged objects in Milvus' storage.
   bool keep_temp_files = false;
 };
