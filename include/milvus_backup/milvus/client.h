@@ -58,9 +58,21 @@ class Client {
                                                  const std::string& collection) = 0;
   virtual Status CreateIndex(const CallContext& ctx, const std::string& db,
                              const std::string& collection, const Index& index) = 0;
+  virtual Status DropIndex(const CallContext& ctx, const std::string& db,
+                           const std::string& collection, const std::string& field,
+                           const std::string& index) = 0;
+
+  virtual Status CreateAlias(const CallContext& ctx, const std::string& db,
+                             const std::string& collection, const std::string& alias) = 0;
 
   virtual Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                          const std::string& collection) = 0;
+  /// Start loading with one replica; returns before the collection is loaded. Needs an index on
+  /// every vector field.
+  virtual Status LoadCollection(const CallContext& ctx, const std::string& db,
+                                const std::string& collection) = 0;
+  virtual Status ReleaseCollection(const CallContext& ctx, const std::string& db,
+                                   const std::string& collection) = 0;
 
   /// Seal the growing segments of a collection. Rate limits are waited for.
   virtual Result<FlushTicket> Flush(const CallContext& ctx, const std::string& db,
@@ -68,6 +80,9 @@ class Client {
   /// Whether everything the ticket names has reached storage. Error replies are errors.
   virtual Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                                  const std::string& collection, const FlushTicket& ticket) = 0;
+  /// Rows of all sealed segments as the server counts them: deleted rows are still counted.
+  virtual Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
+                                          const std::string& collection) = 0;
   /// Segments that are in storage.
   virtual Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx,
                                                               const std::string& db,

@@ -29,6 +29,12 @@ struct ClientOptions {
   std::chrono::milliseconds call_timeout{30000};
   /// How long to wait for the first connection before the server counts as unreachable.
   std::chrono::milliseconds connect_timeout{1500};
+  /// How long one call is repeated while the server cannot be reached, after it has answered once:
+  /// a restart of Milvus takes about 10 s.
+  std::chrono::milliseconds retry_patience{60000};
+  /// How long one call is repeated while it is refused by a rate limit. The default of Milvus is
+  /// one flush per 10 s and collection.
+  std::chrono::milliseconds throttle_patience{600000};
 
   /// kInvalidArgument (Origin::kConfig) naming the key at fault.
   Status Validate() const;
