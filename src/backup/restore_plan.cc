@@ -2,6 +2,7 @@
 
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
 
 #include <fmt/format.h>
 
@@ -216,10 +217,7 @@ bool ImportWalksDirectories(const milvus::ParsedVersion& server) {
 Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
                                                 const RestoreOptions& options,
                                                 bool server_walks_directories) {
-  if (!info.format.empty() && info.format != "binlog") {
-    return UnimplementedError(fmt::format(
-        "backup {} has the format '{}', which cannot be restored yet", options.name, info.format));
-  }
+  MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info));
   std::vector<CollectionPlan> plans;
   for (const meta::CollectionBackup& backup : info.collection_backups) {
     const CollectionName source = NameOf(backup);
