@@ -44,6 +44,7 @@ from s3 import S3Client, S3Error
 
 HOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
+_SERVER_IDS = Path("/tmp/milvus")  # Milvus has this path built in
 _LIBC = ctypes.CDLL(None)
 _given_ports: set[int] = set()
 _running: list["Server"] = []
@@ -340,9 +341,8 @@ class MinioServer(S3Server):
         access_key: str = "minioadmin",
         secret_key: str = "minioadmin",
     ) -> None:
-        program = installed("minio") / "minio"
+        self._program = self.program()
         super().__init__(bucket, base)
-        self._program = program
         self.region = region
         self.access_key = access_key
         self.secret_key = secret_key
@@ -353,6 +353,11 @@ class MinioServer(S3Server):
             shutil.copy(made.server, self._certs / "public.crt")
             shutil.copy(made.server_key, self._certs / "private.key")
             self.ca_file = made.ca
+
+    @staticmethod
+    def program() -> Path:
+        """The server program."""
+        return installed("minio") / "minio"
 
     def command(self) -> list[str | Path]:
         server = [self._program, "server", "--quiet", "--address", f"{HOST}:{self.port}"]
@@ -375,11 +380,15 @@ class VersityGw(S3Server):
     name = "versitygw"
 
     def __init__(self, bucket: str = "test-bucket", base: Path | None = None) -> None:
-        program = installed("versitygw") / "versitygw"
+        self._program = self.program()
         super().__init__(bucket, base)
-        self._program = program
         self._attributes = self.folder / "attributes"
         self._attributes.mkdir()
+
+    @staticmethod
+    def program() -> Path:
+        """The server program."""
+        return installed("versitygw") / "versitygw"
 
     def command(self) -> list[str | Path]:
         gateway = [self._program, "--quiet", "--port", f"{HOST}:{self.port}"]
@@ -395,9 +404,13 @@ class MotoServer(S3Server):
     name = "moto"
 
     def __init__(self, bucket: str = "test-bucket", base: Path | None = None) -> None:
-        program = installed("venv", "servers-demo") / "bin" / "moto_server"
+        self._program = self.program()
         super().__init__(bucket, base)
-        self._program = program
+
+    @staticmethod
+    def program() -> Path:
+        """The server program."""
+        return installed("venv", "servers-demo") / "bin" / "moto_server"
 
     def command(self) -> list[str | Path]:
         return [self._program, "-H", HOST, "-p", str(self.port)]
@@ -451,7 +464,7 @@ class MilvusServer(Server):
         version: str | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self._program = self._installation(version)
+        self._installation = self.installation(version)
         super().__init__(base)
         self.storage = storage
         self.bucket = bucket or (storage.bucket if storage else "")
@@ -475,7 +488,7 @@ class MilvusServer(Server):
         return f"{'https' if self.certificates else 'http'}://{self.address}:{self.port}"
 
     def command(self) -> list[str | Path]:
-        return [self._program / "bin" / "milvus", "run", "standalone"]
+        return [self._installation / "bin" / "milvus", "run", "standalone"]
 
     def environment(self) -> Mapping[str, str]:
         return {
@@ -484,14 +497,22 @@ class MilvusServer(Server):
             "MILVUS_RUN_DIR": str(self.folder / "run"),
             "MILVUSCONF": str(self.folder / "configs"),
             "ETCD_CONFIG_PATH": str(self.folder / "configs" / "etcd.yaml"),
-            "LD_LIBRARY_PATH": str(self._program / "bin"),
+            "LD_LIBRARY_PATH": str(self._installation / "bin"),
         }
 
     def ready(self) -> bool:
         return answers(f"http://{HOST}:{self.management_port}/healthz", "OK") and accepts(self.port)
 
+    def kill(self) -> None:
+        pid = self._process.pid if self._process else 0
+        super().kill()
+        (_SERVER_IDS / f"server_id_{pid}").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another Milvus has its file there
+            _SERVER_IDS.rmdir()
+
     @staticmethod
-    def _installation(version: str | None) -> Path:
+    def installation(version: str | None = None) -> Path:
+        """Folder of the server's program and configuration template."""
         default = installed("milvus", "servers-demo")
         folder = default if version is None else default.with_name(f"milvus-{version}")
         if not (folder / ".complete").exists():
@@ -516,7 +537,7 @@ class MilvusServer(Server):
         configs = self.folder / "configs"
         for folder in (configs, self.local_root, self.folder / "logs"):
             folder.mkdir()
-        shutil.copy(self._program / "glog.conf", configs)
+        shutil.copy(self._installation / "glog.conf", configs)
         client_url = f"http://{HOST}:{self._etcd_port}"
         peer_url = f"http://{HOST}:{self._etcd_peer_port}"
         etcd_data = self.local_root / "etcd.data"
@@ -532,7 +553,7 @@ class MilvusServer(Server):
             paths["tls.serverPemPath"] = str(self.certificates.server)
             paths["tls.serverKeyPath"] = str(self.certificates.server_key)
             paths["tls.caPemPath"] = str(self.certificates.ca)
-        template = (self._program / "config.yaml.template").read_text()
+        template = (self._installation / "config.yaml.template").read_text()
         text = re.sub(r"\{\{[^}:]*:?\s*([^}]*?)\s*\}\}", r"\1", set_yaml_values(template, paths | values))
         (configs / "milvus.yaml").write_text(text)
         (configs / "etcd.yaml").write_text(
