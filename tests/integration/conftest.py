@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Callable, Iterator
@@ -13,13 +14,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
 from rows import Row, connected, fill, read_by_partition  # noqa: E402
-from servers import MilvusServer, MinioServer, NotInstalled, exit_on_signals, mc_program, stop_all  # noqa: E402
+from servers import MilvusServer, MinioServer, NotInstalled, mc_program, stop_all  # noqa: E402
 from tool import Tool  # noqa: E402
 
 
 def pytest_configure() -> None:
-    """Let a terminated run clean up."""
-    exit_on_signals()
+    """Let SIGTERM end the run as Ctrl-C does, with its clean-up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

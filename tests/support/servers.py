@@ -98,13 +98,14 @@ def free_ports(count: int) -> list[int]:
 
 
 def exit_on_signals() -> None:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that context managers and atexit run."""
+    """Turn SIGTERM and SIGHUP into SystemExit and SIGINT into KeyboardInterrupt, so that all clean-up runs."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
 
 
 def _end_with_parent() -> None:
