@@ -29,6 +29,8 @@ target_compile_options(
             -Wshadow
             -Wnon-virtual-dtor
             -Woverloaded-virtual
+            # Designated initialisers leave the other members at their defaults on purpose.
+            -Wno-missing-field-initializers
             -Werror)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(mb_options INTERFACE -Wthread-safety)

@@ -15,7 +15,13 @@ TaskGroup::~TaskGroup() {
 }
 
 bool TaskGroup::Submit(Task task) {
-  if (workers_.size() < width_) workers_.emplace_back([this] { Work(); });
+  {
+    const std::scoped_lock lock(mutex_);
+    // A thread that is about to become idle is as good as a new one.
+    if (++in_flight_ > workers_.size() && workers_.size() < width_) {
+      workers_.emplace_back([this] { Work(); });
+    }
+  }
   return queue_.Push(std::move(task));
 }
 
@@ -29,6 +35,9 @@ Status TaskGroup::Wait() {
 void TaskGroup::Work() {
   while (std::optional<Task> task = queue_.Pop()) {
     if (Status status = (*task)(stop_.get_token()); !status.ok()) Fail(std::move(status));
+    task.reset();
+    const std::scoped_lock lock(mutex_);
+    --in_flight_;
   }
 }
 

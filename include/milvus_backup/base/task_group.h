@@ -17,7 +17,8 @@ namespace milvus_backup {
 
 /// Runs tasks on up to `width` threads, started as work arrives. The first error requests a stop:
 /// tasks not yet started are dropped, running ones see `stop_requested()` on their token. A stop of
-/// the parent token does the same. Submit and Wait belong to one thread; tasks must not submit.
+/// the parent token does the same. Submit may be called from any thread but a task's own; Wait is
+/// called once, when nobody submits any more.
 class TaskGroup {
  public:
   using Task = std::function<Status(const std::stop_token& stop)>;
@@ -43,6 +44,7 @@ class TaskGroup {
   BoundedQueue<Task> queue_;
   std::mutex mutex_;
   Status first_error_;
+  size_t in_flight_ = 0;
   std::vector<std::jthread> workers_;
   std::stop_callback<std::function<void()>> on_parent_stop_;
 };

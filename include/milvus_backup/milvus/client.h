@@ -8,42 +8,16 @@
 #pragma once
 
 #include "milvus_backup/base/context.h"
-#include "milvus_backup/base/secret.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/milvus/options.h"
 #include "milvus_backup/milvus/types.h"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace milvus_backup::milvus {
-
-enum class TlsMode { kDisabled = 0, kServer = 1, kMutual = 2 };
-
-struct ClientOptions {
-  std::string address = "localhost";
-  int port = 19530;
-  /// Sent on every call when user or password is not empty.
-  std::string user;
-  Secret password;
-  TlsMode tls_mode = TlsMode::kDisabled;
-  /// PEM file of the authority that signed the server's certificate; empty uses the system's.
-  std::string ca_cert_path;
-  /// Name to verify instead of the address; empty means the address.
-  std::string server_name;
-  /// PEM files for TlsMode::kMutual; without both the mode falls back to kServer.
-  std::string mtls_cert_path;
-  std::string mtls_key_path;
-  /// Deadline of one attempt of an ordinary call.
-  std::chrono::milliseconds call_timeout{30000};
-  /// How long to wait for the first connection before the server counts as unreachable.
-  std::chrono::milliseconds connect_timeout{1500};
-
-  /// kInvalidArgument (Origin::kConfig) naming the key at fault.
-  Status Validate() const;
-};
 
 class Client {
  public:
@@ -84,9 +58,21 @@ class Client {
                                                  const std::string& collection) = 0;
   virtual Status CreateIndex(const CallContext& ctx, const std::string& db,
                              const std::string& collection, const Index& index) = 0;
+  virtual Status DropIndex(const CallContext& ctx, const std::string& db,
+                           const std::string& collection, const std::string& field,
+                           const std::string& index) = 0;
+
+  virtual Status CreateAlias(const CallContext& ctx, const std::string& db,
+                             const std::string& collection, const std::string& alias) = 0;
 
   virtual Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                          const std::string& collection) = 0;
+  /// Start loading with one replica; returns before the collection is loaded. Needs an index on
+  /// every vector field.
+  virtual Status LoadCollection(const CallContext& ctx, const std::string& db,
+                                const std::string& collection) = 0;
+  virtual Status ReleaseCollection(const CallContext& ctx, const std::string& db,
+                                   const std::string& collection) = 0;
 
   /// Seal the growing segments of a collection. Rate limits are waited for.
   virtual Result<FlushTicket> Flush(const CallContext& ctx, const std::string& db,
@@ -94,6 +80,9 @@ class Client {
   /// Whether everything the ticket names has reached storage. Error replies are errors.
   virtual Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                                  const std::string& collection, const FlushTicket& ticket) = 0;
+  /// Rows of all sealed segments as the server counts them: deleted rows are still counted.
+  virtual Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
+                                          const std::string& collection) = 0;
   /// Segments that are in storage.
   virtual Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx,
                                                               const std::string& db,

@@ -118,6 +118,8 @@ struct FlushTicket {
   int64_t seal_time = 0;
   /// Virtual channel → serialized msg.MsgPosition; empty before Milvus 2.4.
   std::map<std::string, std::string> channel_checkpoints;
+  /// The latest timestamp of those positions, hybrid; 0 without them.
+  uint64_t checkpoint_timestamp = 0;
 };
 
 struct Segment {

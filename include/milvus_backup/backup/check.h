@@ -1,0 +1,25 @@
+/// Whether a configuration works: Milvus answers, both storages can be listed, and an object can be
+/// moved from one to the other.
+#pragma once
+
+#include "milvus_backup/backup/site.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+
+#include <string>
+
+namespace milvus_backup::backup {
+
+struct CheckReport {
+  std::string milvus_version;
+  /// Nothing lies under Milvus' root path: either Milvus is new or the path is wrong.
+  bool milvus_root_is_empty = false;
+  /// The storage service copies by itself.
+  bool server_side_copy = false;
+};
+
+/// List the start of both roots, write one byte below Milvus' root, copy it below the backup root,
+/// compare, delete both. Creates no bucket. Errors name the place that failed.
+Result<CheckReport> CheckSite(const CallContext& ctx, Site& site);
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,61 @@
+/// Reads backup directories of any age and shows them in today's terms. A `backup_dir` is what
+/// BackupDir returns. Functions without state: safe from any thread; they write nothing.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::meta {
+
+/// backup_meta.json alone: name, size, version. kNotFound (`backup X not found`) when the backup
+/// does not exist or is unfinished, kDataLoss when the header is broken.
+Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
+                              const std::string& backup_dir);
+
+/// The whole tree, from full_meta.json or, where that is missing, rebuilt from the leveled files
+/// with its sizes recomputed. Gaps of old writers are filled:
+///   - the database `default` where none is named, and an entry for every database in use;
+///   - ids of segments and partitions from what holds them, log ids from the ends of log paths;
+///   - delta entries without logs are dropped, `is_l0` is set on L0 segments.
+/// Errors as ReadHeader; kDataLoss also for a missing leveled file and for a segment whose
+/// partition is unknown.
+Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
+                              const std::string& backup_dir);
+
+/// kUnimplemented unless the backup's format is one that restore understands.
+Status CheckRestorableFormat(const BackupInfo& info);
+
+/// Bytes of all objects under `meta/`.
+Result<int64_t> ReadMetaSize(const CallContext& ctx, storage::Backend& backend,
+                             const std::string& backup_dir);
+
+struct ListedBackup {
+  /// Of the directory; this is what other commands take, whatever the header says.
+  std::string name;
+  BackupInfo header;
+};
+
+struct UnfinishedBackup {
+  std::string name;
+  /// Why it does not count as a backup.
+  std::string reason;
+};
+
+struct BackupList {
+  /// By name.
+  std::vector<ListedBackup> backups;
+  /// Directories with parts of a backup but without a header that can be read.
+  std::vector<UnfinishedBackup> unfinished;
+};
+
+/// The directories directly below `root`. Others than backups are passed over.
+Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend,
+                               const std::string& root);
+
+}  // namespace milvus_backup::meta

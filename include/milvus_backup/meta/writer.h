@@ -1,0 +1,32 @@
+/// Writes and removes backup directories in an order that leaves, wherever it is interrupted, a
+/// complete backup or one without a header. A `backup_dir` is what BackupDir returns. Functions
+/// without state; two writers of one directory are the caller's to prevent.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <cstdint>
+#include <string>
+
+namespace milvus_backup::meta {
+
+/// Write the five meta files: an older header is removed first, the new one is written last, and
+/// every object appears as a whole. May be repeated. The logs must be complete before.
+Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   const BackupInfo& info);
+
+struct DeletedBackup {
+  uint64_t objects = 0;
+  uint64_t bytes = 0;
+};
+
+/// Remove everything below `backup_dir`, the header first; an unfinished backup too. kNotFound
+/// (`backup X not found`) when nothing is there. An object that cannot be removed does not stop the
+/// rest; the error names the first one and how many there are. May be repeated.
+Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
+                                   const std::string& backup_dir);
+
+}  // namespace milvus_backup::meta

@@ -1,0 +1,133 @@
+/// Moves objects between two storages: inside one service by the server itself, otherwise through
+/// pooled buffers of this process. docs/design.md, "The transfer engine".
+///
+/// A CopyEngine owns the worker threads and is shared by all collections of a command; a CopyBatch
+/// is the work of one of them. Both are thread-safe.
+#pragma once
+
+#include "milvus_backup/base/memory_budget.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/base/task_group.h"
+#include "milvus_backup/storage/backend.h"
+#include "milvus_backup/transfer/progress.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::transfer {
+
+struct CopyOptions {
+  /// Objects or parts worked on at once.
+  size_t concurrency = 128;
+  /// Ceiling of all buffers of streamed copies, bytes.
+  size_t memory_bytes = 32 * kMiB;
+  /// Streamed objects above this size are sent in parts of it (more when the object would need more
+  /// than the destination's largest number of parts), bytes.
+  uint64_t part_size = 8 * kMiB;
+  /// Server-side copies of at least this size are made in parts, bytes.
+  uint64_t server_copy_threshold = 500 * kMiB;
+  /// Pass every byte through this process even inside one service.
+  bool force_streaming = false;
+};
+
+struct CopyItem {
+  std::string source_key;
+  std::string destination_key;
+  uint64_t size = 0;
+  /// The source's ETag when the item was planned; the copy fails when it changed since. May be
+  /// empty.
+  std::string etag;
+};
+
+struct CopyFailure {
+  std::string source_key;
+  Status status;
+};
+
+struct CopySummary {
+  uint64_t objects = 0;
+  uint64_t bytes = 0;
+  /// Objects that the service copied by itself.
+  uint64_t server_side_objects = 0;
+  /// Streamed objects whose bytes were proved by reading the source a second time.
+  uint64_t second_reads = 0;
+  std::vector<CopyFailure> failures;
+
+  /// OK, or the first failure with how many others there are.
+  Status ToStatus() const;
+};
+
+class CopyEngine {
+ public:
+  /// `progress` may be null and must outlive the engine.
+  CopyEngine(CopyOptions options, Progress* progress);
+
+  const CopyOptions& options() const { return options_; }
+  MemoryBudget& budget() { return budget_; }
+  Progress* progress() { return progress_; }
+
+ private:
+  friend class CopyBatch;
+  friend class LargeCopy;
+
+  const CopyOptions options_;
+  Progress* const progress_;
+  MemoryBudget budget_;
+  TaskGroup lane_;
+};
+
+/// Copies from one backend to another. A failing object does not stop the others, unless its error
+/// says that none can succeed (credentials, missing bucket, storage gone or full).
+class CopyBatch {
+ public:
+  /// All arguments must outlive the batch.
+  CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
+            std::stop_token stop);
+  CopyBatch(const CopyBatch&) = delete;
+  CopyBatch& operator=(const CopyBatch&) = delete;
+  /// Requests a stop and waits for what is running.
+  ~CopyBatch();
+
+  /// Queue an object, waiting while the lane is full. An error means that the batch has ended
+  /// early; Wait tells why.
+  Status Add(CopyItem item);
+
+  /// Wait for everything added.
+  CopySummary Wait();
+
+  /// Whether the service copies by itself.
+  bool server_side() const { return server_side_; }
+
+ private:
+  friend class LargeCopy;
+
+  void Submit(std::function<void(const CallContext&)> work);
+  void CopyOne(const CallContext& ctx, const CopyItem& item);
+  Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
+  Status StreamWhole(const CallContext& ctx, const CopyItem& item);
+  Status StartLarge(const CopyItem& item, uint64_t part_size, bool server_side);
+  void Finish(const CopyItem& item, const Status& status, bool server_side, bool second_read);
+
+  CopyEngine& engine_;
+  storage::Backend& source_;
+  storage::Backend& destination_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> on_parent_stop_;
+  /// Cleared for good when the service turns out to refuse copies between these two.
+  std::atomic<bool> server_side_;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  size_t running_ = 0;
+  CopySummary summary_;
+};
+
+}  // namespace milvus_backup::transfer

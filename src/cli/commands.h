@@ -1,0 +1,46 @@
+/// One function per command: AddFlags on a sub-command, then Run.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace milvus_backup::cli {
+
+/// What every command gets.
+struct CommandContext {
+  CallContext call;
+  const config::Config& config;
+  /// Print results as JSON.
+  bool json = false;
+};
+
+/// Runs a command whose flags have been parsed. An error decides the exit status.
+using Command = std::function<Status(const CommandContext& context)>;
+
+/// Add the sub-command and its flags to `app`; the returned function runs it.
+Command AddCheck(CLI::App& app);
+Command AddCreate(CLI::App& app);
+Command AddDelete(CLI::App& app);
+Command AddGet(CLI::App& app);
+Command AddList(CLI::App& app);
+Command AddRestore(CLI::App& app);
+
+/// A flag of the reference tool that does not work yet.
+struct UnbuiltFlag {
+  std::string names;
+  bool takes_value = false;
+};
+
+/// Accept such flags on a command line only to refuse them with a text that says so.
+void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags);
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,41 @@
+#include "output.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+
+namespace milvus_backup::cli {
+
+void PrintLine(std::string_view text) {
+  fmt::print(stdout, "{}\n", text);
+  std::fflush(stdout);
+}
+
+void PrintErrorLine(std::string_view text) { fmt::print(stderr, "{}\n", text); }
+
+void PrintErrorJson(const Status& status, int exit_code) {
+  const nlohmann::ordered_json document = {
+      {"status", "error"},
+      {"exit_code", exit_code},
+      {"error",
+       {{"code", CodeName(status.code())},
+        {"message", status.ToString()},
+        {"service_code", status.service_code()},
+        {"advice", status.advice()}}},
+  };
+  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::string FormatBytes(double bytes) {
+  constexpr std::array<std::string_view, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < kUnits.size()) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+}
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,21 @@
+/// What commands print: results on stdout, as text or, with --json, as one JSON object.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace milvus_backup::cli {
+
+void PrintLine(std::string_view text);
+void PrintErrorLine(std::string_view text);
+
+/// `{"status":"error","exit_code":…,"error":{…}}` on stdout.
+void PrintErrorJson(const Status& status, int exit_code);
+
+/// `1.5 MiB`, `812 B`.
+std::string FormatBytes(double bytes);
+
+}  // namespace milvus_backup::cli

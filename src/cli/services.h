@@ -1,0 +1,38 @@
+/// The objects a command works with, made from the configuration.
+#pragma once
+
+#include "milvus_backup/backup/site.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+#include "milvus_backup/milvus/client.h"
+#include "milvus_backup/storage/backend.h"
+#include "milvus_backup/transfer/progress.h"
+
+#include <memory>
+#include <string>
+
+namespace milvus_backup::cli {
+
+/// Owns backends and client; `site()` points into it.
+class Services {
+ public:
+  enum class Needs { kBackupStorage, kEverything };
+
+  /// Open what `needs` says. Nothing is sent to a storage before its first use; Milvus is
+  /// connected.
+  static Result<std::unique_ptr<Services>> Create(const CallContext& ctx,
+                                                  const config::Config& config, Needs needs);
+
+  backup::Site& site() { return site_; }
+  transfer::Progress& progress() { return progress_; }
+
+ private:
+  std::unique_ptr<storage::Backend> milvus_backend_;
+  std::unique_ptr<storage::Backend> backup_backend_;
+  std::unique_ptr<milvus::Client> client_;
+  transfer::Progress progress_;
+  backup::Site site_;
+};
+
+}  // namespace milvus_backup::cli

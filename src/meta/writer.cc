@@ -1,0 +1,110 @@
+#include "milvus_backup/meta/writer.h"
+
+#include "storage_text_internal.h"
+
+#include "milvus_backup/meta/codec.h"
+#include "milvus_backup/meta/layout.h"
+
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::meta {
+namespace {
+
+constexpr size_t kDeleteBatch = 1000;
+
+/// A directory that is no backup's would mean the whole root, or its neighbours with the same
+/// beginning.
+Status CheckBackupDir(const std::string& backup_dir) {
+  if (backup_dir.ends_with('/') && !BackupName(backup_dir).empty()) return Status::Ok();
+  return InvalidArgumentError("'" + backup_dir + "' is not a backup directory");
+}
+
+/// Deletes keys in batches and remembers what could not be deleted.
+class BatchDeleter {
+ public:
+  BatchDeleter(const CallContext& ctx, storage::Backend& backend) : ctx_(ctx), backend_(backend) {}
+
+  Status Add(const storage::ObjectInfo& object) {
+    keys_.push_back(object.key);
+    ++seen_.objects;
+    seen_.bytes += object.size;
+    return keys_.size() < kDeleteBatch ? Status::Ok() : Flush();
+  }
+
+  Result<DeletedBackup> Finish() {
+    MB_RETURN_IF_ERROR(Flush());
+    if (failed_ == 0) return seen_;
+    return std::move(first_failure_)
+        .Annotate("deleting " + std::to_string(failed_) + " of " + std::to_string(seen_.objects) +
+                  " objects failed, first " + first_failed_key_);
+  }
+
+ private:
+  Status Flush() {
+    if (keys_.empty()) return Status::Ok();
+    MB_ASSIGN_OR_RETURN(std::vector<storage::DeleteFailure> failures,
+                        backend_.DeleteMany(ctx_, keys_));
+    keys_.clear();
+    if (failed_ == 0 && !failures.empty()) {
+      first_failure_ = std::move(failures.front().status);
+      first_failed_key_ = std::move(failures.front().key);
+    }
+    failed_ += failures.size();
+    return Status::Ok();
+  }
+
+  const CallContext& ctx_;
+  storage::Backend& backend_;
+  std::vector<std::string> keys_;
+  DeletedBackup seen_;
+  size_t failed_ = 0;
+  std::string first_failed_key_;
+  Status first_failure_;
+};
+
+}  // namespace
+
+Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   const BackupInfo& info) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  const auto write = [&](MetaFile file, const std::function<Status(const TextSink&)>& encode) {
+    return WriteObject(ctx, backend, MetaKey(backup_dir, file), encode);
+  };
+  // Old header and new files together would pass for a backup.
+  const std::string header_key = MetaKey(backup_dir, MetaFile::kHeader);
+  MB_RETURN_IF_ERROR(backend.Delete(ctx, header_key).Annotate("deleting " + header_key));
+  MB_RETURN_IF_ERROR(write(MetaFile::kCollections, [&](const TextSink& sink) {
+    return EncodeCollectionMeta(info, CollectionForm::kWithoutSegments, sink);
+  }));
+  MB_RETURN_IF_ERROR(write(MetaFile::kPartitions,
+                           [&](const TextSink& sink) { return EncodePartitionMeta(info, sink); }));
+  MB_RETURN_IF_ERROR(write(MetaFile::kSegments,
+                           [&](const TextSink& sink) { return EncodeSegmentMeta(info, sink); }));
+  MB_RETURN_IF_ERROR(
+      write(MetaFile::kFull, [&](const TextSink& sink) { return EncodeFullMeta(info, sink); }));
+  return write(MetaFile::kHeader, [&](const TextSink& sink) { return EncodeHeader(info, sink); });
+}
+
+Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
+                                   const std::string& backup_dir) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  MB_ASSIGN_OR_RETURN(const bool exists, HasObjects(ctx, backend, backup_dir));
+  if (!exists) return BackupNotFound(backup_dir);
+  const std::string header_key = MetaKey(backup_dir, MetaFile::kHeader);
+  const Result<storage::ObjectInfo> header = backend.Stat(ctx, header_key);
+  if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
+  MB_RETURN_IF_ERROR(backend.Delete(ctx, header_key).Annotate("deleting " + header_key));
+  BatchDeleter deleter(ctx, backend);
+  MB_RETURN_IF_ERROR(storage::ForEachObject(
+      ctx, backend, backup_dir,
+      [&](const storage::ObjectInfo& object) { return deleter.Add(object); }));
+  MB_ASSIGN_OR_RETURN(DeletedBackup deleted, deleter.Finish());
+  if (header.ok()) {
+    ++deleted.objects;
+    deleted.bytes += header->size;
+  }
+  return deleted;
+}
+
+}  // namespace milvus_backup::meta

@@ -1,0 +1,25 @@
+/// Between the wire format and types.h. Pure functions, thread-safe.
+#pragma once
+
+#include "proto/milvus.pb.h"
+
+#include "milvus_backup/milvus/types.h"
+
+namespace milvus_backup::milvus {
+
+namespace proto = ::milvus::proto;
+
+std::vector<KeyValue> FromProto(
+    const google::protobuf::RepeatedPtrField<proto::common::KeyValuePair>& pairs);
+void AppendTo(google::protobuf::RepeatedPtrField<proto::common::KeyValuePair>& pairs,
+              const std::vector<KeyValue>& values);
+
+CollectionSchema FromProto(const proto::schema::CollectionSchema& schema);
+proto::schema::CollectionSchema ToProto(const CollectionSchema& schema);
+
+Collection FromProto(const proto::milvus::DescribeCollectionResponse& reply);
+ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply);
+proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& request);
+proto::milvus::ImportRequest ToProto(const ImportRequest& request);
+
+}  // namespace milvus_backup::milvus

@@ -1,0 +1,114 @@
+/// A Milvus server inside the test program: gRPC on a free loopback port, collections in memory.
+/// It answers and refuses like Milvus 2.3.5 (texts and numbers taken from the real server), records
+/// every call, and can be told to misbehave. Thread-safe.
+#pragma once
+
+#include "milvus_backup/milvus/options.h"
+#include "milvus_backup/milvus/types.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::testing {
+
+struct FakeMilvusOptions {
+  /// Reported by Connect and GetVersion.
+  std::string version = "v2.3.5-lite";
+  /// False: ListDatabases and CreateDatabase are unknown and database names are ignored, as before
+  /// 2.2.9.
+  bool has_databases = true;
+  /// Methods the server does not know.
+  std::set<std::string> unimplemented;
+  /// Asked for on every call but Connect when the user is not empty.
+  std::string user;
+  std::string password;
+  /// PEM texts; TLS when the certificate is not empty, client certificates asked for when there is
+  /// an authority for them.
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_client_authority;
+  /// Import tasks run one at a time and end at the next tick (2 s on a real server).
+  std::chrono::milliseconds import_tick{10};
+  /// Polls of GetFlushState that answer "not yet" after a flush.
+  int unflushed_polls = 0;
+};
+
+struct FakeCollection {
+  /// `schema.name` is the name; an id of 0 is replaced by a new one.
+  milvus::Collection info;
+  /// `_default` when empty.
+  std::vector<milvus::Partition> partitions;
+  std::vector<milvus::Index> indexes;
+  /// State 2 (growing) becomes 4 (flushed) by a flush; only flushed ones are listed.
+  std::vector<milvus::Segment> segments;
+  milvus::LoadState load_state = milvus::LoadState::kNotLoad;
+};
+
+/// An answer planned for a method. All zero with a delay: answer as usual, but late.
+struct FakeAnswer {
+  int grpc_code = 0;
+  int code = 0;
+  int error_code = 0;
+  std::string reason;
+  bool retriable = false;
+  std::chrono::milliseconds delay{0};
+};
+
+enum class FakeImport { kComplete, kFail, kFailAndClean, kNeverEnd };
+
+struct FakeCall {
+  std::string method;
+  /// Method, object and essential arguments, for example
+  /// `Import default.c/_default files=[a/,b/] options=[backup=true]`.
+  std::string text;
+  std::map<std::string, std::string> metadata;
+  std::chrono::steady_clock::time_point at;
+};
+
+class FakeMilvus {
+ public:
+  explicit FakeMilvus(FakeMilvusOptions options = {});
+  FakeMilvus(const FakeMilvus&) = delete;
+  FakeMilvus& operator=(const FakeMilvus&) = delete;
+  ~FakeMilvus();
+
+  int port() const;
+  /// Address, port, user and password of this server; no TLS.
+  milvus::ClientOptions client_options() const;
+  /// Close the port, cutting running calls; open it again with the state kept.
+  void Stop();
+  void Start();
+
+  void AddDatabase(const std::string& db);
+  /// Returns the collection's id. The database is made when missing.
+  int64_t Add(const std::string& db, FakeCollection collection);
+  std::optional<FakeCollection> Find(const std::string& db, const std::string& name) const;
+
+  /// Answer the next `times` calls of `method` so.
+  void Plan(const std::string& method, const FakeAnswer& answer, int times = 1);
+  /// Planned answers nobody has asked for yet.
+  size_t unused_plans() const;
+  /// How the next import task not yet planned ends.
+  void PlanImport(FakeImport outcome, const std::string& reason = "");
+  /// Rows an import brings, 0 without; the real server reports success for an empty directory too.
+  void SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows);
+
+  /// In the order they came.
+  std::vector<FakeCall> calls() const;
+  /// The texts of `calls()`, of one method when it is not empty.
+  std::vector<std::string> texts(const std::string& method = "") const;
+  size_t count(const std::string& method) const { return texts(method).size(); }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace milvus_backup::testing

@@ -1,0 +1,81 @@
+/// What a FakeMilvus knows: databases, collections, import tasks. Not thread-safe.
+#pragma once
+
+#include "support/fake_milvus.h"
+
+#include <deque>
+#include <utility>
+
+namespace milvus_backup::testing {
+
+/// What a reply's status says; all zero means success.
+struct Refusal {
+  int code = 0;
+  int error_code = 0;
+  std::string reason;
+  bool retriable = false;
+  bool ok() const { return code == 0 && error_code == 0; }
+};
+
+Refusal CollectionNotFound(const std::string& db, const std::string& name);
+
+class FakeMilvusState {
+ public:
+  explicit FakeMilvusState(const FakeMilvusOptions& options);
+
+  std::vector<std::string> ListDatabases() const;
+  Refusal CreateDatabase(const std::string& db);
+  bool HasDatabase(const std::string& db) const { return databases_.contains(db); }
+  void AddDatabase(const std::string& db) { databases_[db]; }
+
+  int64_t Add(const std::string& db, FakeCollection collection);
+  std::vector<std::string> ListCollections(const std::string& db) const;
+  /// Null when missing.
+  FakeCollection* Find(const std::string& db, const std::string& name);
+  Refusal CreateCollection(const std::string& db, FakeCollection collection,
+                           int64_t num_partitions);
+  void DropCollection(const std::string& db, const std::string& name);
+  Refusal CreatePartition(FakeCollection& collection, const std::string& partition);
+  Refusal CreateIndex(FakeCollection& collection, milvus::Index index);
+  Refusal CreateAlias(const std::string& db, FakeCollection& collection, const std::string& alias);
+  static Refusal Load(FakeCollection& collection);
+
+  milvus::FlushTicket Flush(FakeCollection& collection);
+  bool IsFlushed();
+  static std::vector<milvus::Segment> Flushed(const FakeCollection& collection);
+
+  struct Task {
+    milvus::ImportTask task;
+    milvus::ImportRequest request;
+    FakeImport outcome = FakeImport::kComplete;
+    std::string reason;
+  };
+  /// Puts the id of the new task into `request`'s task; see Refusal for the rest.
+  Refusal Import(const milvus::ImportRequest& request, int64_t& task_id);
+  const milvus::ImportTask* FindTask(int64_t id);
+  std::vector<milvus::ImportTask> ListTasks(int64_t collection_id);
+  void PlanImport(FakeImport outcome, const std::string& reason);
+  void SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows);
+
+ private:
+  int64_t NewId() { return next_id_++; }
+  bool IsAtLeast24() const;
+  /// Let the ticks that are due happen.
+  void AdvanceImports();
+  void StartNextTask();
+  void EndTask(Task& task);
+  void FailTask(Task& task, const std::string& reason, milvus::ImportState state);
+
+  const FakeMilvusOptions options_;
+  std::map<std::string, std::map<std::string, FakeCollection>> databases_;
+  int64_t next_id_ = 470000000000000001;
+  uint64_t next_timestamp_ = 470000000000000000;
+  int polls_until_flushed_ = 0;
+  std::vector<Task> tasks_;
+  std::optional<size_t> running_;
+  std::chrono::steady_clock::time_point next_tick_;
+  std::deque<std::pair<FakeImport, std::string>> planned_imports_;
+  std::function<int64_t(const milvus::ImportRequest&)> import_rows_;
+};
+
+}  // namespace milvus_backup::testing
