@@ -1,0 +1,111 @@
+"""Servers that the integration tests share: Milvus A on MinIO A with bucket-a, Milvus B on MinIO B with bucket-b."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+
+from rows import Row, connected, fill, read_by_partition  # noqa: E402
+from servers import MilvusServer, MinioServer, NotInstalled, mc_program, stop_all  # noqa: E402
+from tool import Tool  # noqa: E402
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end the run as Ctrl-C does, with its clean-up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """End what an interrupted run has left."""
+    stop_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_installed() -> None:
+    try:
+        MinioServer.program()
+        MilvusServer.installation()
+        mc_program()
+    except NotInstalled as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def minio_a() -> Iterator[MinioServer]:
+    """The store of Milvus A."""
+    with MinioServer("bucket-a") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def minio_b() -> Iterator[MinioServer]:
+    """The store of Milvus B."""
+    with MinioServer("bucket-b") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_a(minio_a: MinioServer) -> Iterator[MilvusServer]:
+    """Milvus with its data in bucket-a under `files`."""
+    with MilvusServer(minio_a) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_b(minio_b: MinioServer) -> Iterator[MilvusServer]:
+    """Milvus with its data in bucket-b under `files`, empty at first."""
+    with MilvusServer(minio_b) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def alias_a(milvus_a: MilvusServer) -> Iterator[str]:
+    """pymilvus connection to Milvus A."""
+    with connected(milvus_a) as alias:
+        yield alias
+
+
+@pytest.fixture(scope="session")
+def alias_b(milvus_b: MilvusServer) -> Iterator[str]:
+    """pymilvus connection to Milvus B."""
+    with connected(milvus_b) as alias:
+        yield alias
+
+
+@pytest.fixture(scope="session")
+def coll_rows(alias_a: str) -> dict[str, dict[int, Row]]:
+    """Collection `coll` of Milvus A, filled with 20,000 rows less the deleted ones, as read back by partition."""
+    filled = fill(alias_a, "coll")
+    rows = read_by_partition(alias_a, "coll")
+    assert {partition: len(found) for partition, found in rows.items()} == filled.alive
+    return rows
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """The program under test, from MB_BINARY."""
+    path = Path(os.environ.get("MB_BINARY", REPOSITORY / "build" / "release" / "milvus-backup")).absolute()
+    if not path.exists():
+        pytest.exit(f"{path} does not exist: build it, or set MB_BINARY", returncode=1)
+    return path
+
+
+@pytest.fixture
+def cli(binary: Path, tmp_path: Path) -> Tool:
+    """The program under test in a folder of the test's own."""
+    return Tool(binary, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_cli(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tool]:
+    """Give the program under test in a new folder, for fixtures that outlive a test."""
+    return lambda name: Tool(binary, tmp_path_factory.mktemp(name))

