@@ -1,0 +1,52 @@
+# Short verbs; everything else is CMake: see CMakePresets.json and docs/testing.md.
+.PHONY: all release deps demo test lint format install package bench soak clean
+PREFIX ?= /usr/local
+
+all: release
+
+# Build the program: build/release/milvus-backup.
+release: deps
+	@cmake --preset release -DMB_BUILD_TESTS=OFF >build-release.log 2>&1 || { cat build-release.log; rm -f build-release.log; exit 1; }
+	@rm -f build-release.log
+	cmake --build --preset release --target milvus-backup
+
+# Install the Debian packages that building needs.
+deps:
+	@sh tests/support/install.sh deps
+
+# Move a collection between two Milvus servers on two stores and compare every row.
+demo: release
+	@sh tests/support/install.sh servers-demo
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" tests/support/demo.py build/release/milvus-backup
+
+# Install what tests need and run them all.
+test:
+	@sh tests/support/install.sh deps-test
+	@sh tests/support/install.sh servers-test
+	@python3 tests/run.py
+
+# The long sweeps: every suite several times over.
+soak:
+	@sh tests/support/install.sh deps-test
+	@sh tests/support/install.sh servers-test
+	@python3 tests/run.py --repeat 10
+
+# Figures of docs/benchmarks.md, peers measured in the same run.
+bench: release
+	@sh tests/support/install.sh servers-test
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup
+
+lint:
+	@python3 tests/run.py lint
+
+format:
+	clang-format -i $$(git ls-files '*.h' '*.cc')
+
+install: release
+	cmake --install build/release --prefix "$(PREFIX)"
+
+package: release
+	cd build/release && cpack
+
+clean:
+	rm -rf build

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Builds and runs the tests, one stage after the other, and closes with one summary line.
+
+    run.py [--repeat N] [STAGE ...]
+
+Stages: lint, asan, tsan (unit, conformance on real stores, and fault, under that sanitizer), release
+(unit in the shipped build), integration (real Milvus and MinIO). Without names all of them run. A failing
+stage does not hide the later ones. The exit status is 0 when nothing failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUPPORT = ROOT / "tests" / "support"
+
+
+class Tally:
+    """Counts of all stages."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed = 0
+        self.skipped = 0
+
+    def add(self, passed: int, failed: int, skipped: int = 0) -> None:
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+
+def say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+def run(command: list[str], log: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run a command with its output in `log`; returns its status and output."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        status = subprocess.run(
+            command, cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})}, check=False,
+        ).returncode
+    return status, log.read_text(errors="replace")
+
+
+def show(text: str, lines: int = 60) -> None:
+    print("\n".join(text.splitlines()[-lines:]), flush=True)
+
+
+def paths() -> dict[str, str]:
+    """Where install.sh has put things."""
+    printed = subprocess.run(
+        ["sh", str(SUPPORT / "install.sh"), "paths"], check=True, capture_output=True, text=True
+    ).stdout
+    return dict(line.split("=", 1) for line in printed.splitlines())
+
+
+def build(preset: str, targets: list[str], tally: Tally) -> bool:
+    started = time.monotonic()
+    log = ROOT / "build" / f"{preset}-build.log"
+    status, text = run(["cmake", "--preset", preset], log)
+    if status == 0:
+        status, text = run(["cmake", "--build", "--preset", preset, "--target", *targets], log)
+    if status != 0:
+        tally.add(0, 1)
+        show(text)
+        say(f"build {preset}: FAILED")
+        return False
+    say(f"build {preset}: {time.monotonic() - started:.0f} s")
+    return True
+
+
+def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = None) -> None:
+    """Run one GoogleTest program of a preset."""
+    started = time.monotonic()
+    binary = ROOT / "build" / preset / "tests" / program
+    env = {
+        "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={SUPPORT / 'tsan.supp'}",
+    }
+    log = ROOT / "build" / f"{preset}-{program.replace('/', '-')}.log"
+    status, text = run([*(prefix or []), str(binary)], log, env)
+
+    def count(word: str) -> int:
+        found = re.findall(rf"\[ +{word} +\] (\d+) tests?", text)
+        return int(found[-1]) if found else 0
+
+    passed, failed, skipped = count("PASSED"), count("FAILED"), count("SKIPPED")
+    if status != 0 and failed == 0:
+        failed = 1  # it crashed, or a sanitizer spoke
+    if passed == 0 and failed == 0:
+        failed = 1  # a suite that runs nothing proves nothing
+    tally.add(passed, failed, skipped)
+    if failed:
+        show(text, 150)
+    say(
+        f"{preset} {program}: {passed} passed, {failed} failed, {skipped} skipped, "
+        f"{time.monotonic() - started:.0f} s"
+    )
+
+
+def stage_sanitizer(preset: str, tally: Tally) -> None:
+    if not build(preset, ["unit_tests", "conformance_tests", "fault_tests"], tally):
+        return
+    gtest(preset, "unit_tests", tally)
+    gtest(preset, "fault/fault_tests", tally)
+    servers = [
+        paths()["venv"] + "/bin/python", str(SUPPORT / "servers.py"), "run",
+        "--minio", "--minio-tls", "--versitygw", "--moto", "--",
+    ]
+    gtest(preset, "conformance/conformance_tests", tally, servers)
+
+
+def stage_release(tally: Tally) -> None:
+    if build("release", ["milvus-backup", "unit_tests"], tally):
+        gtest("release", "unit_tests", tally)
+
+
+def check(name: str, command: list[str], tally: Tally) -> None:
+    started = time.monotonic()
+    status, text = run(command, ROOT / "build" / f"lint-{name}.log")
+    tally.add(int(status == 0), int(status != 0))
+    if status != 0:
+        show(text, 100)
+    say(f"lint {name}: {'passed' if status == 0 else 'FAILED'}, {time.monotonic() - started:.0f} s")
+
+
+def stage_lint(tally: Tally) -> None:
+    files = subprocess.run(
+        ["git", "ls-files", "*.h", "*.cc"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    check("format", ["clang-format", "--dry-run", "-Werror", *files], tally)
+    check("includes", [sys.executable, "tests/lint/check_includes.py", "."], tally)
+    check("shell", ["sh", "-n", "tests/support/install.sh"], tally)
+    check("python", [sys.executable, "-m", "compileall", "-q", "tests", "bench"], tally)
+    # The generated proto headers must exist before clang-tidy can read what includes them.
+    if build("release", ["mb_milvus_proto"], tally):
+        sources = [name for name in files if name.startswith("src/") and name.endswith(".cc")]
+        check("clang-tidy", ["run-clang-tidy", "-quiet", "-j2", "-p", "build/release", *sources], tally)
+
+
+def stage_integration(tally: Tally) -> None:
+    if not build("release", ["milvus-backup"], tally):
+        return
+    started = time.monotonic()
+    status, text = run(
+        [paths()["venv"] + "/bin/python", "-m", "pytest", "-q", "tests/integration"],
+        ROOT / "build" / "integration.log",
+    )
+
+    def count(word: str) -> int:
+        found = re.findall(rf"(\d+) {word}", text.splitlines()[-1] if text else "")
+        return int(found[-1]) if found else 0
+
+    passed, failed, skipped = count("passed"), count("failed") + count("errors?"), count("skipped")
+    if status != 0 and failed == 0:
+        failed = 1
+    tally.add(passed, failed, skipped)
+    if failed:
+        show(text, 200)
+    say(
+        f"integration: {passed} passed, {failed} failed, {skipped} skipped, "
+        f"{time.monotonic() - started:.0f} s"
+    )
+
+
+STAGES: dict[str, Callable[[Tally], None]] = {
+    "lint": stage_lint,
+    "asan": lambda tally: stage_sanitizer("asan", tally),
+    "tsan": lambda tally: stage_sanitizer("tsan", tally),
+    "release": stage_release,
+    "integration": stage_integration,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=1, help="run everything this often")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="all of them by default")
+    options = parser.parse_args()
+    unknown = set(options.stages) - set(STAGES)
+    if unknown:
+        parser.error(f"unknown stages: {', '.join(sorted(unknown))}")
+    tally = Tally()
+    started = time.monotonic()
+    for _ in range(options.repeat):
+        for name in options.stages or STAGES:
+            STAGES[name](tally)
+    say(f"{time.monotonic() - started:.0f} s in all")
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
