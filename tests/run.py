@@ -67,7 +67,7 @@ def paths() -> dict[str, str]:
 def build(preset: str, targets: list[str], tally: Tally) -> bool:
     started = time.monotonic()
     log = ROOT / "build" / f"{preset}-build.log"
-    status, text = run(["cmake", "--preset", preset], log)
+    status, text = run(["cmake", "--preset", preset, "-DMB_BUILD_TESTS=ON"], log)
     if status == 0:
         status, text = run(["cmake", "--build", "--preset", preset, "--target", *targets], log)
     if status != 0:

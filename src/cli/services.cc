@@ -1,6 +1,7 @@
 #include "services.h"
 
-#include "milvus_backup/storage/open.h"
+#include "milvus_backup/storage/local_backend.h"
+#include "milvus_backup/storage/s3_backend.h"
 
 #include <filesystem>
 #include <utility>
@@ -53,17 +54,16 @@ storage::S3Options ToS3Options(const StorageSettings& settings) {
 }
 
 Result<std::unique_ptr<storage::Backend>> Open(const StorageSettings& settings,
-                                               const storage::AccessOptions& access,
                                                backup::Place& place) {
   place.root_key = KeyName(settings, "rootPath");
   std::unique_ptr<storage::Backend> backend;
   if (settings.kind == StorageKind::kLocal) {
     const std::string directory = std::filesystem::absolute(settings.root_path).string();
-    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}, access));
+    MB_ASSIGN_OR_RETURN(backend, storage::CreateLocalBackend({.root = directory}));
     place.milvus_prefix = directory + "/";
     place.bucket_key = place.root_key;
   } else {
-    MB_ASSIGN_OR_RETURN(backend, storage::OpenS3(ToS3Options(settings), access));
+    MB_ASSIGN_OR_RETURN(backend, storage::CreateS3Backend(ToS3Options(settings)));
     place.root = settings.root_path;
     place.bucket_key = KeyName(settings, "bucketName");
   }
@@ -84,12 +84,9 @@ Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
                                                    const config::Config& config, Needs needs) {
   auto services = std::make_unique<Services>();
   backup::Site& site = services->site_;
-  const storage::AccessOptions access;
-  MB_ASSIGN_OR_RETURN(services->backup_backend_,
-                      Open(config.backup_storage, access, site.backup_storage));
+  MB_ASSIGN_OR_RETURN(services->backup_backend_, Open(config.backup_storage, site.backup_storage));
   if (needs == Needs::kBackupStorage) return services;
-  MB_ASSIGN_OR_RETURN(services->milvus_backend_,
-                      Open(config.milvus_storage, access, site.milvus_storage));
+  MB_ASSIGN_OR_RETURN(services->milvus_backend_, Open(config.milvus_storage, site.milvus_storage));
   MB_ASSIGN_OR_RETURN(services->client_, milvus::Connect(ctx, config.milvus));
   site.client = services->client_.get();
   site.progress = &services->progress_;
