@@ -1,7 +1,6 @@
 #include "services.h"
 
-#include "milvus_backup/storage/local_backend.h"
-#include "milvus_backup/storage/s3_backend.h"
+#include "milvus_backup/storage/open.h"
 
 #include <filesystem>
 #include <utility>
@@ -59,11 +58,11 @@ Result<std::unique_ptr<storage::Backend>> Open(const StorageSettings& settings,
   std::unique_ptr<storage::Backend> backend;
   if (settings.kind == StorageKind::kLocal) {
     const std::string directory = std::filesystem::absolute(settings.root_path).string();
-    MB_ASSIGN_OR_RETURN(backend, storage::CreateLocalBackend({.root = directory}));
+    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}));
     place.milvus_prefix = directory + "/";
     place.bucket_key = place.root_key;
   } else {
-    MB_ASSIGN_OR_RETURN(backend, storage::CreateS3Backend(ToS3Options(settings)));
+    MB_ASSIGN_OR_RETURN(backend, storage::OpenS3(ToS3Options(settings)));
     place.root = settings.root_path;
     place.bucket_key = KeyName(settings, "bucketName");
   }

@@ -1,0 +1,54 @@
+#include "milvus_backup/storage/metrics_backend.h"
+
+namespace milvus_backup::storage {
+
+void StorageMetrics::Add(Method method, bool ok, uint64_t bytes, std::chrono::nanoseconds time) {
+  Counters& counters = counters_.at(static_cast<size_t>(method));
+  counters.calls.fetch_add(1, std::memory_order_relaxed);
+  if (!ok) counters.errors.fetch_add(1, std::memory_order_relaxed);
+  if (bytes > 0) counters.bytes.fetch_add(bytes, std::memory_order_relaxed);
+  counters.nanoseconds.fetch_add(time.count(), std::memory_order_relaxed);
+}
+
+MethodCounts StorageMetrics::Of(Method method) const {
+  const Counters& counters = counters_.at(static_cast<size_t>(method));
+  return {counters.calls.load(std::memory_order_relaxed),
+          counters.errors.load(std::memory_order_relaxed),
+          counters.bytes.load(std::memory_order_relaxed),
+          std::chrono::nanoseconds(counters.nanoseconds.load(std::memory_order_relaxed))};
+}
+
+MethodCounts StorageMetrics::Total() const {
+  MethodCounts total;
+  for (size_t i = 0; i < kMethodCount; ++i) {
+    const MethodCounts counts = Of(static_cast<Method>(i));
+    total.calls += counts.calls;
+    total.errors += counts.errors;
+    total.bytes += counts.bytes;
+    total.time += counts.time;
+  }
+  return total;
+}
+
+Status MetricsBackend::Around(const CallContext& ctx, const CallInfo& info, CallRef call) {
+  static_cast<void>(ctx);
+  const auto start = clock_.Now();
+  Status status = call();
+  metrics_->Add(info.method, status.ok(), status.ok() ? info.body_size : 0, clock_.Now() - start);
+  return status;
+}
+
+Result<ReadInfo> MetricsBackend::Read(const CallContext& ctx, const std::string& key,
+                                      const ReadOptions& options, const Sink& sink) {
+  const auto start = clock_.Now();
+  uint64_t bytes = 0;
+  Result<ReadInfo> result =
+      inner().Read(ctx, key, options, [&](const ReadInfo& info, ByteView chunk) {
+        bytes += chunk.size();
+        return sink(info, chunk);
+      });
+  metrics_->Add(Method::kRead, result.ok(), bytes, clock_.Now() - start);
+  return result;
+}
+
+}  // namespace milvus_backup::storage
