@@ -173,6 +173,8 @@ class Backend {
   virtual const Capabilities& caps() const = 0;
   /// The backend inside a wrapper, else null.
   virtual const Backend* Unwrap() const { return nullptr; }
+  /// What Unwrap() calls the object that is `key` here; a sub-tree view adds its prefix.
+  virtual std::string UnwrapKey(const std::string& key) const { return key; }
 
   /// The cheapest call that proves endpoint, credentials and bucket: list one key.
   virtual Status CheckAccess(const CallContext& ctx) = 0;

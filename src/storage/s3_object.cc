@@ -1,0 +1,262 @@
+#include "s3_object_internal.h"
+#include "s3_time_internal.h"
+#include "s3_upload_internal.h"
+#include "s3_xml_internal.h"
+
+#include "milvus_backup/base/checksum.h"
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace milvus_backup::storage {
+namespace {
+
+constexpr size_t kStreamBuffer = 256 * kKiB;
+
+std::optional<uint64_t> Number(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// `bytes 5-9/100`
+struct ContentRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint64_t total = 0;
+};
+
+std::optional<ContentRange> ParseContentRange(std::string_view text) {
+  if (!text.starts_with("bytes ")) return std::nullopt;
+  text.remove_prefix(6);
+  const size_t dash = text.find('-');
+  const size_t slash = text.find('/');
+  if (dash == text.npos || slash == text.npos || dash > slash) return std::nullopt;
+  const auto first = Number(text.substr(0, dash));
+  const auto last = Number(text.substr(dash + 1, slash - dash - 1));
+  const auto total = Number(text.substr(slash + 1));
+  if (!first || !last || !total || *first > *last || *last >= *total) return std::nullopt;
+  return ContentRange{*first, *last, *total};
+}
+
+/// The checksum of the whole object, when that is what the reply carries.
+std::optional<uint32_t> WholeCrc32c(const net::HttpResponse& response) {
+  const std::string_view type = response.Header("x-amz-checksum-type");
+  if (!type.empty() && type != "FULL_OBJECT") return std::nullopt;
+  // A composite value ends in `-N` and does not decode.
+  return DecodeCrc32c(response.Header("x-amz-checksum-crc32c"));
+}
+
+Status Unusable(const S3Place& place, const std::string& what) {
+  return InternalError("bucket " + place.bucket + " at " + place.endpoint + ": " + what)
+      .WithOrigin(Origin::kStorage);
+}
+
+bool WantsRange(const ReadOptions& options) {
+  return options.offset > 0 || options.length.has_value();
+}
+
+/// Check that the reply is the range asked for and learn the object's size from it.
+Result<ReadInfo> CheckHead(const S3Place& place, const ReadOptions& options,
+                           const net::HttpResponse& head) {
+  ReadInfo info;
+  info.etag = StripQuotes(head.Header("etag"));
+  const auto length = Number(head.Header("content-length"));
+  if (!WantsRange(options)) {
+    if (head.status != 200 || !length) {
+      return Unusable(place, "a read was answered without Content-Length");
+    }
+    info.object_size = *length;
+    return info;
+  }
+  if (head.status != 206) return Unusable(place, "the service ignored the Range of a read");
+  const auto range = ParseContentRange(head.Header("content-range"));
+  if (!range) return Unusable(place, "a ranged read was answered without a usable Content-Range");
+  const uint64_t wanted_end =
+      options.length ? std::min(options.offset + *options.length, range->total) : range->total;
+  if (range->first != options.offset || range->last + 1 != wanted_end) {
+    return Unusable(place, "a ranged read was answered with another range");
+  }
+  info.object_size = range->total;
+  return info;
+}
+
+/// A range that starts at the end of the object: fine for an empty read and for an empty object.
+Result<ReadInfo> ReadNothing(const CallContext& ctx, S3Client& client, const std::string& key,
+                             const ReadOptions& options) {
+  MB_ASSIGN_OR_RETURN(const ObjectInfo info, HeadObject(ctx, client, key));
+  if (!options.if_match.empty() && options.if_match != info.etag) {
+    return Status(Code::kAborted, "the object has changed").WithOrigin(Origin::kStorage);
+  }
+  const bool empty_read = options.length && *options.length == 0;
+  if (options.offset > info.size || (!empty_read && info.size > 0)) {
+    return Status(Code::kOutOfRange, "offset " + std::to_string(options.offset) +
+                                         " is past the end of " + std::to_string(info.size) +
+                                         " bytes")
+        .WithOrigin(Origin::kStorage);
+  }
+  return ReadInfo{info.size, info.etag};
+}
+
+S3Call HeadCall(const S3Client& client, const std::string& key) {
+  S3Call call;
+  call.method = "HEAD";
+  call.path = client.endpoint().ObjectPath(key);
+  if (client.dialect().checksum_header) {
+    call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
+  }
+  return call;
+}
+
+/// A GET of one byte tells what a HEAD was refused for, and brings about the same corrections.
+Status ReasonOfRefusal(const CallContext& ctx, S3Client& client, const std::string& key) {
+  S3Call call;
+  call.path = client.endpoint().ObjectPath(key);
+  call.headers.push_back({"range", "bytes=0-0"});
+  Result<net::HttpResponse> reply = client.Send(ctx, call);
+  if (reply.ok() || reply.status().code() == Code::kOutOfRange) return Status::Ok();
+  return std::move(reply).status();
+}
+
+}  // namespace
+
+std::chrono::system_clock::time_point ServerTime(const net::HttpResponse& response) {
+  return ParseHttpDate(response.Header("date")).value_or(std::chrono::system_clock::time_point());
+}
+
+Status AlreadyExists(const S3Place& place, const std::string& key, const Status& refused) {
+  return AlreadyExistsError("bucket " + place.bucket + " at " + place.endpoint + ": " + key +
+                            " exists already")
+      .WithService(refused.service_code(), refused.http_status(), refused.request_id())
+      .WithOrigin(Origin::kStorage);
+}
+
+Result<ObjectInfo> HeadObject(const CallContext& ctx, S3Client& client, const std::string& key) {
+  Result<net::HttpResponse> reply = client.Send(ctx, HeadCall(client, key));
+  if (!reply.ok()) {
+    const Status& refused = reply.status();
+    const int status = refused.http_status();
+    const bool unexplained = refused.service_code().empty() &&
+                             (status == 301 || status == 307 || status == 400 || status == 403);
+    if (unexplained) {
+      MB_RETURN_IF_ERROR(ReasonOfRefusal(ctx, client, key).Annotate("looking at " + key));
+      reply = client.Send(ctx, HeadCall(client, key));
+    }
+  }
+  if (!reply.ok()) return std::move(reply).status().Annotate("looking at " + key);
+  const auto size = Number(reply->Header("content-length"));
+  if (!size) {
+    return Unusable(client.place(), "no Content-Length").Annotate("looking at " + key);
+  }
+  ObjectInfo info;
+  info.key = key;
+  info.size = *size;
+  info.etag = StripQuotes(reply->Header("etag"));
+  info.modified = ParseHttpDate(reply->Header("last-modified"))
+                      .value_or(std::chrono::system_clock::time_point());
+  info.crc32c = WholeCrc32c(*reply);
+  return info;
+}
+
+Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::string& key,
+                           const ReadOptions& options, const Sink& sink) {
+  const std::string doing = "reading " + key;
+  if (options.length && *options.length == 0) {
+    Result<ReadInfo> nothing = ReadNothing(ctx, client, key, options);
+    if (!nothing.ok()) return std::move(nothing).status().Annotate(doing);
+    return nothing;
+  }
+  S3Call call;
+  call.path = client.endpoint().ObjectPath(key);
+  call.receive_buffer = kStreamBuffer;
+  if (WantsRange(options)) {
+    std::string range = "bytes=" + std::to_string(options.offset) + "-";
+    if (options.length) range += std::to_string(options.offset + *options.length - 1);
+    call.headers.push_back({"range", std::move(range)});
+  }
+  if (!options.if_match.empty()) {
+    call.headers.push_back({"if-match", "\"" + options.if_match + "\""});
+  }
+  std::optional<ReadInfo> info;
+  bool sink_failed = false;
+  const auto take_head = [&](const net::HttpResponse& head) -> Status {
+    MB_ASSIGN_OR_RETURN(info, CheckHead(client.place(), options, head));
+    return Status::Ok();
+  };
+  Result<net::HttpResponse> reply =
+      client.Send(ctx, call, [&](const net::HttpResponse& head, ByteView chunk) {
+        if (!info) MB_RETURN_IF_ERROR(take_head(head));
+        Status status = sink(*info, chunk);
+        sink_failed = !status.ok();
+        return status;
+      });
+  if (!reply.ok()) {
+    if (sink_failed) return std::move(reply).status();
+    if (reply.status().code() == Code::kOutOfRange && options.offset == 0) {
+      Result<ReadInfo> nothing = ReadNothing(ctx, client, key, options);
+      if (nothing.ok()) return nothing;
+      return std::move(nothing).status().Annotate(doing);
+    }
+    return std::move(reply).status().Annotate(doing);
+  }
+  if (!info) {
+    if (Status status = take_head(*reply); !status.ok()) return std::move(status).Annotate(doing);
+  }
+  return *std::move(info);
+}
+
+Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std::string& key,
+                             ByteView body, const PutOptions& options) {
+  const S3Dialect& dialect = client.dialect();
+  S3Call call;
+  call.method = "PUT";
+  call.path = client.endpoint().ObjectPath(key);
+  call.body = body;
+  if (options.if_absent) {
+    if (dialect.if_absent_header.empty()) {
+      return UnimplementedError("the service cannot create an object only if it is absent")
+          .WithOrigin(Origin::kStorage);
+    }
+    call.headers.push_back({dialect.if_absent_header, dialect.if_absent_value});
+  }
+  const std::optional<uint32_t> crc = AddChecksum(dialect, body, options.crc32c, call.headers);
+  Result<net::HttpResponse> reply = client.Send(ctx, call);
+  if (!reply.ok()) {
+    if (options.if_absent && reply.status().code() == Code::kAborted) {
+      return AlreadyExists(client.place(), key, reply.status());
+    }
+    return std::move(reply).status().Annotate("writing " + key);
+  }
+  return ObjectInfo{key, body.size(), StripQuotes(reply->Header("etag")), ServerTime(*reply), crc};
+}
+
+Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const CopySource& source,
+                              const std::string& key) {
+  MB_ASSIGN_OR_RETURN(const auto from, ResolveS3Source(source));
+  S3Call call;
+  call.method = "PUT";
+  call.path = client.endpoint().ObjectPath(key);
+  call.headers.push_back({"x-amz-copy-source", CopySourceHeader(from.first, from.second)});
+  if (!source.if_match.empty()) {
+    call.headers.push_back({"x-amz-copy-source-if-match", "\"" + source.if_match + "\""});
+  }
+  if (client.dialect().checksum_header) {
+    call.headers.push_back({"x-amz-checksum-algorithm", "CRC32C"});
+  }
+  call.error_in_success = true;
+  call.stall_timeout = kLongStall;
+  Result<net::HttpResponse> reply = client.Send(ctx, call);
+  const std::string doing = "copying " + from.first + "/" + from.second + " to " + key;
+  if (!reply.ok()) return std::move(reply).status().Annotate(doing);
+  Result<S3ObjectReply> copied = ParseObjectReply(reply->body);
+  if (!copied.ok()) {
+    return std::move(copied).status().WithOrigin(Origin::kStorage).Annotate(doing);
+  }
+  ObjectInfo info{key, source.size, copied->etag, copied->modified, std::nullopt};
+  if (copied->checksum_type != "COMPOSITE") info.crc32c = copied->crc32c;
+  return info;
+}
+
+}  // namespace milvus_backup::storage

@@ -1,0 +1,28 @@
+/// Calls on single objects of an S3 bucket that more than one source needs.
+#pragma once
+
+#include "s3_client_internal.h"
+
+#include "milvus_backup/storage/backend.h"
+
+#include <chrono>
+#include <string>
+
+namespace milvus_backup::storage {
+
+/// HEAD. kNotFound when absent. Replies to HEAD have no body, so the reason of another refusal is
+/// asked for with a GET of one byte.
+Result<ObjectInfo> HeadObject(const CallContext& ctx, S3Client& client, const std::string& key);
+Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::string& key,
+                           const ReadOptions& options, const Sink& sink);
+Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std::string& key,
+                             ByteView body, const PutOptions& options);
+Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const CopySource& source,
+                              const std::string& key);
+
+/// The Date header of a reply, or the epoch.
+std::chrono::system_clock::time_point ServerTime(const net::HttpResponse& response);
+/// kAlreadyExists in place of the 412 or 409 a conditional write was refused with.
+Status AlreadyExists(const S3Place& place, const std::string& key, const Status& refused);
+
+}  // namespace milvus_backup::storage
