@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
 #include <string>
+#include <vector>
 
 namespace milvus_backup::meta {
 namespace {
@@ -250,14 +250,11 @@ TEST_F(ReaderTest, MetaSizeCountsEverythingUnderMeta) {
 
 TEST_F(ReaderTest, ReadsFilesLongerThanOneRange) {
   PutMeta(MetaFile::kHeader, kHeaderJson);
-  std::string text = R"({"name":"demo","physical_channel_names":[)";
-  for (int i = 0; i < 600000; ++i) text += "\"channel-" + std::to_string(i) + "\",";
-  text += "\"end\"]}";
-  ASSERT_GT(text.size(), 8 * kMiB);
+  std::string text = R"({"name":"demo","later":")" + std::string(4 * kMiB, 'x');
+  text += R"(","physical_channel_names":["end"]})";
   PutMeta(MetaFile::kFull, text);
   ASSERT_OK_AND_ASSIGN(const BackupInfo info, Read());
-  EXPECT_EQ(info.physical_channel_names.size(), 600001U);
-  EXPECT_EQ(info.physical_channel_names.back(), "end");
+  EXPECT_EQ(info.physical_channel_names, std::vector<std::string>{"end"});
 }
 
 class ListTest : public ReaderTest {
