@@ -2,9 +2,10 @@
 
 #include "milvus_backup/base/bytes.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
+#include <string>
 
 namespace milvus_backup::meta {
 namespace {
@@ -14,6 +15,12 @@ constexpr char kHexDigits[] = "0123456789abcdef";
 
 /// Smallest value a sequence of this length may encode; anything below is an overlong form.
 constexpr std::array<uint32_t, 5> kLeastCodePoint = {0, 0, 0x80, 0x800, 0x10000};
+
+/// Bytes that are written as they stand and need no look at their neighbours.
+bool StandsForItself(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
 
 struct CodePoint {
   /// 0 when the bytes are no UTF-8.
@@ -112,6 +119,11 @@ void JsonWriter::Bool(bool value) {
 void JsonWriter::Quote(std::string_view text) {
   buffer_ += '"';
   while (!text.empty()) {
+    const auto special = std::find_if_not(text.begin(), text.end(), StandsForItself);
+    const auto plain = static_cast<size_t>(special - text.begin());
+    buffer_ += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const CodePoint point = DecodeUtf8(text);
     if (point.length == 0) {
       buffer_ += "\\ufffd";

@@ -1,0 +1,157 @@
+#include "milvus_backup/meta/writer.h"
+
+#include "map_backend.h"
+#include "sample_backup.h"
+#include "support/status_matchers.h"
+
+#include "milvus_backup/meta/codec.h"
+#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/totals.h"
+
+#include <gtest/gtest.h>
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::meta {
+namespace {
+
+using milvus_backup::testing::IsError;
+using testing::GoldenMeta;
+using testing::MapBackend;
+using testing::SampleBackup;
+
+class WriterTest : public ::testing::Test {
+ protected:
+  CallContext ctx_;
+  MapBackend backend_;
+  const std::string dir_ = "backup/demo/";
+};
+
+TEST_F(WriterTest, WritesFiveFilesWithTheHeaderLast) {
+  ASSERT_OK(WriteBackup(ctx_, backend_, dir_, SampleBackup()));
+  EXPECT_EQ(
+      backend_.changes,
+      (std::vector<std::string>{
+          "delete backup/demo/meta/backup_meta.json", "put backup/demo/meta/collection_meta.json",
+          "put backup/demo/meta/partition_meta.json", "put backup/demo/meta/segment_meta.json",
+          "put backup/demo/meta/full_meta.json", "put backup/demo/meta/backup_meta.json"}));
+  EXPECT_EQ(backend_.objects.size(), 5U);
+  for (const auto& [key, content] : backend_.objects) {
+    EXPECT_EQ(content, GoldenMeta(key.substr(key.rfind('/') + 1)));
+  }
+}
+
+TEST_F(WriterTest, CrashAtAnyChangeLeavesNoHeader) {
+  for (const bool overwriting : {false, true}) {
+    for (size_t crash = overwriting ? 1 : 0; crash < 6; ++crash) {
+      MapBackend backend;
+      if (overwriting) {
+        ASSERT_OK(WriteBackup(ctx_, backend, dir_, {}));
+        backend.changes.clear();
+      }
+      backend.fail_from_change = crash;
+      EXPECT_THAT(WriteBackup(ctx_, backend, dir_, SampleBackup()),
+                  IsError(Code::kUnavailable, "the machine died"));
+      EXPECT_THAT(ReadBackup(ctx_, backend, dir_).status(),
+                  IsError(Code::kNotFound, "backup demo not found"));
+      backend.fail_from_change = SIZE_MAX;
+      EXPECT_OK(WriteBackup(ctx_, backend, dir_, SampleBackup()));
+      EXPECT_OK(ReadBackup(ctx_, backend, dir_));
+    }
+  }
+}
+
+TEST_F(WriterTest, LongFilesAreUploadedInParts) {
+  BackupInfo info = SampleBackup();
+  info.collection_backups[1].partition_backups.resize(1);
+  info.collection_backups[1].partition_backups[0].segment_backups.resize(
+      3, {.v_channel = std::string(12 * kMiB, 'c')});
+  ASSERT_OK(WriteBackup(ctx_, backend_, dir_, info));
+  EXPECT_EQ(backend_.changes[3], "complete backup/demo/meta/segment_meta.json");
+  EXPECT_EQ(backend_.changes[4], "complete backup/demo/meta/full_meta.json");
+  EXPECT_TRUE(backend_.objects.at("backup/demo/meta/full_meta.json") ==
+              EncodeToString([&](const TextSink& sink) { return EncodeFullMeta(info, sink); }));
+}
+
+TEST_F(WriterTest, StoppedBeforeItBeginsItChangesNothing) {
+  std::stop_source stop;
+  stop.request_stop();
+  ctx_.stop = stop.get_token();
+  EXPECT_THAT(WriteBackup(ctx_, backend_, dir_, SampleBackup()), IsError(Code::kCancelled, ""));
+  EXPECT_TRUE(backend_.changes.empty());
+}
+
+TEST_F(WriterTest, RefusesWhatIsNoBackupDirectory) {
+  for (const char* dir : {"", "/", "backup/demo"}) {
+    EXPECT_THAT(WriteBackup(ctx_, backend_, dir, {}), IsError(Code::kInvalidArgument, "directory"));
+    EXPECT_THAT(DeleteBackup(ctx_, backend_, dir).status(),
+                IsError(Code::kInvalidArgument, "directory"));
+  }
+  EXPECT_TRUE(backend_.changes.empty());
+}
+
+class DeleteTest : public WriterTest {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(WriteBackup(ctx_, backend_, dir_, SampleBackup()));
+    for (int i = 0; i < 2500; ++i) {
+      backend_.objects["backup/demo/binlogs/insert_log/1/2/3/3/100/" + std::to_string(i)] = "xy";
+    }
+    backend_.objects["backup/demo2/meta/backup_meta.json"] = "{}";
+    backend_.objects["backup/demo"] = "a file";
+    backend_.objects["backup/demo.old/meta/backup_meta.json"] = "{}";
+    backend_.changes.clear();
+  }
+};
+
+TEST_F(DeleteTest, RemovesTheHeaderFirstAndNothingOfTheNeighbours) {
+  uint64_t bytes = 0;
+  for (const auto& [key, content] : backend_.objects) {
+    if (key.starts_with(dir_)) bytes += content.size();
+  }
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup deleted, DeleteBackup(ctx_, backend_, dir_));
+  EXPECT_EQ(deleted.objects, 2505U);
+  EXPECT_EQ(deleted.bytes, bytes);
+  EXPECT_EQ(backend_.changes.front(), "delete backup/demo/meta/backup_meta.json");
+  EXPECT_EQ(backend_.changes.size(), 2505U);
+  EXPECT_EQ(backend_.objects.size(), 3U);
+  EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(),
+              IsError(Code::kNotFound, "backup demo not found"));
+}
+
+TEST_F(DeleteTest, InterruptedItCanBeRepeated) {
+  backend_.fail_from_change = 1200;
+  EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(), IsError(Code::kUnavailable, "died"));
+  EXPECT_THAT(ReadHeader(ctx_, backend_, dir_).status(), IsError(Code::kNotFound, "not found"));
+  backend_.fail_from_change = SIZE_MAX;
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup rest, DeleteBackup(ctx_, backend_, dir_));
+  EXPECT_EQ(rest.objects, 2505U - 1200U);
+  EXPECT_EQ(backend_.objects.size(), 3U);
+}
+
+TEST_F(DeleteTest, OneStubbornObjectDoesNotKeepTheOthers) {
+  backend_.undeletable_key = "backup/demo/binlogs/insert_log/1/2/3/3/100/7";
+  const Status status = DeleteBackup(ctx_, backend_, dir_).status();
+  EXPECT_THAT(status, IsError(Code::kPermissionDenied, "1 of 2504 objects"));
+  EXPECT_THAT(status, IsError(Code::kPermissionDenied, backend_.undeletable_key));
+  EXPECT_EQ(backend_.objects.size(), 4U);
+}
+
+TEST(TotalsTest, AddUpFromSegmentsToTheBackup) {
+  BackupInfo info = SampleBackup();
+  CollectionBackup& collection = info.collection_backups[0];
+  collection.partition_backups.push_back(collection.partition_backups[0]);
+  collection.size = 0;
+  info.size = 0;
+  UpdateTotals(info);
+  EXPECT_EQ(collection.size, 48433);
+  EXPECT_EQ(info.collection_backups[1].size, 0);
+  EXPECT_EQ(info.size, 48433);
+  EXPECT_EQ(SumLogSizes(collection.l0_segments[0]), 433);
+  EXPECT_EQ(SumLogSizes(collection.partition_backups[0].segment_backups[0]), 24000);
+}
+
+}  // namespace
+}  // namespace milvus_backup::meta
