@@ -208,6 +208,7 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
   }
   ticket.flush_ts = ++next_timestamp_;
   ticket.seal_time = 1700000000;
+  ticket.channel_checkpoints = collection.channel_checkpoints;
   polls_until_flushed_ = options_.unflushed_polls;
   return ticket;
 }
