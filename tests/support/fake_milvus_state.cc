@@ -242,7 +242,8 @@ Refusal FakeMilvusState::Import(const milvus::ImportRequest& request, int64_t& t
             .error_code = 1,
             .reason = "partition not found[partition=" + request.partition_name + "]"};
   }
-  Task task{.task = {}, .request = request, .outcome = FakeImport::kComplete, .reason = ""};
+  Task task;
+  task.request = request;
   task.task.id = NewId();
   task.task.collection_id = collection->info.id;
   auto& infos = task.task.infos;
