@@ -54,11 +54,15 @@ constexpr std::array kCodes = std::to_array<NumberMeaning>({
     {700, kAbsent},
     {800, kAbsent},
     {1000, kAbsent},
+    {1100, kBadRequest},
+    {1101, kBadRequest},
     {1400, kBadLogin},
     {1401, kForbidden},
     {1600, kAbsent},
     {1602, {Code::kAlreadyExists, RetryClass::kNever}},
     {1800, kBadLogin},
+    {1801, kBadRequest},
+    {1802, kBadRequest},
     {1807, kThrottling},
     {2100, {Code::kFailedPrecondition, RetryClass::kNever}},
     {3000, {Code::kFailedPrecondition, RetryClass::kNever}},
@@ -97,6 +101,7 @@ constexpr std::array kTexts = std::to_array<TextMeaning>({
     {"index doesn't exist", kAbsent},
     {"database not found", kAbsent},
     {"already exist", {Code::kAlreadyExists, RetryClass::kNever}},
+    {"create duplicate collection", {Code::kAlreadyExists, RetryClass::kNever}},
     {"is not ready", kComingUp},
     {"service unavailable", kComingUp},
     // gRPC's own word for a connection that broke under a call.
@@ -136,7 +141,7 @@ std::string_view AdviceFor(Code code, std::string_view message) {
     case Code::kUnavailable:
       // A TLS mismatch shows as a failed handshake on one side, a closed connection on the other.
       for (const std::string_view part :
-           {"andshake", "SSL", "CERTIFICATE", "Socket closed", "Connection reset"}) {
+           {"andshake", "SSL", "CERTIFICATE", "certificate", "Socket closed", "Connection reset"}) {
         if (!Has(message, part)) continue;
         return "check that milvus.tlsMode, milvus.caCertPath and milvus.serverName fit the server";
       }

@@ -116,7 +116,7 @@ class Service final : public api::MilvusService::Service {
                             .reason = planned.reason,
                             .retriable = planned.retriable});
     }
-    if (method != "Connect" && !MayEnter(*context)) {
+    if (!MayEnter(*context)) {
       return {grpc::StatusCode::UNAUTHENTICATED,
               "auth check failure, please check username and password are correct"};
     }

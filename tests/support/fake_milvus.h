@@ -26,7 +26,7 @@ struct FakeMilvusOptions {
   bool has_databases = true;
   /// Methods the server does not know.
   std::set<std::string> unimplemented;
-  /// Asked for on every call but Connect when the user is not empty.
+  /// Asked for on every call when the user is not empty.
   std::string user;
   std::string password;
   /// PEM texts; TLS when the certificate is not empty, client certificates asked for when there is
@@ -49,6 +49,8 @@ struct FakeCollection {
   /// State 2 (growing) becomes 4 (flushed) by a flush; only flushed ones are listed.
   std::vector<milvus::Segment> segments;
   milvus::LoadState load_state = milvus::LoadState::kNotLoad;
+  /// Told by a flush; empty as on servers before 2.4.
+  std::map<std::string, std::string> channel_checkpoints;
 };
 
 /// An answer planned for a method. All zero with a delay: answer as usual, but late.

@@ -208,6 +208,7 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
   }
   ticket.flush_ts = ++next_timestamp_;
   ticket.seal_time = 1700000000;
+  ticket.channel_checkpoints = collection.channel_checkpoints;
   polls_until_flushed_ = options_.unflushed_polls;
   return ticket;
 }
@@ -241,7 +242,8 @@ Refusal FakeMilvusState::Import(const milvus::ImportRequest& request, int64_t& t
             .error_code = 1,
             .reason = "partition not found[partition=" + request.partition_name + "]"};
   }
-  Task task{.task = {}, .request = request, .outcome = FakeImport::kComplete, .reason = ""};
+  Task task;
+  task.request = request;
   task.task.id = NewId();
   task.task.collection_id = collection->info.id;
   auto& infos = task.task.infos;
