@@ -53,7 +53,7 @@ class Usage:
         Usage(("delete",), "name"),
         Usage(("restore", "-n", "any", "-s", "_bak", "-r", "a:b"), "rename"),
         Usage(("create", "-n", "bad name"), "bad name"),
-        Usage(("create", "-n", "any", "--strategy", "sometimes"), "sometimes"),
+        Usage(("create", "-n", "any", "--strategy", "sometimes"), "--strategy"),
         Usage(("no_such_command",), "no_such_command"),
     ],
     ids=lambda usage: " ".join(usage.arguments),
@@ -82,8 +82,8 @@ def test_backup_missing(at_a: Tool, command: str) -> None:
 
 
 def test_backup_exists(at_a: Tool, coll_rows: dict[str, dict[int, Row]]) -> None:
-    at_a.succeed("create", "-c", "coll", "-n", "twice", "--strategy", "meta_only")
-    assert_failed(at_a.run("create", "-c", "coll", "-n", "twice", "--strategy", "meta_only"), EXISTS, "twice")
+    at_a.succeed("create", "-c", "coll", "-n", "twice")
+    assert_failed(at_a.run("create", "-c", "coll", "-n", "twice"), EXISTS, "twice")
     at_a.succeed("delete", "-n", "twice")
 
 
