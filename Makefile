@@ -34,7 +34,7 @@ soak:
 # Figures of docs/benchmarks.md, peers measured in the same run.
 bench: release
 	@sh tests/support/install.sh servers-test
-	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup --large
 
 lint:
 	@python3 tests/run.py lint
