@@ -1,7 +1,7 @@
 #include "milvus_backup/meta/reader.h"
 
-#include "map_backend.h"
 #include "sample_backup.h"
+#include "scripted_backend.h"
 #include "support/status_matchers.h"
 
 #include "milvus_backup/meta/codec.h"
@@ -18,15 +18,15 @@ namespace milvus_backup::meta {
 namespace {
 
 using milvus_backup::testing::IsError;
-using testing::MapBackend;
 using testing::ReadTestFile;
+using testing::ScriptedBackend;
 
 constexpr char kHeaderJson[] = R"({"id":"t","state_code":0,"name":"demo","size":0})";
 
 class ReaderTest : public ::testing::Test {
  protected:
   void PutMeta(MetaFile file, const std::string& text) {
-    backend_.objects[MetaKey(dir_, file)] = text;
+    backend_.Store(MetaKey(dir_, file), text);
   }
   void PutReference(const std::string& backup) {
     const std::string from = std::string(MB_TEST_DATA) + "/backups/" + backup + "/";
@@ -38,7 +38,7 @@ class ReaderTest : public ::testing::Test {
   Result<BackupInfo> Read() { return ReadBackup(ctx_, backend_, dir_); }
 
   CallContext ctx_;
-  MapBackend backend_;
+  ScriptedBackend backend_;
   const std::string dir_ = "backup/demo/";
 };
 
@@ -80,7 +80,7 @@ TEST_F(ReaderTest, LeveledFilesGiveTheSameTree) {
     SCOPED_TRACE(backup);
     PutReference(backup);
     ASSERT_OK_AND_ASSIGN(const BackupInfo from_full, Read());
-    backend_.objects.erase(MetaKey(dir_, MetaFile::kFull));
+    backend_.Erase(MetaKey(dir_, MetaFile::kFull));
     ASSERT_OK_AND_ASSIGN(const BackupInfo from_levels, Read());
     EXPECT_TRUE(from_levels == from_full);
   }
@@ -129,9 +129,9 @@ TEST_F(ReaderTest, ReferenceKeysAreWhereTheLayoutSays) {
 
 TEST_F(ReaderTest, MissingLevelIsDataLoss) {
   PutReference("golden_0516");
-  backend_.objects.erase(MetaKey(dir_, MetaFile::kFull));
+  backend_.Erase(MetaKey(dir_, MetaFile::kFull));
   for (const MetaFile file : {MetaFile::kSegments, MetaFile::kPartitions, MetaFile::kCollections}) {
-    backend_.objects.erase(MetaKey(dir_, file));
+    backend_.Erase(MetaKey(dir_, file));
     EXPECT_THAT(Read().status(), IsError(Code::kDataLoss, MetaKey(dir_, file) + " is missing"));
   }
 }
@@ -241,9 +241,9 @@ TEST_F(ReaderTest, OnlyKnownFormatsMayBeRestored) {
 
 TEST_F(ReaderTest, MetaSizeCountsEverythingUnderMeta) {
   PutMeta(MetaFile::kHeader, "12345");
-  backend_.objects["backup/demo/meta/channel_cp_meta.json"] = "{}";
-  backend_.objects["backup/demo/binlogs/x"] = "not counted";
-  backend_.objects["backup/demo/meta2"] = "not counted";
+  backend_.Store("backup/demo/meta/channel_cp_meta.json", "{}");
+  backend_.Store("backup/demo/binlogs/x", "not counted");
+  backend_.Store("backup/demo/meta2", "not counted");
   ASSERT_OK_AND_ASSIGN(const int64_t bytes, ReadMetaSize(ctx_, backend_, dir_));
   EXPECT_EQ(bytes, 7);
 }
@@ -257,28 +257,24 @@ TEST_F(ReaderTest, ReadsFilesLongerThanOneRange) {
   EXPECT_EQ(info.physical_channel_names, std::vector<std::string>{"end"});
 }
 
-class ListTest : public ReaderTest {
- protected:
-  void AddBackup(const std::string& dir, const std::string& header) {
-    backend_.objects[MetaKey(dir, MetaFile::kHeader)] = header;
-    backend_.objects[dir + "binlogs/insert_log/1/2/3/3/100/4"] = "x";
-  }
-};
+void AddBackup(ScriptedBackend& backend, const std::string& dir, const std::string& header) {
+  backend.Store(MetaKey(dir, MetaFile::kHeader), header);
+  backend.Store(dir + "binlogs/insert_log/1/2/3/3/100/4", "x");
+}
 
-TEST_F(ListTest, TellsBackupsUnfinishedOnesAndOthersApart) {
-  AddBackup("backup/b/", R"({"name":"b","size":3,"milvus_version":"v2.3.5"})");
-  AddBackup("backup/a/", R"({"name":"renamed"})");
-  AddBackup("backup/broken/", "{");
-  AddBackup("backup/headless/", "");
-  backend_.objects.erase("backup/headless/meta/backup_meta.json");
-  backend_.objects["backup/starting/meta/run.json"] = "{}";
-  backend_.objects["backup/.locks/1"] = "";
-  backend_.objects["backup/notes.txt"] = "";
-  backend_.objects["backup/insert_log/1/2"] = "";
-  backend_.objects["backup2/c/meta/backup_meta.json"] = "{}";
+TEST(ListTest, TellsBackupsUnfinishedOnesAndOthersApart) {
   for (const uint32_t page_size : {1000U, 1U}) {
-    backend_.page_size = page_size;
-    ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups(ctx_, backend_, "backup/"));
+    ScriptedBackend backend(page_size);
+    AddBackup(backend, "backup/b/", R"({"name":"b","size":3,"milvus_version":"v2.3.5"})");
+    AddBackup(backend, "backup/a/", R"({"name":"renamed"})");
+    AddBackup(backend, "backup/broken/", "{");
+    backend.Store("backup/headless/binlogs/insert_log/1/2/3/3/100/4", "x");
+    backend.Store("backup/starting/meta/run.json", "{}");
+    backend.Store("backup/.locks/1", "");
+    backend.Store("backup/notes.txt", "");
+    backend.Store("backup/insert_log/1/2", "");
+    backend.Store("backup2/c/meta/backup_meta.json", "{}");
+    ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, "backup/"));
     ASSERT_EQ(list.backups.size(), 2U);
     EXPECT_EQ(list.backups[0].name, "a");
     EXPECT_EQ(list.backups[0].header.name, "renamed");
@@ -293,19 +289,21 @@ TEST_F(ListTest, TellsBackupsUnfinishedOnesAndOthersApart) {
   }
 }
 
-TEST_F(ListTest, RootMayBeEmptyOrWithoutBackups) {
-  AddBackup("a/", "{}");
-  ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups(ctx_, backend_, ""));
+TEST(ListTest, RootMayBeEmptyOrWithoutBackups) {
+  ScriptedBackend backend;
+  AddBackup(backend, "a/", "{}");
+  ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, ""));
   ASSERT_EQ(list.backups.size(), 1U);
   EXPECT_EQ(list.backups[0].name, "a");
-  ASSERT_OK_AND_ASSIGN(const BackupList none, ListBackups(ctx_, backend_, "elsewhere"));
+  ASSERT_OK_AND_ASSIGN(const BackupList none, ListBackups({}, backend, "elsewhere"));
   EXPECT_TRUE(none.backups.empty() && none.unfinished.empty());
 }
 
-TEST_F(ListTest, StorageErrorsAreNotHidden) {
-  AddBackup("backup/a/", "{}");
-  backend_.unreadable_key = "backup/a/meta/backup_meta.json";
-  EXPECT_THAT(ListBackups(ctx_, backend_, "backup").status(),
+TEST(ListTest, StorageErrorsAreNotHidden) {
+  ScriptedBackend backend;
+  AddBackup(backend, "backup/a/", "{}");
+  backend.unreadable_key = "backup/a/meta/backup_meta.json";
+  EXPECT_THAT(ListBackups({}, backend, "backup").status(),
               IsError(Code::kUnavailable, "connection refused"));
 }
 

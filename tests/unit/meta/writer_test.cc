@@ -1,7 +1,7 @@
 #include "milvus_backup/meta/writer.h"
 
-#include "map_backend.h"
 #include "sample_backup.h"
+#include "scripted_backend.h"
 #include "support/status_matchers.h"
 
 #include "milvus_backup/meta/codec.h"
@@ -19,26 +19,26 @@ namespace {
 
 using milvus_backup::testing::IsError;
 using testing::GoldenMeta;
-using testing::MapBackend;
 using testing::SampleBackup;
+using testing::ScriptedBackend;
 
 class WriterTest : public ::testing::Test {
  protected:
   CallContext ctx_;
-  MapBackend backend_;
+  ScriptedBackend backend_;
   const std::string dir_ = "backup/demo/";
 };
 
 TEST_F(WriterTest, WritesFiveFilesWithTheHeaderLast) {
   ASSERT_OK(WriteBackup(ctx_, backend_, dir_, SampleBackup()));
   EXPECT_EQ(
-      backend_.changes,
+      backend_.changes(),
       (std::vector<std::string>{
           "delete backup/demo/meta/backup_meta.json", "put backup/demo/meta/collection_meta.json",
           "put backup/demo/meta/partition_meta.json", "put backup/demo/meta/segment_meta.json",
           "put backup/demo/meta/full_meta.json", "put backup/demo/meta/backup_meta.json"}));
-  EXPECT_EQ(backend_.objects.size(), 5U);
-  for (const auto& [key, content] : backend_.objects) {
+  EXPECT_EQ(backend_.Contents().size(), 5U);
+  for (const auto& [key, content] : backend_.Contents()) {
     EXPECT_EQ(content, GoldenMeta(key.substr(key.rfind('/') + 1)));
   }
 }
@@ -46,10 +46,10 @@ TEST_F(WriterTest, WritesFiveFilesWithTheHeaderLast) {
 TEST_F(WriterTest, CrashAtAnyChangeLeavesNoHeader) {
   for (const bool overwriting : {false, true}) {
     for (size_t crash = overwriting ? 1 : 0; crash < 6; ++crash) {
-      MapBackend backend;
+      ScriptedBackend backend;
       if (overwriting) {
         ASSERT_OK(WriteBackup(ctx_, backend, dir_, {}));
-        backend.changes.clear();
+        backend.ForgetChanges();
       }
       backend.fail_from_change = crash;
       EXPECT_THAT(WriteBackup(ctx_, backend, dir_, SampleBackup()),
@@ -69,9 +69,9 @@ TEST_F(WriterTest, LongFilesAreUploadedInParts) {
   info.collection_backups[1].partition_backups[0].segment_backups.resize(
       3, {.v_channel = std::string(12 * kMiB, 'c')});
   ASSERT_OK(WriteBackup(ctx_, backend_, dir_, info));
-  EXPECT_EQ(backend_.changes[3], "complete backup/demo/meta/segment_meta.json");
-  EXPECT_EQ(backend_.changes[4], "complete backup/demo/meta/full_meta.json");
-  EXPECT_TRUE(backend_.objects.at("backup/demo/meta/full_meta.json") ==
+  EXPECT_EQ(backend_.changes()[3], "complete backup/demo/meta/segment_meta.json");
+  EXPECT_EQ(backend_.changes()[4], "complete backup/demo/meta/full_meta.json");
+  EXPECT_TRUE(backend_.Contents().at("backup/demo/meta/full_meta.json") ==
               EncodeToString([&](const TextSink& sink) { return EncodeFullMeta(info, sink); }));
 }
 
@@ -80,7 +80,7 @@ TEST_F(WriterTest, StoppedBeforeItBeginsItChangesNothing) {
   stop.request_stop();
   ctx_.stop = stop.get_token();
   EXPECT_THAT(WriteBackup(ctx_, backend_, dir_, SampleBackup()), IsError(Code::kCancelled, ""));
-  EXPECT_TRUE(backend_.changes.empty());
+  EXPECT_TRUE(backend_.changes().empty());
 }
 
 TEST_F(WriterTest, RefusesWhatIsNoBackupDirectory) {
@@ -89,7 +89,7 @@ TEST_F(WriterTest, RefusesWhatIsNoBackupDirectory) {
     EXPECT_THAT(DeleteBackup(ctx_, backend_, dir).status(),
                 IsError(Code::kInvalidArgument, "directory"));
   }
-  EXPECT_TRUE(backend_.changes.empty());
+  EXPECT_TRUE(backend_.changes().empty());
 }
 
 class DeleteTest : public WriterTest {
@@ -97,38 +97,38 @@ class DeleteTest : public WriterTest {
   void SetUp() override {
     ASSERT_OK(WriteBackup(ctx_, backend_, dir_, SampleBackup()));
     for (int i = 0; i < 2500; ++i) {
-      backend_.objects["backup/demo/binlogs/insert_log/1/2/3/3/100/" + std::to_string(i)] = "xy";
+      backend_.Store("backup/demo/binlogs/insert_log/1/2/3/3/100/" + std::to_string(i), "xy");
     }
-    backend_.objects["backup/demo2/meta/backup_meta.json"] = "{}";
-    backend_.objects["backup/demo"] = "a file";
-    backend_.objects["backup/demo.old/meta/backup_meta.json"] = "{}";
-    backend_.changes.clear();
+    backend_.Store("backup/demo2/meta/backup_meta.json", "{}");
+    backend_.Store("backup/demo", "a file");
+    backend_.Store("backup/demo.old/meta/backup_meta.json", "{}");
+    backend_.ForgetChanges();
   }
 };
 
 TEST_F(DeleteTest, RemovesTheHeaderFirstAndNothingOfTheNeighbours) {
   uint64_t bytes = 0;
-  for (const auto& [key, content] : backend_.objects) {
+  for (const auto& [key, content] : backend_.Contents()) {
     if (key.starts_with(dir_)) bytes += content.size();
   }
   ASSERT_OK_AND_ASSIGN(const DeletedBackup deleted, DeleteBackup(ctx_, backend_, dir_));
   EXPECT_EQ(deleted.objects, 2505U);
   EXPECT_EQ(deleted.bytes, bytes);
-  EXPECT_EQ(backend_.changes.front(), "delete backup/demo/meta/backup_meta.json");
-  EXPECT_EQ(backend_.changes.size(), 2505U);
-  EXPECT_EQ(backend_.objects.size(), 3U);
+  EXPECT_EQ(backend_.changes().front(), "delete backup/demo/meta/backup_meta.json");
+  EXPECT_EQ(backend_.changes().size(), 4U);
+  EXPECT_EQ(backend_.Contents().size(), 3U);
   EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(),
               IsError(Code::kNotFound, "backup demo not found"));
 }
 
 TEST_F(DeleteTest, InterruptedItCanBeRepeated) {
-  backend_.fail_from_change = 1200;
+  backend_.fail_from_change = 2;
   EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(), IsError(Code::kUnavailable, "died"));
   EXPECT_THAT(ReadHeader(ctx_, backend_, dir_).status(), IsError(Code::kNotFound, "not found"));
   backend_.fail_from_change = SIZE_MAX;
   ASSERT_OK_AND_ASSIGN(const DeletedBackup rest, DeleteBackup(ctx_, backend_, dir_));
-  EXPECT_EQ(rest.objects, 2505U - 1200U);
-  EXPECT_EQ(backend_.objects.size(), 3U);
+  EXPECT_EQ(rest.objects, 2505U - 1U - 1000U);
+  EXPECT_EQ(backend_.Contents().size(), 3U);
 }
 
 TEST_F(DeleteTest, OneStubbornObjectDoesNotKeepTheOthers) {
@@ -136,7 +136,7 @@ TEST_F(DeleteTest, OneStubbornObjectDoesNotKeepTheOthers) {
   const Status status = DeleteBackup(ctx_, backend_, dir_).status();
   EXPECT_THAT(status, IsError(Code::kPermissionDenied, "1 of 2504 objects"));
   EXPECT_THAT(status, IsError(Code::kPermissionDenied, backend_.undeletable_key));
-  EXPECT_EQ(backend_.objects.size(), 4U);
+  EXPECT_EQ(backend_.Contents().size(), 4U);
 }
 
 TEST(TotalsTest, AddUpFromSegmentsToTheBackup) {
