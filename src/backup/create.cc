@@ -9,6 +9,7 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/totals.h"
 #include "milvus_backup/meta/writer.h"
 
 #include <fmt/format.h>
@@ -153,6 +154,7 @@ class Creation {
       report_.rows += RowsOf(collection);
     }
     report_.collections = info_.collection_backups.size();
+    meta::UpdateTotals(info_);
     MB_RETURN_IF_ERROR(ctx_.Check());
     return meta::WriteBackup(ctx_, *site_.backup_storage.backend, backup_dir_, info_);
   }

@@ -129,15 +129,12 @@ Result<meta::CollectionBackup> DescribeForBackup(const CallContext& ctx, milvus:
 void AttachSegments(std::vector<meta::SegmentBackup> segments, meta::CollectionBackup& collection) {
   for (meta::SegmentBackup& segment : segments) {
     if (segment.partition_id == meta::kAllPartitions) {
-      collection.size += segment.size;
       collection.l0_segments.push_back(std::move(segment));
       continue;
     }
     const auto partition = std::ranges::find(collection.partition_backups, segment.partition_id,
                                              &meta::PartitionBackup::partition_id);
     if (partition == collection.partition_backups.end()) continue;
-    partition->size += segment.size;
-    collection.size += segment.size;
     partition->segment_backups.push_back(std::move(segment));
   }
 }

@@ -15,8 +15,8 @@ namespace milvus_backup::backup {
 Result<meta::CollectionBackup> DescribeForBackup(const CallContext& ctx, milvus::Client& client,
                                                  const CollectionName& name);
 
-/// Put segments into their partitions (or among the L0 segments of the collection) and add up the
-/// sizes. Segments of unknown partitions are dropped.
+/// Put segments into their partitions, or among the L0 segments of the collection. Segments of
+/// unknown partitions are dropped.
 void AttachSegments(std::vector<meta::SegmentBackup> segments, meta::CollectionBackup& collection);
 
 }  // namespace milvus_backup::backup

@@ -73,6 +73,19 @@ int RunCommand(const Command& command, const GlobalFlags& flags, const std::stop
   return status.ok() ? kDone : Fail(status, flags.json);
 }
 
+// CLI11 would only say that a command is missing. Values of global flags are passed over.
+void RefuseUnknownCommand(int argc, char** argv, const std::map<std::string, Command>& commands) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--config" || word == "--set") {
+      ++i;
+    } else if (!word.starts_with('-')) {
+      if (commands.contains(std::string(word))) return;
+      throw CLI::ValidationError(fmt::format("unknown command '{}'", word));
+    }
+  }
+}
+
 bool IsUnbuilt(std::string_view program, int argc, char** argv) {
   if (program == "milvus-migration" || program == "milvusdm") return true;
   if (argc < 2) return false;
@@ -111,10 +124,12 @@ int Dispatch(int argc, char** argv) {
       {"get", AddGet(app)},     {"list", AddList(app)},     {"restore", AddRestore(app)},
   };
   try {
+    RefuseUnknownCommand(argc, argv, commands);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    PrintErrorLine(fmt::format("Error: {}\nRun with --help for the flags.", error.what()));
+    PrintErrorLine(
+        fmt::format("Error: {}\nRun with --help to see commands and flags.", error.what()));
     return kUsage;
   }
   HideSecrets(argc, argv);

@@ -2,6 +2,8 @@
 
 #include "milvus_backup/storage/open.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -86,7 +88,12 @@ Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
   MB_ASSIGN_OR_RETURN(services->backup_backend_, Open(config.backup_storage, site.backup_storage));
   if (needs == Needs::kBackupStorage) return services;
   MB_ASSIGN_OR_RETURN(services->milvus_backend_, Open(config.milvus_storage, site.milvus_storage));
-  MB_ASSIGN_OR_RETURN(services->client_, milvus::Connect(ctx, config.milvus));
+  auto client = milvus::Connect(ctx, config.milvus);
+  if (!client.ok()) {
+    return client.status().Annotate(
+        fmt::format("connecting to Milvus at {}:{}", config.milvus.address, config.milvus.port));
+  }
+  services->client_ = *std::move(client);
   site.client = services->client_.get();
   site.progress = &services->progress_;
   site.copy.concurrency = static_cast<size_t>(config.parallelism.copy_data);

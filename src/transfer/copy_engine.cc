@@ -55,6 +55,7 @@ class LargeCopy {
   size_t part_count() const { return parts_.size(); }
 
   void CopyPart(const CallContext& ctx, size_t index) {
+    if (batch_.stop_.stop_requested()) Fail(CancelledError());
     if (!failed_) {
       if (Status status = TryPart(ctx, index); !status.ok()) Fail(std::move(status));
     }
@@ -133,8 +134,17 @@ CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Back
 
 CopyBatch::~CopyBatch() {
   stop_.request_stop();
+  AwaitIdle();
+}
+
+void CopyBatch::AwaitIdle() {
+  const auto idle = [this] { return running_ == 0; };
   std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return running_ == 0; });
+  // Returns on a stop as well: the time of grace starts with it.
+  idle_.wait(lock, stop_.get_token(), idle);
+  if (idle() || idle_.wait_for(lock, kGrace, idle)) return;
+  cut_.request_stop();
+  idle_.wait(lock, idle);
 }
 
 void CopyBatch::Submit(std::function<void(const CallContext&)> work) {
@@ -143,7 +153,7 @@ void CopyBatch::Submit(std::function<void(const CallContext&)> work) {
     ++running_;
   }
   const bool taken = engine_.lane_.Submit([this, work = std::move(work)](const std::stop_token&) {
-    work({stop_.get_token(), {}});
+    work({cut_.get_token(), {}});
     // Notified under the lock: the batch may be destroyed as soon as the count is seen to be zero.
     const std::scoped_lock lock(mutex_);
     if (--running_ == 0) idle_.notify_all();
@@ -174,7 +184,7 @@ Status CopyBatch::Add(CopyItem item) {
 }
 
 Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool server_side) {
-  const CallContext ctx{stop_.get_token(), {}};
+  const CallContext ctx{cut_.get_token(), {}};
   auto upload = destination_.StartUpload(ctx, item.destination_key, {.part_size = part_size});
   if (!upload.ok()) {
     Finish(item, upload.status(), server_side, false);
@@ -189,6 +199,7 @@ Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool serv
 }
 
 void CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
+  if (stop_.stop_requested()) return Finish(item, CancelledError(), false, false);
   if (server_side_) {
     Status status = CopyServerSide(ctx, item);
     const bool refused =
@@ -250,8 +261,8 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, bool server_s
 }
 
 CopySummary CopyBatch::Wait() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return running_ == 0; });
+  AwaitIdle();
+  const std::scoped_lock lock(mutex_);
   return summary_;
 }
 

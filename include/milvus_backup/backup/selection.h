@@ -18,7 +18,9 @@ struct CollectionName {
 
   /// `db.collection`.
   std::string ToString() const { return db + "." + collection; }
-  friend auto operator<=>(const CollectionName&, const CollectionName&) = default;
+  // clang-tidy 14 takes the defaulted comparison for a null pointer.
+  friend auto operator<=>(const CollectionName&,
+                          const CollectionName&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// `coll` or `db.coll`. kInvalidArgument naming the text otherwise.

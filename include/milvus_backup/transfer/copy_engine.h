@@ -12,6 +12,7 @@
 #include "milvus_backup/transfer/progress.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -86,8 +87,13 @@ class CopyEngine {
 
 /// Copies from one backend to another. A failing object does not stop the others, unless its error
 /// says that none can succeed (credentials, missing bucket, storage gone or full).
+///
+/// A stop lets the requests in flight end, for up to kGrace, and starts no new ones: a write that
+/// is cut off may still be carried out by the service, after whoever cleans up has looked.
 class CopyBatch {
  public:
+  static constexpr std::chrono::seconds kGrace{3};
+
   /// All arguments must outlive the batch.
   CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
             std::stop_token stop);
@@ -114,18 +120,22 @@ class CopyBatch {
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item);
   Status StartLarge(const CopyItem& item, uint64_t part_size, bool server_side);
+  void AwaitIdle();
   void Finish(const CopyItem& item, const Status& status, bool server_side, bool second_read);
 
   CopyEngine& engine_;
   storage::Backend& source_;
   storage::Backend& destination_;
+  /// No new requests.
   std::stop_source stop_;
+  /// The end of the requests in flight.
+  std::stop_source cut_;
   std::stop_callback<std::function<void()>> on_parent_stop_;
   /// Cleared for good when the service turns out to refuse copies between these two.
   std::atomic<bool> server_side_;
 
   std::mutex mutex_;
-  std::condition_variable idle_;
+  std::condition_variable_any idle_;
   size_t running_ = 0;
   CopySummary summary_;
 };

@@ -1,12 +1,7 @@
 // create and restore against a fake Milvus and storages in memory: what is called, what is written,
 // and what is left after a failure.
-#include <chrono>
-#include <memory>
-#include <stop_token>
-#include <string>
-#include <vector>
-
-#include <gtest/gtest.h>
+#include "support/fake_milvus.h"
+#include "support/status_matchers.h"
 
 #include "milvus_backup/backup/check.h"
 #include "milvus_backup/backup/create.h"
@@ -16,8 +11,14 @@
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/storage/memory_backend.h"
 #include "milvus_backup/storage/tree.h"
-#include "support/fake_milvus.h"
-#include "support/status_matchers.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -61,11 +62,8 @@ class CreateRestoreTest : public ::testing::Test {
     collection.partitions = {{1, "_default"}, {2, "p2"}};
     collection.indexes = {{"v", "v_idx", 900, {{"index_type", "FLAT"}, {"metric_type", "L2"}}}};
     for (const int64_t id : {11, 22}) {
-      collection.segments.push_back({.id = id,
-                                     .collection_id = 7,
-                                     .partition_id = id / 11,
-                                     .num_rows = id,
-                                     .state = 4});
+      collection.segments.push_back(
+          {.id = id, .collection_id = 7, .partition_id = id / 11, .num_rows = id, .state = 4});
       for (const int field : {0, 1, 100, 101}) {
         PutOwn("files/insert_log/7/" + std::to_string(id / 11) + "/" + std::to_string(id) + "/" +
                std::to_string(field) + "/" + std::to_string(id * 1000 + field));
@@ -78,7 +76,9 @@ class CreateRestoreTest : public ::testing::Test {
     });
   }
 
-  void PutOwn(const std::string& key) { ASSERT_OK(own_->Put({}, key, AsBytes("bytes of " + key), {})); }
+  void PutOwn(const std::string& key) {
+    ASSERT_OK(own_->Put({}, key, AsBytes("bytes of " + key), {}));
+  }
 
   std::vector<std::string> Keys(storage::Backend& backend, const std::string& prefix) {
     std::vector<std::string> keys;
@@ -114,6 +114,7 @@ TEST_F(CreateRestoreTest, CreateCopiesEveryLogAndWritesTheHeader) {
   EXPECT_EQ(Keys(*own_, "backup/b/meta/").size(), 5U);
   ASSERT_OK_AND_ASSIGN(const meta::BackupInfo info, meta::ReadBackup({}, *own_, "backup/b/"));
   EXPECT_EQ(info.milvus_version, "v2.3.5-lite");
+  EXPECT_EQ(info.size, static_cast<int64_t>(report.bytes));
   ASSERT_EQ(info.collection_backups.size(), 1U);
   EXPECT_EQ(info.collection_backups[0].index_infos[0].index_type, "FLAT");
   EXPECT_EQ(info.collection_backups[0].partition_backups[1].segment_backups[0].num_of_rows, 22);
@@ -182,10 +183,11 @@ TEST_F(CreateRestoreTest, RestoreInPlaceImportsOneTaskPerPartition) {
       RestoreBackup({}, site_, {.name = "b", .suffix = "_bak", .rebuild_index = true}));
   EXPECT_THAT(
       fake_.texts("Import"),
-      ElementsAre("Import default.coll_bak/_default files=[backup/b/binlogs/insert_log/7/1/,"
-                  "backup/b/binlogs/delta_log/7/1/] options=[skip_disk_quota_check=true,backup=true]",
-                  "Import default.coll_bak/p2 files=[backup/b/binlogs/insert_log/7/2/,] "
-                  "options=[skip_disk_quota_check=true,backup=true]"));
+      ElementsAre(
+          "Import default.coll_bak/_default files=[backup/b/binlogs/insert_log/7/1/,"
+          "backup/b/binlogs/delta_log/7/1/] options=[skip_disk_quota_check=true,backup=true]",
+          "Import default.coll_bak/p2 files=[backup/b/binlogs/insert_log/7/2/,] "
+          "options=[skip_disk_quota_check=true,backup=true]"));
   EXPECT_EQ(report.imports, 2U);
   EXPECT_EQ(report.staged_objects, 0U);
   ASSERT_EQ(report.collections.size(), 1U);

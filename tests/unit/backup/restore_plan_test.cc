@@ -1,11 +1,11 @@
 #include "backup/restore_plan.h"
 
-#include <string>
-#include <vector>
+#include "support/status_matchers.h"
 
 #include <gtest/gtest.h>
 
-#include "support/status_matchers.h"
+#include <string>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -118,7 +118,8 @@ TEST(RestorePlanTest, UnknownNamesAreErrors) {
   options.sources = {};
   options.suffix = "_bak";
   ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter("coll"));
-  EXPECT_THAT(PlanRestore(info, options, true), IsError(Code::kInvalidArgument, "after the suffix"));
+  EXPECT_THAT(PlanRestore(info, options, true),
+              IsError(Code::kInvalidArgument, "after the suffix"));
 }
 
 TEST(RestorePlanTest, FieldsAddedLaterAreRefused) {
@@ -148,7 +149,9 @@ TEST(RestorePlanTest, CreateRequestKeepsTheSchema) {
   EXPECT_EQ(request.num_partitions, 2);
   ASSERT_EQ(request.schema.fields.size(), 3U);
   EXPECT_TRUE(request.schema.fields[0].auto_id);
-  EXPECT_EQ(request.schema.fields[2].default_value, "2\x03" "abc");
+  EXPECT_EQ(request.schema.fields[2].default_value,
+            "2\x03"
+            "abc");
   EXPECT_TRUE(request.schema.enable_dynamic_field);
 }
 

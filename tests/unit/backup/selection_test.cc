@@ -1,8 +1,8 @@
 #include "milvus_backup/backup/selection.h"
 
-#include <gtest/gtest.h>
-
 #include "support/status_matchers.h"
+
+#include <gtest/gtest.h>
 
 namespace milvus_backup::backup {
 namespace {

@@ -1,15 +1,15 @@
 #include "milvus_backup/config/config.h"
 
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-
-#include "support/status_matchers.h"
-#include "support/temp_dir.h"
 
 namespace milvus_backup::config {
 namespace {
@@ -158,7 +158,8 @@ TEST_F(ConfigTest, SecretsAreMaskedInSettings) {
 TEST_F(ConfigTest, BadValuesNameTheKey) {
   EXPECT_THAT(LoadText("minio: {port: 70000}\n"),
               IsError(Code::kInvalidArgument, "minio.port is '70000'"));
-  EXPECT_THAT(LoadText("milvus: {tlsMode: 3}\n"), IsError(Code::kInvalidArgument, "milvus.tlsMode"));
+  EXPECT_THAT(LoadText("milvus: {tlsMode: 3}\n"),
+              IsError(Code::kInvalidArgument, "milvus.tlsMode"));
   EXPECT_THAT(LoadText("minio: {useSSL: maybe}\n"),
               IsError(Code::kInvalidArgument, "minio.useSSL is 'maybe'"));
   EXPECT_THAT(LoadText("minio: {storageType: floppy}\n"),
@@ -179,8 +180,8 @@ TEST_F(ConfigTest, MissingFileNamesWhereItLooked) {
   EXPECT_THAT(missing, IsError(Code::kInvalidArgument, "configs/none.yaml"));
   std::filesystem::create_directory(dir_.path() + "/conf");
   std::ofstream(dir_.path() + "/conf/none.yaml") << "milvus: {port: 1234}\n";
-  ASSERT_OK_AND_ASSIGN(const Config found, Load({.path = dir_.path() + "/none.yaml",
-                                                 .environment = Environment()}));
+  ASSERT_OK_AND_ASSIGN(const Config found,
+                       Load({.path = dir_.path() + "/none.yaml", .environment = Environment()}));
   EXPECT_EQ(found.milvus.port, 1234);
 }
 

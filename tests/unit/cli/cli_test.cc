@@ -1,0 +1,114 @@
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "cli/terminal_progress.h"
+
+#include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/cli/main.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::cli {
+namespace {
+
+// The table of docs/cli.md.
+TEST(ExitCodeTest, FollowsCodeAndOrigin) {
+  EXPECT_EQ(ExitCodeOf(Status::Ok()), 0);
+  EXPECT_EQ(ExitCodeOf(InternalError("x")), 1);
+  EXPECT_EQ(ExitCodeOf(InvalidArgumentError("x")), 2);
+  EXPECT_EQ(ExitCodeOf(InvalidArgumentError("x").WithOrigin(Origin::kMilvus)), 1);
+  EXPECT_EQ(ExitCodeOf(InvalidArgumentError("x").WithOrigin(Origin::kConfig)), 4);
+  EXPECT_EQ(ExitCodeOf(NotFoundError("backup x not found")), 10);
+  EXPECT_EQ(ExitCodeOf(NotFoundError("x").WithOrigin(Origin::kMilvus)), 1);
+  EXPECT_EQ(
+      ExitCodeOf(
+          NotFoundError("x").WithOrigin(Origin::kStorage).WithService("NoSuchBucket", 404, "")),
+      13);
+  EXPECT_EQ(ExitCodeOf(AlreadyExistsError("x")), 11);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kUnauthenticated, "x").WithOrigin(Origin::kStorage)), 12);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kPermissionDenied, "x").WithOrigin(Origin::kMilvus)), 12);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kUnavailable, "x").WithOrigin(Origin::kStorage)), 13);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kUnavailable, "x").WithOrigin(Origin::kMilvus)), 14);
+  EXPECT_EQ(ExitCodeOf(DataLossError("x")), 20);
+  EXPECT_EQ(ExitCodeOf(CancelledError()), 130);
+}
+
+TEST(OutputTest, BytesAreReadable) {
+  EXPECT_EQ(FormatBytes(812), "812 B");
+  EXPECT_EQ(FormatBytes(1536), "1.5 KiB");
+  EXPECT_EQ(FormatBytes(5.0 * 1024 * 1024 * 1024), "5.0 GiB");
+}
+
+TEST(ProgressLineTest, ShowsRateAndTimeLeft) {
+  transfer::Progress progress;
+  progress.SetPhase("copy");
+  EXPECT_EQ(ProgressLine(progress, std::chrono::seconds(1)), "copy");
+  progress.objects_planned = 300;
+  progress.objects_done = 120;
+  progress.bytes_planned = 400 * kMiB;
+  progress.bytes_done = 100 * kMiB;
+  EXPECT_EQ(ProgressLine(progress, std::chrono::seconds(2)),
+            "copy  120/300 objects  100.0 MiB of 400.0 MiB  50.0 MiB/s  ETA 6 s");
+}
+
+TEST(ProgressLineTest, ShowsImports) {
+  transfer::Progress progress;
+  progress.SetPhase("import");
+  progress.imports_planned = 4;
+  progress.imports_done = 1;
+  EXPECT_EQ(ProgressLine(progress, std::chrono::seconds(2)), "import  1/4 imports  ETA 6 s");
+}
+
+// Usage errors end before signals, logs or servers are touched, so they can run in this process.
+int Run(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "milvus-backup");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  return Main(static_cast<int>(argv.size()), argv.data());
+}
+
+std::string ErrorOf(const std::vector<std::string>& arguments, int expected_status) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Run(arguments), expected_status);
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(CommandLineTest, UsageErrorsNameTheFlag) {
+  EXPECT_NE(ErrorOf({"create", "--nope"}, 2).find("--nope"), std::string::npos);
+  EXPECT_NE(ErrorOf({"crate"}, 2).find("unknown command 'crate'"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--config", "x", "lst"}, 2).find("'lst'"), std::string::npos);
+  EXPECT_NE(ErrorOf({}, 2).find("subcommand is required"), std::string::npos);
+  EXPECT_NE(ErrorOf({"restore"}, 2).find("--name"), std::string::npos);
+}
+
+TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"server"},
+                                             {"migrate", "-n", "x"},
+                                             {"config", "show"},
+                                             {"l0compact"},
+                                             {"restore", "secondary"},
+                                             {"create", "--rbac"},
+                                             {"create", "-d", "db"},
+                                             {"create", "--strategy", "skip_flush"},
+                                             {"restore", "-n", "x", "--rename", "a:b"},
+                                             {"restore", "-n", "x", "--drop_exist_collection"}}) {
+    EXPECT_NE(ErrorOf(arguments, 2).find("is not built yet"), std::string::npos)
+        << arguments.front();
+  }
+}
+
+TEST(CommandLineTest, HelpEndsWithTheExitStatuses) {
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(Run({"--help"}), 0);
+  const std::string help = ::testing::internal::GetCapturedStdout();
+  EXPECT_NE(help.find("130 interrupted."), std::string::npos);
+  EXPECT_EQ(help.find("--rbac"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace milvus_backup::cli

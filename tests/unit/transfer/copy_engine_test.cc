@@ -1,0 +1,158 @@
+#include "milvus_backup/transfer/copy_engine.h"
+
+#include "support/status_matchers.h"
+#include "transfer/transfer_internal.h"
+
+#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/storage/memory_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::transfer {
+namespace {
+
+using ::milvus_backup::testing::IsError;
+
+std::string Bytes(size_t size) {
+  std::string bytes(size, '\0');
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 31 % 251);
+  return bytes;
+}
+
+class CopyEngineTest : public ::testing::Test {
+ protected:
+  CopyItem Store(const std::string& key, size_t size) {
+    const auto stored = source_->Put({}, key, AsBytes(Bytes(size)), {});
+    EXPECT_OK(stored);
+    return {key, "copy/" + key, size, stored->etag};
+  }
+  void ExpectCopied(const std::string& key, size_t size) {
+    const auto bytes = storage::ReadAll({}, *destination_, "copy/" + key, 64 * kMiB);
+    ASSERT_OK(bytes);
+    EXPECT_EQ(*bytes, Bytes(size)) << key;
+  }
+
+  std::unique_ptr<storage::Backend> source_ = storage::MakeMemoryBackend();
+  std::unique_ptr<storage::Backend> destination_ = storage::MakeMemoryBackend();
+  Progress progress_;
+};
+
+TEST_F(CopyEngineTest, ServerCopiesWhatItCan) {
+  CopyEngine engine({.concurrency = 4}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  EXPECT_TRUE(batch.server_side());
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_OK(batch.Add(Store("k" + std::to_string(i), static_cast<size_t>(i) * 100)));
+  }
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.objects, 50U);
+  EXPECT_EQ(summary.server_side_objects, 50U);
+  EXPECT_EQ(engine.budget().peak(), 0U);
+  EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+  ExpectCopied("k49", 4900);
+}
+
+TEST_F(CopyEngineTest, StreamsWholeObjectsAndParts) {
+  CopyEngine engine({.concurrency = 4,
+                     .memory_bytes = 2 * kMiB,
+                     .part_size = 256 * kKiB,
+                     .force_streaming = true},
+                    &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  const std::vector<size_t> sizes = {
+      0, 1, 256 * kKiB - 1, 256 * kKiB, 256 * kKiB + 1, 3 * kMiB, 3 * kMiB + 7};
+  for (const size_t size : sizes) EXPECT_OK(batch.Add(Store(std::to_string(size), size)));
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.objects, sizes.size());
+  EXPECT_EQ(summary.server_side_objects, 0U);
+  EXPECT_LE(engine.budget().peak(), 2 * kMiB);
+  for (const size_t size : sizes) ExpectCopied(std::to_string(size), size);
+  EXPECT_EQ(progress_.objects_done, sizes.size());
+  EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+}
+
+TEST_F(CopyEngineTest, LargeServerSideCopiesGoInParts) {
+  CopyEngine engine({.concurrency = 2, .server_copy_threshold = kMiB}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  EXPECT_OK(batch.Add(Store("large", 2 * kMiB)));
+  EXPECT_OK(batch.Wait().ToStatus());
+  ExpectCopied("large", 2 * kMiB);
+}
+
+TEST_F(CopyEngineTest, OneFailureDoesNotHideTheOthers) {
+  CopyEngine engine({.concurrency = 2, .force_streaming = true}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  EXPECT_OK(batch.Add(Store("a", 10)));
+  EXPECT_OK(batch.Add({"missing", "copy/missing", 10, ""}));
+  EXPECT_OK(batch.Add(Store("z", 10)));
+  const CopySummary summary = batch.Wait();
+  EXPECT_EQ(summary.objects, 2U);
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_THAT(summary.ToStatus(), IsError(Code::kNotFound, "copying missing"));
+  ExpectCopied("z", 10);
+}
+
+TEST_F(CopyEngineTest, ChangedSourceIsNotCopied) {
+  CopyEngine engine({.concurrency = 2, .part_size = 64 * kKiB, .force_streaming = true}, nullptr);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  CopyItem grown = Store("grown", 10);
+  grown.etag.clear();
+  Store("grown", 20);
+  const CopyItem replaced = Store("replaced", 300 * kKiB);
+  Store("replaced", 300 * kKiB - 1);
+  EXPECT_OK(batch.Add(grown));
+  EXPECT_OK(batch.Add(replaced));
+  const CopySummary summary = batch.Wait();
+  ASSERT_EQ(summary.failures.size(), 2U);
+  for (const CopyFailure& failure : summary.failures) {
+    EXPECT_EQ(failure.status.code(), Code::kAborted) << failure.status.ToString();
+  }
+  EXPECT_THAT(destination_->Stat({}, "copy/grown"), IsError(Code::kNotFound, ""));
+  EXPECT_THAT(destination_->Stat({}, "copy/replaced"), IsError(Code::kNotFound, ""));
+}
+
+TEST_F(CopyEngineTest, StopAccountsForEveryObject) {
+  std::stop_source stop;
+  CopyEngine engine({.concurrency = 2}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, stop.get_token());
+  for (int i = 0; i < 20; ++i) EXPECT_OK(batch.Add(Store("k" + std::to_string(i), 10)));
+  stop.request_stop();
+  EXPECT_THAT(batch.Add(Store("late", 10)), IsError(Code::kCancelled, ""));
+  const CopySummary summary = batch.Wait();
+  EXPECT_EQ(summary.objects + summary.failures.size(), 20U);
+}
+
+TEST(PartSizeTest, FollowsTheSourcesOwnLayout) {
+  const storage::Capabilities caps;
+  const std::string md5(32, 'a');
+  const auto choose = [&](uint64_t size, const std::string& etag) {
+    return ChoosePartSize({"k", "k", size, etag}, 8 * kMiB, caps);
+  };
+  EXPECT_EQ(choose(8 * kMiB, md5), std::nullopt);
+  EXPECT_EQ(choose(8 * kMiB + 1, md5), 8 * kMiB);
+  EXPECT_EQ(choose(40 * kMiB, md5 + "-3"), 16 * kMiB);
+  EXPECT_EQ(choose(40 * kMiB, md5 + "-8"), 5 * kMiB);
+  EXPECT_EQ(choose(1, md5 + "-1"), 16 * kMiB);
+  EXPECT_EQ(choose(40 * kMiB, md5 + "-7"), 8 * kMiB);  // no usual layout has seven parts
+  EXPECT_EQ(choose(40 * kMiB, "opaque-3"), 8 * kMiB);
+  EXPECT_EQ(choose(200000 * kMiB, ""), 20 * kMiB);  // 10,000 parts at most
+}
+
+TEST(EtagTest, OnlyContentHashesProveEquality) {
+  const std::string md5 = HexEncode(Md5(AsBytes("x")));
+  EXPECT_TRUE(EtagsProveEqual(md5, md5));
+  EXPECT_TRUE(EtagsProveEqual(md5 + "-2", md5 + "-2"));
+  EXPECT_FALSE(EtagsProveEqual(md5, md5 + "-1"));
+  EXPECT_FALSE(EtagsProveEqual("", ""));
+  EXPECT_FALSE(EtagsProveEqual("abc", "abc"));
+  EXPECT_FALSE(EtagsProveEqual(md5 + "-0", md5 + "-0"));
+}
+
+}  // namespace
+}  // namespace milvus_backup::transfer
