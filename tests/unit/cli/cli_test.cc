@@ -64,7 +64,7 @@ TEST(ProgressLineTest, ShowsImports) {
 }
 
 // Usage errors end before signals, logs or servers are touched, so they can run in this process.
-int Run(std::vector<std::string> arguments) {
+int RunProgram(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "milvus-backup");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -73,7 +73,7 @@ int Run(std::vector<std::string> arguments) {
 
 std::string ErrorOf(const std::vector<std::string>& arguments, int expected_status) {
   ::testing::internal::CaptureStderr();
-  EXPECT_EQ(Run(arguments), expected_status);
+  EXPECT_EQ(RunProgram(arguments), expected_status);
   return ::testing::internal::GetCapturedStderr();
 }
 
@@ -104,7 +104,7 @@ TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
 
 TEST(CommandLineTest, HelpEndsWithTheExitStatuses) {
   ::testing::internal::CaptureStdout();
-  EXPECT_EQ(Run({"--help"}), 0);
+  EXPECT_EQ(RunProgram({"--help"}), 0);
   const std::string help = ::testing::internal::GetCapturedStdout();
   EXPECT_NE(help.find("130 interrupted."), std::string::npos);
   EXPECT_EQ(help.find("--rbac"), std::string::npos);
