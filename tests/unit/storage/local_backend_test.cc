@@ -27,7 +27,8 @@ namespace fs = std::filesystem;
 class LocalTest : public ::testing::Test {
  protected:
   LocalTest() : root_(directory_.path() + "/root") {
-    Result<std::unique_ptr<Backend>> local = CreateLocalBackend({.root = root_, .create = true});
+    Result<std::unique_ptr<Backend>> local =
+        CreateLocalBackend({.root = root_, .create = true, .fsync = false});
     EXPECT_OK(local);
     backend_ = *std::move(local);
   }
