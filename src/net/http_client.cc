@@ -38,6 +38,7 @@ void InitCurlOnce() {
 
 /// What one call of Send carries through libcurl's callbacks.
 struct Transfer {
+  const CallContext* ctx = nullptr;
   const HttpRequest* request = nullptr;
   const BodySink* sink = nullptr;
   HttpResponse response;
@@ -84,6 +85,9 @@ size_t OnBody(char* data, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   const size_t length = size * count;
   HttpResponse& response = transfer.response;
+  // One turn of the multi handle may move megabytes: look for a stop between chunks as well.
+  transfer.failure = transfer.ctx->Check();
+  if (!transfer.failure.ok()) return 0;
   if (IsSuccess(response.status) && *transfer.sink) {
     transfer.failure = (*transfer.sink)(response, AsBytes({data, length}));
     // Anything but `length` makes libcurl give up; an empty chunk never gets here.
@@ -101,6 +105,8 @@ size_t OnBody(char* data, size_t size, size_t count, void* user) {
 
 size_t OnUpload(char* data, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  transfer.failure = transfer.ctx->Check();
+  if (!transfer.failure.ok()) return CURL_READFUNC_ABORT;
   const ByteView body = transfer.request->body;
   const size_t length = std::min(size * count, body.size() - transfer.sent);
   if (length > 0) std::memcpy(data, body.data() + transfer.sent, length);
@@ -366,12 +372,11 @@ class HttpClient::Impl {
 
 Result<HttpResponse> HttpClient::Impl::SendOn(Handle& handle, const CallContext& ctx,
                                               const HttpRequest& request, const BodySink& sink) {
-  Transfer transfer;
-  transfer.request = &request;
-  transfer.sink = &sink;
+  const auto fresh = [&] { return Transfer{&ctx, &request, &sink, {}, 0, false, {}}; };
+  Transfer transfer = fresh();
   CURLcode code = handle.Perform(ctx, transfer);
   if (code != CURLE_OK && transfer.failure.ok() && MayBeStaleConnection(code, handle, transfer)) {
-    transfer = Transfer{&request, &sink, {}, 0, false, {}};
+    transfer = fresh();
     handle.UseFreshConnection();
     code = handle.Perform(ctx, transfer);
   }

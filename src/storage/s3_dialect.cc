@@ -60,6 +60,7 @@ S3Dialect DialectOf(S3Provider provider) {
   if (provider == S3Provider::kMinio) return dialect;
   dialect.virtual_host = true;
   dialect.location_constraint = true;
+  dialect.part_copy_checksum = true;
   if (provider == S3Provider::kAws) return dialect;
 
   // These verify Content-MD5 only and know no If-None-Match on PUT.

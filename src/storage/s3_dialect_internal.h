@@ -17,6 +17,9 @@ struct S3Dialect {
   bool list_v2 = true;
   /// UploadPartCopy exists.
   bool part_copy = true;
+  /// UploadPartCopy works in an upload that was created with a checksum algorithm. MinIO says
+  /// InvalidArgument "checksum missing" there.
+  bool part_copy_checksum = false;
   /// A bucket outside us-east-1 is created with a LocationConstraint.
   bool location_constraint = false;
   /// Header that makes a PUT fail when the key exists; empty where there is none.

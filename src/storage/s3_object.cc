@@ -43,9 +43,11 @@ std::optional<ContentRange> ParseContentRange(std::string_view text) {
 
 /// The checksum of the whole object, when that is what the reply carries.
 std::optional<uint32_t> WholeCrc32c(const net::HttpResponse& response) {
+  if (!ComputesCrc32c(response)) return std::nullopt;
   const std::string_view type = response.Header("x-amz-checksum-type");
-  if (!type.empty() && type != "FULL_OBJECT") return std::nullopt;
-  // A composite value ends in `-N` and does not decode.
+  // Servers without types (MinIO before 2025) have composite values for objects made of parts.
+  const bool of_parts = response.Header("etag").find('-') != std::string_view::npos;
+  if (type.empty() ? of_parts : type != "FULL_OBJECT") return std::nullopt;
   return DecodeCrc32c(response.Header("x-amz-checksum-crc32c"));
 }
 
@@ -124,6 +126,10 @@ Status ReasonOfRefusal(const CallContext& ctx, S3Client& client, const std::stri
 
 std::chrono::system_clock::time_point ServerTime(const net::HttpResponse& response) {
   return ParseHttpDate(response.Header("date")).value_or(std::chrono::system_clock::time_point());
+}
+
+bool ComputesCrc32c(const net::HttpResponse& response) {
+  return !response.Header("server").starts_with("Werkzeug");
 }
 
 Status AlreadyExists(const S3Place& place, const std::string& key, const Status& refused) {
@@ -221,7 +227,8 @@ Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std
     }
     call.headers.push_back({dialect.if_absent_header, dialect.if_absent_value});
   }
-  const std::optional<uint32_t> crc = AddChecksum(dialect, body, options.crc32c, call.headers);
+  const std::optional<uint32_t> crc =
+      AddChecksum(dialect.checksum_header, body, options.crc32c, call.headers);
   Result<net::HttpResponse> reply = client.Send(ctx, call);
   if (!reply.ok()) {
     if (options.if_absent && reply.status().code() == Code::kAborted) {
@@ -255,7 +262,7 @@ Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const Co
     return std::move(copied).status().WithOrigin(Origin::kStorage).Annotate(doing);
   }
   ObjectInfo info{key, source.size, copied->etag, copied->modified, std::nullopt};
-  if (copied->checksum_type != "COMPOSITE") info.crc32c = copied->crc32c;
+  if (copied->checksum_type != "COMPOSITE" && ComputesCrc32c(*reply)) info.crc32c = copied->crc32c;
   return info;
 }
 

@@ -22,6 +22,9 @@ Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const Co
 
 /// The Date header of a reply, or the epoch.
 std::chrono::system_clock::time_point ServerTime(const net::HttpResponse& response);
+/// Whether a checksum the server calls CRC32C is one: moto puts CRC32 there unless a Python package
+/// is installed, and repeats what clients send without looking at it.
+bool ComputesCrc32c(const net::HttpResponse& response);
 /// kAlreadyExists in place of the 412 or 409 a conditional write was refused with.
 Status AlreadyExists(const S3Place& place, const std::string& key, const Status& refused);
 

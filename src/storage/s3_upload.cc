@@ -56,9 +56,9 @@ std::string CopySourceHeader(const std::string& bucket, const std::string& key) 
   return "/" + PercentEncode(bucket, false) + "/" + PercentEncode(key, true);
 }
 
-std::optional<uint32_t> AddChecksum(const S3Dialect& dialect, ByteView body,
-                                    std::optional<uint32_t> known, net::HttpHeaders& headers) {
-  if (!dialect.checksum_header) {
+std::optional<uint32_t> AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
+                                    net::HttpHeaders& headers) {
+  if (!as_crc32c) {
     headers.push_back({"content-md5", Base64Encode(Md5(body))});
     return std::nullopt;
   }
@@ -75,7 +75,9 @@ Result<std::unique_ptr<Upload>> S3Upload::Start(const CallContext& ctx, S3Client
   call.method = "POST";
   call.path = client.endpoint().ObjectPath(key);
   call.query = {{"uploads", ""}};
-  if (dialect.checksum_header) {
+  const bool checksums =
+      dialect.checksum_header && (dialect.part_copy_checksum || !options.copies_parts);
+  if (checksums) {
     call.headers.push_back({"x-amz-checksum-algorithm", "CRC32C"});
     call.headers.push_back({"x-amz-checksum-type", "FULL_OBJECT"});
   }
@@ -93,7 +95,7 @@ Result<std::unique_ptr<Upload>> S3Upload::Start(const CallContext& ctx, S3Client
   if (!reply.ok()) return std::move(reply).status().Annotate("starting the upload of " + key);
   Result<std::string> id = ParseUploadId(reply->body);
   if (!id.ok()) return std::move(id).status().WithOrigin(Origin::kStorage).Annotate(key);
-  S3UploadState state{key, *std::move(id), options.if_absent, dialect.checksum_header,
+  S3UploadState state{key, *std::move(id), options.if_absent, checksums,
                       reply->Header("x-amz-checksum-type") == "FULL_OBJECT"};
   return std::unique_ptr<Upload>(new S3Upload(client, std::move(state)));
 }
@@ -139,7 +141,8 @@ Result<PartInfo> S3Upload::UploadPart(const CallContext& ctx, uint32_t number, B
   S3Call call = CallFor("PUT");
   call.query.emplace_back("partNumber", std::to_string(number));
   call.body = body;
-  const std::optional<uint32_t> sent = AddChecksum(client_.dialect(), body, crc32c, call.headers);
+  // Of another algorithm than the upload's a part would be refused.
+  const std::optional<uint32_t> sent = AddChecksum(state_.crc32c, body, crc32c, call.headers);
   Result<net::HttpResponse> reply = client_.Send(ctx, call);
   const std::string part = "part " + std::to_string(number);
   if (!reply.ok()) return std::move(reply).status().Annotate(Doing(part.c_str()));
@@ -177,7 +180,9 @@ Result<PartInfo> S3Upload::CopyPart(const CallContext& ctx, uint32_t number,
   if (!copied.ok()) {
     return std::move(copied).status().WithOrigin(Origin::kStorage).Annotate(Doing(part.c_str()));
   }
-  return PartInfo{number, range.length, copied->etag, copied->crc32c};
+  PartInfo info{number, range.length, copied->etag, std::nullopt};
+  if (state_.crc32c && ComputesCrc32c(*reply)) info.crc32c = copied->crc32c;
+  return info;
 }
 
 Result<std::vector<PartInfo>> S3Upload::ListParts(const CallContext& ctx) {
@@ -245,7 +250,7 @@ Result<ObjectInfo> S3Upload::Complete(const CallContext& ctx, const std::vector<
   info.size = TotalSize(parts);
   info.etag = done->etag;
   info.modified = ServerTime(*reply);
-  if (state_.full_object) info.crc32c = crc ? crc : done->crc32c;
+  if (state_.full_object && ComputesCrc32c(*reply)) info.crc32c = crc ? crc : done->crc32c;
   return info;
 }
 

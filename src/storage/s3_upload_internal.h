@@ -24,9 +24,9 @@ struct S3UploadState {
 
 /// Header that names a copy source (not the query part); encoded once more than a path would be.
 std::string CopySourceHeader(const std::string& bucket, const std::string& key);
-/// CRC32C or MD5 of the body, whichever the service verifies; returns the CRC32C if that was sent.
-std::optional<uint32_t> AddChecksum(const S3Dialect& dialect, ByteView body,
-                                    std::optional<uint32_t> known, net::HttpHeaders& headers);
+/// The body's CRC32C, which is returned, or its MD5, as the service verifies one or the other.
+std::optional<uint32_t> AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
+                                    net::HttpHeaders& headers);
 /// Bucket and key of a copy source, looked up through its wrappers. kInvalidArgument when it is not
 /// an S3 backend.
 Result<std::pair<std::string, std::string>> ResolveS3Source(const CopySource& source);

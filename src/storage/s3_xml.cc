@@ -192,7 +192,8 @@ Result<S3ObjectReply> ParseObjectReply(std::string_view xml) {
 
 Result<S3PartsReply> ParsePartsReply(std::string_view xml) {
   XMLDocument document;
-  MB_ASSIGN_OR_RETURN(const XMLElement* const root, Root(document, xml, {"ListPartsResult"}));
+  MB_ASSIGN_OR_RETURN(const XMLElement* const root,
+                      Root(document, xml, {"ListPartsResult", "ListPartsResponse"}));
   S3PartsReply reply;
   reply.truncated = ChildText(*root, "IsTruncated") == "true";
   reply.next_marker = static_cast<uint32_t>(ToNumber(ChildText(*root, "NextPartNumberMarker")));

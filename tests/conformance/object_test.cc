@@ -230,7 +230,7 @@ TEST_P(Conformance, CancelBeforeTheCallChangesNothing) {
   EXPECT_THAT(backend().List(ctx, {}), IsError(Code::kCancelled, ""));
   EXPECT_THAT(backend().Delete(ctx, Key("kept")), IsError(Code::kCancelled, ""));
   EXPECT_THAT(backend().DeleteMany(ctx, {Key("kept")}), IsError(Code::kCancelled, ""));
-  EXPECT_THAT(backend().StartUpload(ctx, Key("up"), {false, part_size()}),
+  EXPECT_THAT(backend().StartUpload(ctx, Key("up"), {false, part_size(), false}),
               IsError(Code::kCancelled, ""));
   const CopySource source{&backend(), Key("kept"), 1, ""};
   EXPECT_THAT(backend().Copy(ctx, source, Key("copy")), IsError(Code::kCancelled, ""));

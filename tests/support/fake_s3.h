@@ -45,7 +45,7 @@ FakeReply ErrorReply(int status, const std::string& code, const std::string& mes
 struct FakeS3Options {
   std::string access_key = "fakekey";
   std::string secret_key = "fakesecret/with+signs";
-  std::string session_token;
+  std::string session_token = "";
   std::string region = "us-east-1";
   /// How far the server's clock is ahead of ours.
   std::chrono::seconds clock_ahead{0};

@@ -157,6 +157,8 @@ std::vector<BackendCase> AllBackendCases() {
        .checks_credentials = true},
       {.name = "Moto",
        .open = [] { return OpenServer("MOTO", "MOTO"); },
+       .checks_parts = false,
+       .guards_copies = false,
        .verifies_checksums = false},
   };
   for (BackendCase& wrapper : WrapperCases()) cases.push_back(std::move(wrapper));

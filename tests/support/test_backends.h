@@ -26,16 +26,14 @@ struct BackendCase {
   std::function<OpenedBackend()> open;
   /// Control characters, `//` and the like are legal in keys.
   bool any_key = true;
-  /// A part sent again replaces the first one, and ListParts tells sizes.
+  /// Dead uploads and part copies past the end are refused.
   bool checks_parts = true;
+  /// Copies honour CopySource::if_match.
+  bool guards_copies = true;
   /// Damaged bodies are refused.
   bool verifies_checksums = true;
   /// Wrong keys are refused.
   bool checks_credentials = false;
-  /// ListUploads finds uploads.
-  bool lists_uploads = true;
-  /// An upload can be created only if its key is absent.
-  bool conditional_upload = true;
 };
 
 std::vector<BackendCase> AllBackendCases();

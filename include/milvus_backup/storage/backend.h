@@ -82,6 +82,9 @@ struct StartUploadOptions {
   bool if_absent = false;
   /// Size of every part but the last, bytes.
   uint64_t part_size = 0;
+  /// Parts will come from CopyPart. Needed where the service cannot mix copied parts with
+  /// checksummed ones (MinIO refuses a part copy otherwise).
+  bool copies_parts = false;
 };
 
 struct ByteRange {

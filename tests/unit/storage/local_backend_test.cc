@@ -1,0 +1,210 @@
+#include "milvus_backup/storage/local_backend.h"
+
+#include "storage/local_file_internal.h"
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace milvus_backup::storage {
+namespace {
+
+using milvus_backup::testing::IsError;
+using milvus_backup::testing::TempDir;
+
+namespace fs = std::filesystem;
+
+class LocalTest : public ::testing::Test {
+ protected:
+  LocalTest() : root_(directory_.path() + "/root") {
+    Result<std::unique_ptr<Backend>> local =
+        CreateLocalBackend({.root = root_, .create = true, .fsync = false});
+    EXPECT_OK(local);
+    backend_ = *std::move(local);
+  }
+
+  Status Put(const std::string& key, std::string_view bytes = "x") {
+    const Result<ObjectInfo> put = backend_->Put({}, key, AsBytes(bytes), {});
+    return put.ok() ? Status::Ok() : put.status();
+  }
+  std::vector<std::string> Keys() {
+    std::vector<std::string> keys;
+    EXPECT_OK(ForEachObject({}, *backend_, "", [&](const ObjectInfo& object) {
+      keys.push_back(object.key);
+      return Status::Ok();
+    }));
+    return keys;
+  }
+
+  TempDir directory_;
+  std::string root_;
+  std::unique_ptr<Backend> backend_;
+};
+
+TEST_F(LocalTest, RefusesKeysThatLeaveTheRoot) {
+  for (const std::string& key :
+       {std::string(""), std::string("/etc/passwd"), std::string("../x"), std::string("a/../../x"),
+        std::string("a/.."), std::string("./a"), std::string("a//b"), std::string("a/"),
+        std::string("a\nb"), std::string("a\0b", 3), std::string(256, 'x'),
+        std::string(".mb-uploads/x"), std::string("d/.f.0123456789abcdef.mbtmp")}) {
+    EXPECT_THAT(Put(key), IsError(Code::kInvalidArgument, "local storage")) << key;
+    EXPECT_THAT(backend_->Stat({}, key), IsError(Code::kInvalidArgument, "")) << key;
+    EXPECT_THAT(backend_->Delete({}, key), IsError(Code::kInvalidArgument, "")) << key;
+  }
+  ListRequest request;
+  request.prefix = "../";
+  EXPECT_THAT(backend_->List({}, request), IsError(Code::kInvalidArgument, ""));
+  EXPECT_FALSE(fs::exists(directory_.path() + "/x"));
+  EXPECT_OK(Put(std::string(255, 'x')));
+  EXPECT_OK(Put("..a/...b/.c"));
+  EXPECT_OK(Put("x/.mb-uploads"));
+}
+
+TEST_F(LocalTest, TemporariesAreHiddenAndGoneAfterwards) {
+  ASSERT_OK(Put("d/f"));
+  std::ofstream(root_ + "/d/.f.0123456789abcdef.mbtmp") << "left by a crash";
+  fs::create_directories(root_ + "/.mb-uploads/0123456789abcdef");
+  EXPECT_EQ(Keys(), std::vector<std::string>{"d/f"});
+  int entries = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(root_ + "/d")) ++entries;
+  EXPECT_EQ(entries, 2);
+  ListRequest request;
+  request.delimiter = "/";
+  ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
+  EXPECT_EQ(page.prefixes, std::vector<std::string>{"d/"});
+}
+
+TEST_F(LocalTest, EmptyDirectoriesAreNoPrefixes) {
+  fs::create_directories(root_ + "/empty/deeper");
+  ASSERT_OK(Put("full/f"));
+  ListRequest request;
+  request.delimiter = "/";
+  ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
+  EXPECT_EQ(page.prefixes, std::vector<std::string>{"full/"});
+  EXPECT_TRUE(page.next_token.empty());
+}
+
+TEST_F(LocalTest, DeleteRemovesEmptiedDirectoriesButNotTheRoot) {
+  ASSERT_OK(Put("a/b/c/d"));
+  ASSERT_OK(Put("a/e"));
+  EXPECT_OK(backend_->Delete({}, "a/b/c/d"));
+  EXPECT_FALSE(fs::exists(root_ + "/a/b"));
+  EXPECT_TRUE(fs::exists(root_ + "/a/e"));
+  EXPECT_OK(backend_->Delete({}, "a/e"));
+  EXPECT_FALSE(fs::exists(root_ + "/a"));
+  EXPECT_TRUE(fs::exists(root_));
+}
+
+TEST_F(LocalTest, ObjectAndDirectoryOfOneNameExcludeEachOther) {
+  ASSERT_OK(Put("a/b"));
+  EXPECT_THAT(Put("a"), IsError(Code::kFailedPrecondition, "file system"));
+  ASSERT_OK(Put("c"));
+  EXPECT_THAT(Put("c/d"), IsError(Code::kFailedPrecondition, "file system"));
+  EXPECT_THAT(backend_->Stat({}, "a"), IsError(Code::kNotFound, ""));
+  EXPECT_THAT(backend_->Stat({}, "c/d"), IsError(Code::kNotFound, ""));
+  EXPECT_OK(backend_->Delete({}, "a"));
+  EXPECT_EQ(Keys(), (std::vector<std::string>{"a/b", "c"}));
+}
+
+TEST_F(LocalTest, LargeDirectoriesComeInPages) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 25; ++i) {
+    keys.push_back("d" + std::to_string(10 + i) + (i % 3 == 0 ? "/f" : ""));
+    ASSERT_OK(Put(keys.back()));
+    if (i % 3 == 0) {
+      keys.push_back("d" + std::to_string(10 + i) + "/g");
+      ASSERT_OK(Put(keys.back()));
+    }
+  }
+  for (const uint32_t size : {1U, 2U, 3U, 7U}) {
+    ListRequest request;
+    request.max_keys = size;
+    std::vector<std::string> seen;
+    do {
+      ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
+      ASSERT_LE(page.objects.size(), size);
+      for (const ObjectInfo& object : page.objects) seen.push_back(object.key);
+      request.token = page.next_token;
+    } while (!request.token.empty());
+    EXPECT_EQ(seen, keys) << size;
+  }
+}
+
+TEST_F(LocalTest, MissingRootIsNotFoundUntilCreated) {
+  ASSERT_OK_AND_ASSIGN(const auto other,
+                       CreateLocalBackend({.root = directory_.path() + "/not/yet/"}));
+  EXPECT_THAT(other->CheckAccess({}), IsError(Code::kNotFound, "not/yet"));
+  EXPECT_OK(other->CreateContainer({}));
+  EXPECT_OK(other->CheckAccess({}));
+  EXPECT_OK(backend_->CheckAccess({}));
+  EXPECT_THAT(CreateLocalBackend({.root = ""}), IsError(Code::kInvalidArgument, ""));
+}
+
+TEST_F(LocalTest, PutSurvivesDeletesOfItsDirectory) {
+  std::atomic<bool> done{false};
+  std::jthread deleter([&] {
+    while (!done) backend_->Delete({}, "d/e/other").IgnoreError("racing on purpose");
+  });
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_OK(Put("d/e/other"));
+    ASSERT_OK(Put("d/e/f" + std::to_string(i % 2)));
+    ASSERT_OK(backend_->Delete({}, "d/e/f" + std::to_string(i % 2)));
+  }
+  done = true;
+}
+
+TEST_F(LocalTest, UploadsAreChecked) {
+  EXPECT_THAT(backend_->StartUpload({}, "k", {false, 0, false}),
+              IsError(Code::kInvalidArgument, "part size"));
+  ASSERT_OK_AND_ASSIGN(const auto upload, backend_->StartUpload({}, "k", {false, 4, false}));
+  EXPECT_THAT(upload->UploadPart({}, 1, AsBytes("12345"), {}), IsError(Code::kInvalidArgument, ""));
+  EXPECT_THAT(upload->UploadPart({}, 0, AsBytes("1"), {}), IsError(Code::kInvalidArgument, ""));
+  ASSERT_OK_AND_ASSIGN(const PartInfo small, upload->UploadPart({}, 1, AsBytes("123"), {}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo last, upload->UploadPart({}, 2, AsBytes("12"), {}));
+  EXPECT_THAT(upload->Complete({}, {small, last}), IsError(Code::kFailedPrecondition, "too small"));
+  EXPECT_THAT(upload->Complete({}, {last}), IsError(Code::kInvalidArgument, "gaps"));
+  ASSERT_OK_AND_ASSIGN(const PartInfo first, upload->UploadPart({}, 1, AsBytes("1234"), {}));
+  EXPECT_THAT(upload->Complete({}, {small, last}), IsError(Code::kFailedPrecondition, "replaced"));
+  ASSERT_OK(upload->Complete({}, {first, last}));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *backend_, "k", 10));
+  EXPECT_EQ(bytes, "123412");
+  EXPECT_FALSE(fs::exists(root_ + "/.mb-uploads"));
+  EXPECT_THAT(backend_->ResumeUpload({}, "k", "../../etc"), IsError(Code::kNotFound, ""));
+}
+
+TEST(LocalErrorTest, FullAndReadOnlyDisksArePermanent) {
+  EXPECT_THAT(FileError(ENOSPC, "writing", "f"), IsError(Code::kResourceExhausted, "disk is full"));
+  EXPECT_THAT(FileError(EDQUOT, "writing", "f"), IsError(Code::kResourceExhausted, "quota"));
+  EXPECT_THAT(FileError(EROFS, "writing", "f"), IsError(Code::kPermissionDenied, "read-only"));
+  EXPECT_THAT(FileError(EACCES, "writing", "f"), IsError(Code::kPermissionDenied, "owner"));
+  for (const int error : {ENOSPC, EDQUOT, EROFS, EACCES}) {
+    EXPECT_EQ(FileError(error, "", "").retry_class(), RetryClass::kNever);
+    EXPECT_EQ(FileError(error, "", "").origin(), Origin::kStorage);
+  }
+  EXPECT_EQ(FileError(EIO, "", "").retry_class(), RetryClass::kTransient);
+}
+
+TEST(LocalFileTest, TemporaryNamesAreRecognised) {
+  EXPECT_TRUE(IsTemporaryName(".f.0123456789abcdef.mbtmp"));
+  EXPECT_FALSE(IsTemporaryName("f.0123456789abcdef.mbtmp"));
+  EXPECT_FALSE(IsTemporaryName(".f.0123456789abcdeX.mbtmp"));
+  EXPECT_FALSE(IsTemporaryName(".mbtmp"));
+  EXPECT_FALSE(IsTemporaryName(".locks"));
+  EXPECT_NE(RandomName(), RandomName());
+  EXPECT_EQ(ParentOf("/a/b"), "/a");
+  EXPECT_EQ(ParentOf("/a"), "/");
+  EXPECT_EQ(ParentOf("a"), ".");
+}
+
+}  // namespace
+}  // namespace milvus_backup::storage
