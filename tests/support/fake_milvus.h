@@ -82,7 +82,7 @@ class FakeMilvus {
   ~FakeMilvus();
 
   int port() const;
-  /// Address, port, user and password of this server; no TLS.
+  /// Address, port, user and password of this server, ample time to connect; no TLS.
   milvus::ClientOptions client_options() const;
   /// Close the port, cutting running calls; open it again with the state kept.
   void Stop();

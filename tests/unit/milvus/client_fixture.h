@@ -19,7 +19,7 @@ class ClientTest : public ::testing::Test {
  protected:
   using FakeMilvus = testing::FakeMilvus;
 
-  /// Patience short enough for a test that exhausts it.
+  /// For tests that exhaust the patience.
   static ClientOptions Impatient(const FakeMilvus& server) {
     ClientOptions options = server.client_options();
     options.retry_patience = std::chrono::milliseconds(600);
@@ -30,7 +30,7 @@ class ClientTest : public ::testing::Test {
   /// Start a server and connect to it.
   void Start(testing::FakeMilvusOptions options = {}) {
     server_ = std::make_unique<FakeMilvus>(std::move(options));
-    auto client = Connect(ctx_, Impatient(*server_));
+    auto client = Connect(ctx_, server_->client_options());
     ASSERT_THAT(client, testing::IsOk());
     client_ = *std::move(client);
   }
