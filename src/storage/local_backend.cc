@@ -158,17 +158,18 @@ Result<ReadInfo> LocalBackend::Read(const CallContext& ctx, const std::string& k
   }
   uint64_t left = std::min(options.length.value_or(size), size - options.offset);
   uint64_t offset = options.offset;
-  std::vector<std::byte> buffer(std::min<uint64_t>(left, kReadStep));
+  const size_t step = std::min<uint64_t>(left, kReadStep);
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(step);
   while (left > 0) {
     MB_RETURN_IF_ERROR(ctx.Check());
-    const ssize_t got = pread(fd.get(), buffer.data(), std::min<uint64_t>(left, buffer.size()),
-                              static_cast<off_t>(offset));
+    const ssize_t got =
+        pread(fd.get(), buffer.get(), std::min<uint64_t>(left, step), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FileError(errno, "reading", path);
     // Somebody cuts the file while it is read: our own writes never do.
     if (got == 0) return Changed(path);
     const auto count = static_cast<size_t>(got);
-    MB_RETURN_IF_ERROR(sink(result, ByteView(buffer.data(), count)));
+    MB_RETURN_IF_ERROR(sink(result, ByteView(buffer.get(), count)));
     offset += count;
     left -= count;
   }

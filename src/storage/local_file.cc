@@ -235,18 +235,18 @@ Result<TemporaryFile> TemporaryFile::CreateFor(const std::string& target) {
   for (int attempt = 0;; ++attempt) {
     std::string path = parent + "/." + name + "." + RandomName() + std::string(kTemporarySuffix);
     FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target);
+    if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target, false);
     if (errno != ENOENT || attempt == 100) return FileError(errno, "creating", target);
     MB_RETURN_IF_ERROR(MakeDirectories(parent));
   }
 }
 
 TemporaryFile TemporaryFile::Adopt(std::string path, FileDescriptor fd, std::string target) {
-  return {std::move(path), std::move(fd), std::move(target)};
+  return {std::move(path), std::move(fd), std::move(target), true};
 }
 
 TemporaryFile::~TemporaryFile() {
-  if (fd_.valid()) unlink(path_.c_str());
+  if (fd_.valid() && !adopted_) unlink(path_.c_str());
 }
 
 Result<struct stat> TemporaryFile::Publish(bool if_absent, bool sync) {

@@ -55,7 +55,8 @@ Status WriteAt(int fd, ByteView bytes, uint64_t offset, const std::string& path)
 Status CopyBytes(const CallContext& ctx, int from, uint64_t from_offset, int to, uint64_t to_offset,
                  uint64_t length, const std::string& path);
 
-/// A file beside its target that replaces it at Publish and vanishes otherwise.
+/// A file that replaces its target at Publish. One that was made for it lies beside the target and
+/// vanishes when it is not published; an adopted one stays where it is.
 class TemporaryFile {
  public:
   /// Creates missing parent directories. `target` is the final path.
@@ -76,12 +77,13 @@ class TemporaryFile {
   Result<struct stat> Publish(bool if_absent, bool sync);
 
  private:
-  TemporaryFile(std::string path, FileDescriptor fd, std::string target)
-      : path_(std::move(path)), target_(std::move(target)), fd_(std::move(fd)) {}
+  TemporaryFile(std::string path, FileDescriptor fd, std::string target, bool adopted)
+      : path_(std::move(path)), target_(std::move(target)), fd_(std::move(fd)), adopted_(adopted) {}
 
   std::string path_;
   std::string target_;
   FileDescriptor fd_;
+  bool adopted_;
 };
 
 }  // namespace milvus_backup::storage

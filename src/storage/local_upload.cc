@@ -214,6 +214,24 @@ Status LocalUpload::CheckParts(const std::vector<PartInfo>& parts,
   return Status::Ok();
 }
 
+Result<TemporaryFile> LocalUpload::FileFor(const CallContext& ctx, const std::string& target,
+                                           uint64_t size) const {
+  const std::string parent = ParentOf(target);
+  MB_RETURN_IF_ERROR(MakeDirectories(parent));
+  const std::string path = directory_ + "/" + std::string(kDataName);
+  struct stat here {};
+  struct stat there {};
+  if (fstat(data_.get(), &here) != 0) return FileError(errno, "looking at", path);
+  if (stat(parent.c_str(), &there) == 0 && there.st_dev != here.st_dev) {
+    MB_ASSIGN_OR_RETURN(TemporaryFile file, TemporaryFile::CreateFor(target));
+    MB_RETURN_IF_ERROR(CopyBytes(ctx, data_.get(), 0, file.fd(), 0, size, target));
+    return file;
+  }
+  FileDescriptor fd(dup(data_.get()));
+  if (!fd.valid()) return FileError(errno, "opening", path);
+  return TemporaryFile::Adopt(path, std::move(fd), target);
+}
+
 Result<ObjectInfo> LocalUpload::Complete(const CallContext& ctx,
                                          const std::vector<PartInfo>& parts) {
   MB_RETURN_IF_ERROR(ctx.Check());
@@ -223,12 +241,7 @@ Result<ObjectInfo> LocalUpload::Complete(const CallContext& ctx,
   if (ftruncate(data_.get(), static_cast<off_t>(size)) != 0) {
     return FileError(errno, "cutting", directory_);
   }
-  const std::string target = root_ + "/" + state_.key;
-  MB_RETURN_IF_ERROR(MakeDirectories(ParentOf(target)));
-  const std::string path = directory_ + "/" + std::string(kDataName);
-  FileDescriptor fd(dup(data_.get()));
-  if (!fd.valid()) return FileError(errno, "opening", path);
-  TemporaryFile file = TemporaryFile::Adopt(path, std::move(fd), target);
+  MB_ASSIGN_OR_RETURN(TemporaryFile file, FileFor(ctx, root_ + "/" + state_.key, size));
   Result<struct stat> info = file.Publish(state_.if_absent, sync_);
   if (!info.ok()) return std::move(info).status();
   finished_ = true;

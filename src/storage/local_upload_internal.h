@@ -51,6 +51,9 @@ class LocalUpload final : public Upload {
 
   Status CheckPart(const CallContext& ctx, uint32_t number, uint64_t size) const;
   Result<PartInfo> RecordPart(uint32_t number, uint64_t size, std::optional<uint32_t> crc32c);
+  /// The data file, or a copy of it where the target is on another file system.
+  Result<TemporaryFile> FileFor(const CallContext& ctx, const std::string& target,
+                                uint64_t size) const;
   Status CheckParts(const std::vector<PartInfo>& parts, const std::vector<PartInfo>& stored) const;
 
   const std::string root_;

@@ -229,11 +229,10 @@ Result<ObjectInfo> S3Upload::Complete(const CallContext& ctx, const std::vector<
   Result<net::HttpResponse> reply = client_.Send(ctx, call);
   if (!reply.ok()) {
     Status error = std::move(reply).status();
-    if (error.service_code() == "NoSuchUpload" && uncertain_) {
+    const bool exists = state_.if_absent && error.code() == Code::kAborted;
+    if (exists) error = AlreadyExists(client_.place(), state_.key, error);
+    if (uncertain_ && (exists || error.service_code() == "NoSuchUpload")) {
       return CheckCommitted(ctx, parts, std::move(error));
-    }
-    if (state_.if_absent && error.code() == Code::kAborted) {
-      error = AlreadyExists(client_.place(), state_.key, error);
     }
     // Whatever was not refused by the service may have been done by it.
     if (error.http_status() == 0 || error.retry_class() != RetryClass::kNever) uncertain_ = true;

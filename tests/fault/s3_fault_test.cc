@@ -215,6 +215,18 @@ TEST_F(S3Fault, LostAnswerOfACompletionIsASuccess) {
   EXPECT_EQ(server_.Get("bkt", "k"), "all");
 }
 
+TEST_F(S3Fault, LostAnswerOfAConditionalCompletionIsASuccess) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {true, 5 * kMiB, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
+  Change("POST", "/bkt/k?uploadId", [](FakeReply& reply) {
+    reply.cut_after = 0;
+    reply.ending = FakeReply::Ending::kReset;
+  });
+  Instead("POST", "/bkt/k?uploadId", ErrorReply(412, "PreconditionFailed"));
+  EXPECT_OK(upload->Complete({}, {part}));
+  EXPECT_EQ(server_.Get("bkt", "k"), "all");
+}
+
 TEST_F(S3Fault, LostCompletionIsNoSuccessWhenAnotherObjectIsThere) {
   ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {false, 5 * kMiB, false}));
   ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));

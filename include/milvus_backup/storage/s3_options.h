@@ -35,7 +35,7 @@ struct S3KeyNames {
   std::string address = "minio.address";
   std::string port = "minio.port";
   std::string use_ssl = "minio.useSSL";
-  std::string ca_file = "minio.caCert";
+  std::string ca_file = "minio.caCertPath";
   std::string region = "minio.region";
   std::string access_key = "minio.accessKeyID";
   std::string secret_key = "minio.secretAccessKey";

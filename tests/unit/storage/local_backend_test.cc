@@ -163,6 +163,17 @@ TEST_F(LocalTest, PutSurvivesDeletesOfItsDirectory) {
   done = true;
 }
 
+TEST_F(LocalTest, RefusedCompletionCanBeRepeated) {
+  ASSERT_OK(Put("k", "there first"));
+  ASSERT_OK_AND_ASSIGN(const auto upload, backend_->StartUpload({}, "k", {true, 4, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("1234"), {}));
+  EXPECT_THAT(upload->Complete({}, {part}), IsError(Code::kAlreadyExists, ""));
+  ASSERT_OK(backend_->Delete({}, "k"));
+  ASSERT_OK(upload->Complete({}, {part}));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *backend_, "k", 10));
+  EXPECT_EQ(bytes, "1234");
+}
+
 TEST_F(LocalTest, UploadsAreChecked) {
   EXPECT_THAT(backend_->StartUpload({}, "k", {false, 0, false}),
               IsError(Code::kInvalidArgument, "part size"));
