@@ -7,7 +7,10 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(MB_CCACHE ccache)
   if(MB_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${MB_CCACHE}")
+    # Paths relative to the clone, so that a second clone finds what the first has compiled.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+        "${MB_CCACHE}")
   endif()
 endif()
 

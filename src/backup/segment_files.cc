@@ -110,10 +110,9 @@ Result<SegmentFiles> ListSegmentFiles(const CallContext& ctx, const Place& milvu
   Collector collector(milvus_storage, segments);
   for (const char* kind : {"insert_log", "delta_log"}) {
     const std::string prefix = milvus_storage.Key(fmt::format("{}/{}/", kind, collection_id));
-    Status listed = storage::ForEachObject(
+    MB_RETURN_IF_ERROR(storage::ForEachObject(
         ctx, *milvus_storage.backend, prefix,
-        [&](const storage::ObjectInfo& object) { return collector.Add(object); });
-    if (!listed.ok()) return std::move(listed).Annotate("listing " + prefix);
+        [&](const storage::ObjectInfo& object) { return collector.Add(object); }));
   }
   return std::move(collector).Take();
 }

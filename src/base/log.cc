@@ -71,6 +71,13 @@ Status Configure(const Options& options) {
   return Status::Ok();
 }
 
+void CloseConsole() {
+  std::vector<spdlog::sink_ptr>& sinks = Logger()->sinks();
+  std::erase_if(sinks, [](const spdlog::sink_ptr& sink) {
+    return std::dynamic_pointer_cast<spdlog::sinks::stderr_sink_mt>(sink) != nullptr;
+  });
+}
+
 bool Enabled(Level level) { return Logger()->should_log(ToSpdlog(level)); }
 
 void Write(Level level, std::string_view text) { Logger()->log(ToSpdlog(level), text); }

@@ -55,6 +55,7 @@ void HideSecrets(int argc, char** argv) {
 
 int Fail(const Status& status, bool json) {
   const ExitCode code = ExitCodeOf(status);
+  log::CloseConsole();  // the user reads it below
   log::Error("{}", status.ToString());
   if (json) {
     PrintErrorJson(status, code);

@@ -223,7 +223,7 @@ Result<Config> Load(const LoadOptions& options) {
   MB_ASSIGN_OR_RETURN(config.cross_storage, resolver.Bool({{"minio.crossStorage"}, "", "false"}));
   MB_ASSIGN_OR_RETURN(
       const int64_t threshold,
-      resolver.Integer({{"minio.multipartCopyThresholdMiB"}, "", "500"}, 5, 5 * 1024));
+      resolver.Integer({{"minio.multipartCopyThresholdMiB"}, "", "500"}, 5, int64_t{5} * 1024));
   config.multipart_copy_threshold_mib = static_cast<uint64_t>(threshold);
   MB_RETURN_IF_ERROR(LoadParallelism(resolver, config.parallelism).Annotate(config.path));
   MB_ASSIGN_OR_RETURN(config.keep_temp_files,

@@ -31,6 +31,8 @@ class LocalUpload final : public Upload {
                                                 const std::string& key,
                                                 const std::string& upload_id);
   static Result<std::vector<UploadInfo>> ListFor(const std::string& root, const std::string& key);
+  LocalUpload(const LocalUpload&) = delete;
+  LocalUpload& operator=(const LocalUpload&) = delete;
   ~LocalUpload() override;
 
   const std::string& upload_id() const override { return id_; }

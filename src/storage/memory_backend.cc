@@ -111,6 +111,8 @@ class MemoryBackend final : public Backend {
 class MemoryUpload final : public Upload {
  public:
   MemoryUpload(MemoryBackend& backend, std::string id) : backend_(backend), id_(std::move(id)) {}
+  MemoryUpload(const MemoryUpload&) = delete;
+  MemoryUpload& operator=(const MemoryUpload&) = delete;
   ~MemoryUpload() override {
     if (!finished_) backend_.DropUpload(id_);
   }

@@ -42,6 +42,8 @@ class S3Upload final : public Upload {
   static Result<std::unique_ptr<Upload>> Resume(const CallContext& ctx, S3Client& client,
                                                 const std::string& key,
                                                 const std::string& upload_id);
+  S3Upload(const S3Upload&) = delete;
+  S3Upload& operator=(const S3Upload&) = delete;
   ~S3Upload() override;
 
   const std::string& upload_id() const override { return state_.upload_id; }

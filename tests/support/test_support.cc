@@ -1,4 +1,5 @@
 #include "support/temp_dir.h"
+#include "support/test_paths.h"
 
 #include <gtest/gtest.h>
 
@@ -19,5 +20,9 @@ TempDir::~TempDir() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
 }
+
+std::string TestDataDir() { return MB_TEST_DATA; }
+std::string GoldenDir() { return MB_GOLDEN_DIR; }
+std::string ConfigsDir() { return MB_CONFIGS; }
 
 }  // namespace milvus_backup::testing

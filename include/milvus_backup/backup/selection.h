@@ -19,8 +19,8 @@ struct CollectionName {
   /// `db.collection`.
   std::string ToString() const { return db + "." + collection; }
   // clang-tidy 14 takes the defaulted comparison for a null pointer.
-  friend auto operator<=>(const CollectionName&,
-                          const CollectionName&) = default;  // NOLINT(modernize-use-nullptr)
+  // NOLINTNEXTLINE(modernize-use-nullptr)
+  friend auto operator<=>(const CollectionName&, const CollectionName&) = default;
 };
 
 /// `coll` or `db.coll`. kInvalidArgument naming the text otherwise.

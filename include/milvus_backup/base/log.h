@@ -31,6 +31,10 @@ Result<Level> ParseLevel(std::string_view text);
 /// Set the sinks. Called once, before other threads start. Fails when the file cannot be opened.
 Status Configure(const Options& options);
 
+/// Log to the file alone from now on: what follows reaches the user in another way. Like Configure,
+/// not to be called while other threads log.
+void CloseConsole();
+
 bool Enabled(Level level);
 void Write(Level level, std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
+#include "support/test_paths.h"
 
 #include <gtest/gtest.h>
 
@@ -187,7 +188,8 @@ TEST_F(ConfigTest, MissingFileNamesWhereItLooked) {
 
 TEST_F(ConfigTest, SampleFileLoads) {
   ASSERT_OK_AND_ASSIGN(const Config config,
-                       Load({.path = MB_CONFIGS "/backup.yaml", .environment = Environment()}));
+                       Load({.path = milvus_backup::testing::ConfigsDir() + "/backup.yaml",
+                             .environment = Environment()}));
   EXPECT_EQ(config.backup_storage.root_path, "backup");
   EXPECT_EQ(config.milvus_storage.bucket, "a-bucket");
 }

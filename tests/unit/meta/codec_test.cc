@@ -2,6 +2,7 @@
 
 #include "sample_backup.h"
 #include "support/status_matchers.h"
+#include "support/test_paths.h"
 
 #include "milvus_backup/base/bytes.h"
 
@@ -177,7 +178,7 @@ TEST(DecodeTest, SourceErrorIsReturnedUnchanged) {
 TEST(DecodeTest, ReferenceFilesComeBackByteForByte) {
   for (const char* backup : {"golden_0516", "golden_0509"}) {
     SCOPED_TRACE(backup);
-    const std::string dir = std::string(MB_TEST_DATA) + "/backups/" + backup + "/meta/";
+    const std::string dir = milvus_backup::testing::TestDataDir() + "/backups/" + backup + "/meta/";
     const bool old = std::string_view(backup) == "golden_0509";
     const std::string full = ReadTestFile(dir + "full_meta.json");
     ASSERT_OK_AND_ASSIGN(const BackupInfo info, Decode(full));
@@ -196,7 +197,7 @@ TEST(DecodeTest, ReferenceFilesComeBackByteForByte) {
 }
 
 TEST(DecodeTest, LeveledReferenceFilesComeBackByteForByte) {
-  const std::string dir = std::string(MB_TEST_DATA) + "/backups/golden_0516/meta/";
+  const std::string dir = milvus_backup::testing::TestDataDir() + "/backups/golden_0516/meta/";
   BackupInfo info;
   const std::string collections = ReadTestFile(dir + "collection_meta.json");
   ASSERT_OK_AND_ASSIGN(info.collection_backups, DecodeCollectionMeta(SourceOf(collections), "c"));

@@ -3,6 +3,7 @@
 #include "sample_backup.h"
 #include "scripted_backend.h"
 #include "support/status_matchers.h"
+#include "support/test_paths.h"
 
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
@@ -29,7 +30,7 @@ class ReaderTest : public ::testing::Test {
     backend_.Store(MetaKey(dir_, file), text);
   }
   void PutReference(const std::string& backup) {
-    const std::string from = std::string(MB_TEST_DATA) + "/backups/" + backup + "/";
+    const std::string from = milvus_backup::testing::TestDataDir() + "/backups/" + backup + "/";
     for (const MetaFile file : {MetaFile::kHeader, MetaFile::kCollections, MetaFile::kPartitions,
                                 MetaFile::kSegments, MetaFile::kFull}) {
       PutMeta(file, ReadTestFile(MetaKey(from, file)));
@@ -100,7 +101,7 @@ TEST_F(ReaderTest, ReferenceSizesAreTheSumsOfTheirParts) {
 }
 
 TEST_F(ReaderTest, ReferenceKeysAreWhereTheLayoutSays) {
-  const std::string on_disk = std::string(MB_TEST_DATA) + "/backups/golden_0516/";
+  const std::string on_disk = milvus_backup::testing::TestDataDir() + "/backups/golden_0516/";
   PutReference("golden_0516");
   ASSERT_OK_AND_ASSIGN(const BackupInfo info, Read());
   size_t logs = 0;

@@ -1,5 +1,7 @@
 #include "sample_backup.h"
 
+#include "support/test_paths.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -192,7 +194,7 @@ std::string ReadTestFile(const std::string& path) {
 }
 
 std::string GoldenMeta(const std::string& name) {
-  std::string text = ReadTestFile(std::string(MB_GOLDEN_DIR) + "/meta/" + name);
+  std::string text = ReadTestFile(milvus_backup::testing::GoldenDir() + "/meta/" + name);
   // Only the pretty form has line ends of its own; editors add one at the end.
   while (text.ends_with('\n')) text.pop_back();
   return text;
