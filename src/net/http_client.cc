@@ -62,6 +62,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   if (line.starts_with("HTTP/")) {
     // Also after an interim 1xx reply: only the last head counts.
     transfer.response.headers.clear();
+    transfer.response.headers.reserve(24);
     const size_t blank = line.find(' ');
     transfer.response.status = 0;
     for (size_t i = blank + 1; blank != line.npos && i < line.size() && i < blank + 4; ++i) {
