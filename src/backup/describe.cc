@@ -10,6 +10,7 @@ namespace {
 
 std::vector<meta::KeyValue> Convert(const std::vector<milvus::KeyValue>& pairs) {
   std::vector<meta::KeyValue> converted;
+  converted.reserve(pairs.size());
   for (const milvus::KeyValue& pair : pairs) converted.push_back({pair.key, pair.value});
   return converted;
 }

@@ -149,6 +149,7 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
 
 std::vector<milvus::KeyValue> Convert(const std::vector<meta::KeyValue>& pairs) {
   std::vector<milvus::KeyValue> converted;
+  converted.reserve(pairs.size());
   for (const meta::KeyValue& pair : pairs) converted.push_back({pair.key, pair.value});
   return converted;
 }
@@ -284,7 +285,8 @@ std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup) 
     }
     indexes.push_back(std::move(index));
   }
-  std::ranges::stable_partition(indexes, [&](const milvus::Index& index) {
+  // Not std::ranges: clang 14 cannot compile the subrange that libstdc++ 12 returns.
+  std::stable_partition(indexes.begin(), indexes.end(), [&](const milvus::Index& index) {
     return vector_fields.contains(index.field_name);
   });
   return indexes;

@@ -44,11 +44,10 @@ std::string Clean(std::string_view path) {
   std::vector<std::string_view> kept;
   for (const std::string_view element : Split(path)) {
     if (element.empty() || element == ".") continue;
-    if (element != "..") {
-      kept.push_back(element);
-    } else if (!kept.empty() && kept.back() != "..") {
+    const bool climbs = element == "..";
+    if (climbs && !kept.empty() && kept.back() != "..") {
       kept.pop_back();
-    } else if (!rooted) {
+    } else if (!climbs || !rooted) {
       kept.push_back(element);
     }
   }

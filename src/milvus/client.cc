@@ -229,6 +229,7 @@ Result<std::vector<Partition>> GrpcClient::ListPartitions(const CallContext& ctx
         .WithOrigin(Origin::kMilvus);
   }
   std::vector<Partition> partitions;
+  partitions.reserve(static_cast<size_t>(reply.partition_names_size()));
   for (int i = 0; i < reply.partition_names_size(); ++i) {
     partitions.push_back({.id = reply.partitionids(i), .name = reply.partition_names(i)});
   }

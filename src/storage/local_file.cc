@@ -2,6 +2,8 @@
 
 #include "milvus_backup/base/encoding.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -233,7 +235,7 @@ Result<TemporaryFile> TemporaryFile::CreateFor(const std::string& target) {
   name.resize(std::min(name.size(), kMaxSegment - kRandomDigits - 2 - kTemporarySuffix.size()));
   // A Delete of the last object may remove the directory between our two steps.
   for (int attempt = 0;; ++attempt) {
-    std::string path = parent + "/." + name + "." + RandomName() + std::string(kTemporarySuffix);
+    std::string path = fmt::format("{}/.{}.{}{}", parent, name, RandomName(), kTemporarySuffix);
     FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target, false);
     if (errno != ENOENT || attempt == 100) return FileError(errno, "creating", target);

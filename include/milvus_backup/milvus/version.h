@@ -11,6 +11,8 @@ struct Version {
   int major = 0;
   int minor = 0;
   int patch = 0;
+  // clang-tidy 14 takes the defaulted comparison for a null pointer.
+  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const Version&, const Version&) = default;
 };
 
