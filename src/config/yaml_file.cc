@@ -12,8 +12,9 @@ void Flatten(const YAML::Node& node, const std::string& path, FlatFile& flat) {
   switch (node.Type()) {
     case YAML::NodeType::Map:
       for (const auto& entry : node) {
-        const std::string key = ToLower(entry.first.as<std::string>());
-        Flatten(entry.second, path.empty() ? key : path + "." + key, flat);
+        std::string inner = path.empty() ? "" : path + ".";
+        inner += ToLower(entry.first.as<std::string>());
+        Flatten(entry.second, inner, flat);
       }
       break;
     case YAML::NodeType::Sequence: {

@@ -103,7 +103,8 @@ Status Walk::ReadEntries(const std::string& key_prefix, const std::string& after
   const size_t keep = limit_ + 1;
   const auto by_name = [](const Entry& a, const Entry& b) { return a.name < b.name; };
   errno = 0;
-  while (const dirent* found = readdir(directory.get())) {
+  // The stream belongs to this call alone, and readdir is safe on distinct streams (POSIX.1-2024).
+  while (const dirent* found = readdir(directory.get())) {  // NOLINT(concurrency-mt-unsafe)
     const std::string_view name = found->d_name;
     if (name == "." || name == ".." || IsTemporaryName(name)) continue;
     if (key_prefix.empty() && name == kUploadsDirectory) continue;

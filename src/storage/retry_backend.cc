@@ -93,7 +93,7 @@ Status RetryBackend::Attempts::Next(const Status& error) {
 Status RetryBackend::Around(const CallContext& ctx, const CallInfo& info, CallRef call) {
   Attempts attempts(*this, ctx, info);
   for (;;) {
-    const Status status = call();
+    Status status = call();
     if (status.ok()) return status;
     MB_RETURN_IF_ERROR(attempts.Next(status));
   }
