@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <exception>
@@ -18,6 +19,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <vector>
 
 namespace milvus_backup::cli {
@@ -87,6 +89,14 @@ void RefuseUnknownCommand(int argc, char** argv, const std::map<std::string, Com
   }
 }
 
+// A busy connection takes about three descriptors, and both storages may have one per worker.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(std::max<rlim_t>(limit.rlim_cur, 8192), limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 bool IsUnbuilt(std::string_view program, int argc, char** argv) {
   if (program == "milvus-migration" || program == "milvusdm") return true;
   if (argc < 2) return false;
@@ -134,6 +144,7 @@ int Dispatch(int argc, char** argv) {
     return kUsage;
   }
   HideSecrets(argc, argv);
+  RaiseFileLimit();
   const std::stop_source stop = InstallSignalHandling();
   return RunCommand(commands.at(app.get_subcommands().front()->get_name()), flags, stop);
 }

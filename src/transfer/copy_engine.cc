@@ -185,7 +185,8 @@ Status CopyBatch::Add(CopyItem item) {
 
 Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool server_side) {
   const CallContext ctx{cut_.get_token(), {}};
-  auto upload = destination_.StartUpload(ctx, item.destination_key, {.part_size = part_size});
+  auto upload = destination_.StartUpload(ctx, item.destination_key,
+                                         {.part_size = part_size, .copies_parts = server_side});
   if (!upload.ok()) {
     Finish(item, upload.status(), server_side, false);
     return stop_.stop_requested() ? CancelledError() : Status::Ok();
