@@ -106,7 +106,7 @@ UNPACK
 # Make an empty folder `$new` beside the final ones; it is removed when the script ends.
 new_folder() {
   new=$(mktemp -d "$tools/new.XXXXXX")
-  trap 'chmod -R u+w "$new" 2>/dev/null; rm -rf "$new"' EXIT
+  trap 'chmod -R u+w "$new" 2>/dev/null || :; rm -rf "$new"' EXIT # the folder has moved after a success
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
