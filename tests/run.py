@@ -3,7 +3,7 @@
 
     run.py [--repeat N] [STAGE ...]
 
-Stages: lint, asan, tsan (unit, conformance on real stores, and fault, under that sanitizer), release
+Stages: lint, asan, tsan (unit, and fault and conformance on real stores, under that sanitizer), release
 (unit in the shipped build), integration (real Milvus and MinIO). Without names all of them run. A failing
 stage does not hide the later ones. The exit status is 0 when nothing failed.
 """
@@ -113,11 +113,11 @@ def stage_sanitizer(preset: str, tally: Tally) -> None:
     if not build(preset, ["unit_tests", "conformance_tests", "fault_tests"], tally):
         return
     gtest(preset, "unit_tests", tally)
-    gtest(preset, "fault/fault_tests", tally)
     servers = [
         paths()["venv"] + "/bin/python", str(SUPPORT / "servers.py"), "run",
         "--minio", "--minio-tls", "--versitygw", "--moto", "--",
     ]
+    gtest(preset, "fault/fault_tests", tally, servers)
     gtest(preset, "conformance/conformance_tests", tally, servers)
 
 
