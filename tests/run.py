@@ -3,8 +3,8 @@
 
     run.py [--repeat N] [STAGE ...]
 
-Stages: lint, asan, tsan (unit, and fault and conformance on real stores, under that sanitizer), release
-(unit in the shipped build), integration (real Milvus and MinIO). Without names all of them run. A failing
+Stages: lint, asan, tsan (unit, and fault and conformance on real stores, under that sanitizer),
+integration (the release build on real Milvus and MinIO). Without names all of them run. A failing
 stage does not hide the later ones. The exit status is 0 when nothing failed.
 """
 
@@ -121,11 +121,6 @@ def stage_sanitizer(preset: str, tally: Tally) -> None:
     gtest(preset, "conformance/conformance_tests", tally, servers)
 
 
-def stage_release(tally: Tally) -> None:
-    if build("release", ["milvus-backup", "unit_tests"], tally):
-        gtest("release", "unit_tests", tally)
-
-
 def check(name: str, command: list[str], tally: Tally) -> None:
     started = time.monotonic()
     status, text = run(command, ROOT / "build" / f"lint-{name}.log")
@@ -178,7 +173,6 @@ STAGES: dict[str, Callable[[Tally], None]] = {
     "lint": stage_lint,
     "asan": lambda tally: stage_sanitizer("asan", tally),
     "tsan": lambda tally: stage_sanitizer("tsan", tally),
-    "release": stage_release,
     "integration": stage_integration,
 }
 
