@@ -273,6 +273,13 @@ class Creation {
   void RemoveLeftovers() {
     Enter("clean up");
     const CallContext ctx{{}, std::chrono::steady_clock::now() + 60s};
+    // This run writes the header as its very last step, so one that is there belongs to a complete
+    // backup: another run's, or ours when only the reply to that step was lost.
+    const std::string header = meta::MetaKey(backup_dir_, meta::MetaFile::kHeader);
+    if (site_.backup_storage.backend->Stat(ctx, header).ok()) {
+      log::Warn("a complete backup {} is there and was left alone", info_.name);
+      return;
+    }
     const Status status =
         meta::DeleteBackup(ctx, *site_.backup_storage.backend, backup_dir_).status();
     if (!status.ok() && status.code() != Code::kNotFound) {

@@ -176,6 +176,20 @@ TEST_F(CreateRestoreTest, StopDuringTheFlushLeavesNothing) {
   EXPECT_TRUE(Keys(*own_, "backup/").empty());
 }
 
+TEST_F(CreateRestoreTest, FailureLeavesABackupOfAnotherRunAlone) {
+  fake_.Plan("GetFlushState", {.delay = std::chrono::milliseconds(300)}, 100);
+  const std::string header = meta::MetaKey("backup/b/", meta::MetaFile::kHeader);
+  std::stop_source stop;
+  std::jthread other_run([&] {
+    while (fake_.count("GetFlushState") == 0) std::this_thread::yield();
+    EXPECT_OK(own_->Put({}, header, AsBytes("{}"), {}));
+    stop.request_stop();
+  });
+  EXPECT_THAT(CreateBackup({stop.get_token(), {}}, site_, {.name = "b"}),
+              IsError(Code::kCancelled, ""));
+  EXPECT_OK(own_->Stat({}, header));
+}
+
 TEST_F(CreateRestoreTest, RestoreInPlaceImportsOneTaskPerPartition) {
   ASSERT_OK(Create());
   ASSERT_OK_AND_ASSIGN(
