@@ -19,7 +19,7 @@ constexpr const char* kErase = "\r\x1b[K";
 
 void Draw(const transfer::Progress& progress, const std::stop_token& stop) {
   const auto start = std::chrono::steady_clock::now();
-  while (Clock::Real().SleepFor(200ms, stop)) {
+  while (Clock::Real().SleepFor(100ms, stop)) {
     const std::string line = ProgressLine(progress, std::chrono::steady_clock::now() - start);
     fmt::print(stderr, "{}{}", kErase, line);
     std::fflush(stderr);

@@ -9,7 +9,7 @@
 
 namespace milvus_backup::cli {
 
-/// Redraws the line five times a second on stderr while it lives. Draws nothing when stderr is no
+/// Redraws the line ten times a second on stderr while it lives. Draws nothing when stderr is no
 /// terminal.
 class TerminalProgress {
  public:
