@@ -95,8 +95,8 @@ TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
                                              {"create", "--rbac"},
                                              {"create", "-d", "db"},
                                              {"create", "--strategy", "skip_flush"},
-                                             {"restore", "-n", "x", "--rename", "a:b"},
-                                             {"restore", "-n", "x", "--drop_exist_collection"}}) {
+                                             {"restore", "-n", "x", "--rbac"},
+                                             {"restore", "-n", "x", "--use_v2_restore"}}) {
     EXPECT_NE(ErrorOf(arguments, 2).find("is not built yet"), std::string::npos)
         << arguments.front();
   }
