@@ -8,9 +8,7 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
-#include <string_view>
 
 namespace milvus_backup::backup {
 namespace {
@@ -73,12 +71,10 @@ void AddSegment(const meta::SegmentBackup& segment, bool whole_partition, Import
   }
 }
 
-std::string CollectionDir(std::string_view kind, int64_t collection_id) {
-  return fmt::format("{}{}/{}/", meta::BinlogsDir(""), kind, collection_id);
-}
-
 // One unit per partition where the server walks directories and the data fits one task, else one
-// per group directory, each group once however many segments share it.
+// per group directory, each group once however many segments share it. Never several partitions in
+// one, not even with a partition key: Milvus puts all rows of a backup import into the partition it
+// names, where queries by the key would not look for those of another one.
 void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
                    std::vector<ImportUnit>& units) {
   uint64_t bytes = 0;
@@ -108,28 +104,6 @@ void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
   std::ranges::move(l0, std::back_inserter(units));
 }
 
-bool HasPartitionKey(const meta::CollectionBackup& backup) {
-  return std::ranges::any_of(backup.schema.fields, &meta::FieldSchema::is_partition_key);
-}
-
-// With a partition key the server puts every row where its key hashes to, whatever partition the
-// import names, so a server that walks directories can take all partitions in one task.
-std::optional<ImportUnit> WholeCollection(const meta::CollectionBackup& backup) {
-  ImportUnit unit;
-  for (const meta::PartitionBackup& partition : backup.partition_backups) {
-    for (const meta::SegmentBackup& segment : partition.segment_backups) {
-      if (segment.is_l0) return std::nullopt;
-      if (CountLogs(segment.binlogs) == 0) continue;
-      if (unit.insert_dir.empty()) unit = UnitOf(partition, segment, true);
-      AddSegment(segment, true, unit);
-    }
-  }
-  if (unit.insert_dir.empty() || unit.bytes > kMaxBytesPerWalkedImport) return std::nullopt;
-  unit.insert_dir = CollectionDir("insert_log", backup.collection_id);
-  if (!unit.delta_dir.empty()) unit.delta_dir = CollectionDir("delta_log", backup.collection_id);
-  return unit;
-}
-
 Status CheckFieldIds(const meta::CollectionBackup& backup) {
   int64_t expected = kFirstFieldId;
   for (const meta::FieldSchema& field : backup.schema.fields) {
@@ -151,9 +125,6 @@ Status CheckFieldIds(const meta::CollectionBackup& backup) {
 Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool server_walks) {
   MB_RETURN_IF_ERROR(CheckFieldIds(backup));
   CollectionPlan plan{.source = NameOf(backup), .backup = &backup};
-  const std::optional<ImportUnit> whole =
-      server_walks && HasPartitionKey(backup) ? WholeCollection(backup) : std::nullopt;
-  if (whole) plan.units.push_back(*whole);
   for (const meta::PartitionBackup& partition : backup.partition_backups) {
     for (const meta::SegmentBackup& segment : partition.segment_backups) {
       MB_RETURN_IF_ERROR(CheckSegment(segment));
@@ -162,7 +133,7 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
       plan.rows.at_most += segment.num_of_rows;
       if (CountLogs(segment.deltalogs) == 0) plan.rows.at_least += segment.num_of_rows;
     }
-    if (!whole) PlanPartition(partition, server_walks, plan.units);
+    PlanPartition(partition, server_walks, plan.units);
   }
   bool has_l0 = false;
   for (const meta::SegmentBackup& segment : backup.l0_segments) {

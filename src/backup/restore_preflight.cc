@@ -185,20 +185,18 @@ class Checker {
     return Status::Ok();
   }
 
-  // Nobody can add partitions to a collection with a partition key.
+  // The number of partitions decides which one a key belongs to, and rows are imported into the
+  // partition they were in.
   Status CheckPartitions(const CollectionPlan& plan) {
     MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> present,
                         client_.ListPartitions(ctx_, plan.target.db, plan.target.collection));
-    for (const meta::PartitionBackup& partition : plan.backup->partition_backups) {
-      if (std::ranges::count(present, partition.partition_name, &milvus::Partition::name) > 0) {
-        continue;
-      }
-      return FailedPreconditionError(
-          fmt::format("the collection has {} partitions for its partition key where the backup "
-                      "has {}",
-                      present.size(), plan.backup->partition_backups.size()));
-    }
-    return Status::Ok();
+    const size_t wanted = plan.backup->partition_backups.size();
+    if (present.size() == wanted) return Status::Ok();
+    return FailedPreconditionError(
+               fmt::format("the collection has {} partitions for its partition key where the "
+                           "backup has {}",
+                           present.size(), wanted))
+        .WithAdvice("restore under another name with -s/--suffix or -r/--rename");
   }
 
   Status CheckFilesOf(const CollectionPlan& plan, const std::string& backup_dir) {

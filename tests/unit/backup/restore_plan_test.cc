@@ -80,34 +80,16 @@ TEST(RestorePlanTest, LargePartitionsAreCutAtGroups) {
   EXPECT_EQ(plans[0].units.size(), 2U);
 }
 
-TEST(RestorePlanTest, PartitionKeyMakesOneUnitOfTheCollection) {
+// Rows imported into another partition than their key's are not found by queries for the key.
+TEST(RestorePlanTest, PartitionsAreKeptApartWithAPartitionKeyToo) {
   meta::BackupInfo info = Backup({Segment(1, 11, 5, false), Segment(2, 21, 7, false)});
   info.collection_backups[0].schema.fields[0].is_partition_key = true;
   ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
-  ASSERT_EQ(plans[0].units.size(), 1U);
-  EXPECT_EQ(plans[0].units[0].insert_dir, "binlogs/insert_log/7/");
-  EXPECT_EQ(plans[0].units[0].delta_dir, "");
+  ASSERT_EQ(plans[0].units.size(), 2U);
   EXPECT_EQ(plans[0].units[0].partition_name, "_default");
-  EXPECT_EQ(plans[0].units[0].bytes, 200U);
-  ASSERT_OK_AND_ASSIGN(const auto on_new_server, PlanRestore(info, {.name = "b"}, false));
-  EXPECT_EQ(on_new_server[0].units.size(), 2U);
-}
-
-TEST(RestorePlanTest, PartitionKeyUnitTakesTheDeletesAlong) {
-  meta::BackupInfo info = Backup({Segment(1, 11, 5, false), Segment(2, 21, 7, true)});
-  info.collection_backups[0].schema.fields[0].is_partition_key = true;
-  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
-  ASSERT_EQ(plans[0].units.size(), 1U);
-  EXPECT_EQ(plans[0].units[0].delta_dir, "binlogs/delta_log/7/");
-}
-
-TEST(RestorePlanTest, LargeCollectionWithAPartitionKeyIsCutAtPartitions) {
-  std::vector<meta::SegmentBackup> segments = {Segment(1, 11, 5, false), Segment(2, 21, 7, false)};
-  segments[0].size = static_cast<int64_t>(2 * kGiB);
-  meta::BackupInfo info = Backup(segments);
-  info.collection_backups[0].schema.fields[0].is_partition_key = true;
-  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
-  EXPECT_EQ(plans[0].units.size(), 2U);
+  EXPECT_EQ(plans[0].units[0].insert_dir, "binlogs/insert_log/7/1/");
+  EXPECT_EQ(plans[0].units[1].partition_name, "p2");
+  EXPECT_EQ(plans[0].units[1].insert_dir, "binlogs/insert_log/7/2/");
 }
 
 TEST(RestorePlanTest, SharedGroupIsImportedOnce) {
