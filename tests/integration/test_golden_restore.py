@@ -44,6 +44,16 @@ def read_rows(collection: Collection, partition: str | None = None) -> list[dict
     )
 
 
+def check_partition_key(collection: Collection, rows: dict[Any, dict[str, Any]]) -> None:
+    """Milvus looks for a value of the partition key only in the partition it belongs to: rows must be there."""
+    primary = collection.schema.primary_field.name
+    for field in [field for field in collection.schema.fields if field.is_partition_key]:
+        for value in {row[field.name] for row in rows.values()}:
+            condition = f"{field.name} == {json.dumps(value)}"
+            found = collection.query(condition, output_fields=[primary], limit=16384, consistency_level="Strong")
+            assert {row[primary] for row in found} == {key for key, row in rows.items() if row[field.name] == value}
+
+
 def check_collection(alias: str, name: str, expected: dict[str, Any]) -> None:
     """Compare rows, counts of partitions and indexes of `<name>_bak` with what the source held."""
     collection = Collection(f"{name}_bak", using=alias)
@@ -63,6 +73,7 @@ def check_collection(alias: str, name: str, expected: dict[str, Any]) -> None:
         assert found[key] == row
     for partition, count in (expected["partitions"] or {}).items():
         assert len(read_rows(collection, partition)) == count
+    check_partition_key(collection, wanted)
     collection.release()
 
 
