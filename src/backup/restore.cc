@@ -147,7 +147,7 @@ class Restoration {
       MB_RETURN_IF_ERROR(
           site_.client->CreateCollection(ctx, request).Annotate("creating " + report.target));
     }
-    ImportWatch watch(*site_.client, plan.target.db, site_.parallel_imports, site_.progress);
+    ImportWatch watch(*site_.client, plan.target, site_.parallel_imports, site_.progress);
     Status status = FillCollection(ctx, plan, watch, report);
     CleanUp(plan, watch, status.ok());
     return status;
@@ -261,13 +261,22 @@ class Restoration {
         .WithOrigin(Origin::kMilvus);
   }
 
-  // On a context of its own, for the command's may have been cancelled. A collection that is not
-  // whole is dropped; staged objects go once no import can read them any more.
+  // On a context of its own, for the command's may have been cancelled. Imports that run come to
+  // their end first: the server reads staged objects until then.
   void CleanUp(const CollectionPlan& plan, ImportWatch& watch, bool succeeded) {
     const PhaseClock::Scope scope(clock_, "clean");
     const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
     if (!succeeded) {
       Enter("clean up");
+      if (const Status drained = watch.Drain(ctx); !drained.ok()) {
+        log::Error(
+            "imports into {} may still run ({}); when they have ended, drop that collection{}",
+            plan.target.ToString(), drained.ToString(),
+            IsStaged() ? " and remove " + staging_dir_ + " from " +
+                             site_.milvus_storage.backend->Describe()
+                       : "");
+        return;
+      }
       const Status dropped =
           site_.client->DropCollection(ctx, plan.target.db, plan.target.collection);
       if (!dropped.ok() && dropped.code() != Code::kNotFound) {
@@ -275,18 +284,19 @@ class Restoration {
                    dropped.ToString());
       }
     }
-    if (site_.backup_visible_to_milvus || site_.keep_temp_files) return;
-    const std::string staged = fmt::format("{}binlogs/", staging_dir_);
-    Status status = watch.Drain(ctx);
+    if (IsStaged()) RemoveStaged(ctx, plan);
+  }
+
+  bool IsStaged() const { return !site_.backup_visible_to_milvus && !site_.keep_temp_files; }
+
+  void RemoveStaged(const CallContext& ctx, const CollectionPlan& plan) {
     for (const char* kind : {"insert_log", "delta_log"}) {
-      if (!status.ok()) break;
-      status =
-          storage::DeleteTree(ctx, *site_.milvus_storage.backend,
-                              fmt::format("{}{}/{}/", staged, kind, plan.backup->collection_id))
-              .status();
-    }
-    if (!status.ok()) {
-      log::Error("staged objects are left under {} in {}: {}", staging_dir_,
+      const std::string prefix =
+          fmt::format("{}binlogs/{}/{}/", staging_dir_, kind, plan.backup->collection_id);
+      const Status status =
+          storage::DeleteTree(ctx, *site_.milvus_storage.backend, prefix).status();
+      if (status.ok()) continue;
+      log::Error("staged objects are left under {} in {}: {}", prefix,
                  site_.milvus_storage.backend->Describe(), status.ToString());
     }
   }

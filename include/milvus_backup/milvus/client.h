@@ -42,6 +42,7 @@ class Client {
                                      const std::string& collection) = 0;
   virtual Result<Collection> DescribeCollection(const CallContext& ctx, const std::string& db,
                                                 const std::string& collection) = 0;
+  /// Once sent it is not cut off by a stop or by the context's deadline, so its outcome is known.
   virtual Status CreateCollection(const CallContext& ctx,
                                   const CreateCollectionRequest& request) = 0;
   virtual Status DropCollection(const CallContext& ctx, const std::string& db,
@@ -88,7 +89,8 @@ class Client {
                                                               const std::string& db,
                                                               const std::string& collection) = 0;
 
-  /// Returns the id of the import task. Never retried after the request may have been taken.
+  /// Returns the id of the import task. Never retried after the request may have been taken. Like
+  /// the two calls below it is not cut off by a stop or by the context's deadline once it was sent.
   virtual Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) = 0;
   virtual Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
                                            int64_t task_id) = 0;
