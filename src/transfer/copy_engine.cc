@@ -125,10 +125,11 @@ class LargeCopy {
 };
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
-                     std::stop_token stop)
+                     std::stop_token stop, Existing existing)
     : engine_(engine),
       source_(source),
       destination_(destination),
+      existing_(existing),
       on_parent_stop_(std::move(stop), [this] { stop_.request_stop(); }),
       server_side_(!engine.options_.force_streaming && destination.CanCopyFrom(source)) {}
 
@@ -183,8 +184,26 @@ Status CopyBatch::Add(CopyItem item) {
   return Status::Ok();
 }
 
+bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
+  if (existing_ == Existing::kOverwrite) return false;
+  const Result<bool> equal = IsAlreadyThere(ctx, source_, destination_, item);
+  if (!equal.ok()) {
+    Finish(item, equal.status(), false, false);
+    return true;
+  }
+  if (!*equal) return false;
+  if (engine_.progress_ != nullptr) {
+    ++engine_.progress_->objects_done;
+    engine_.progress_->bytes_done += item.size;
+  }
+  const std::scoped_lock lock(mutex_);
+  ++summary_.kept_objects;
+  return true;
+}
+
 Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool server_side) {
   const CallContext ctx{cut_.get_token(), {}};
+  if (IsSettled(ctx, item)) return Status::Ok();
   auto upload = destination_.StartUpload(ctx, item.destination_key,
                                          {.part_size = part_size, .copies_parts = server_side});
   if (!upload.ok()) {
@@ -201,6 +220,7 @@ Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool serv
 
 void CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
   if (stop_.stop_requested()) return Finish(item, CancelledError(), false, false);
+  if (IsSettled(ctx, item)) return;
   if (server_side_) {
     Status status = CopyServerSide(ctx, item);
     const bool refused =

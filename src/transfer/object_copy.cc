@@ -79,6 +79,24 @@ Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source,
   return crc;
 }
 
+Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
+                            storage::Backend& destination, const CopyItem& item) {
+  const Result<storage::ObjectInfo> there = destination.Stat(ctx, item.destination_key);
+  if (!there.ok() && there.status().code() == Code::kNotFound) return false;
+  MB_RETURN_IF_ERROR(there.status());
+  if (there->size != item.size) return false;
+  if (EtagsProveEqual(item.etag, there->etag)) return true;
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo here, source.Stat(ctx, item.source_key));
+  if (here.size != item.size) return Changed(item);
+  if (here.crc32c && there->crc32c) return *here.crc32c == *there->crc32c;
+  if (EtagsProveEqual(here.etag, there->etag)) return true;
+  MB_ASSIGN_OR_RETURN(const uint32_t theirs,
+                      ReadCrc32c(ctx, destination, {.source_key = item.destination_key}));
+  if (there->crc32c && *there->crc32c != theirs) return false;
+  MB_ASSIGN_OR_RETURN(const uint32_t ours, ReadCrc32c(ctx, source, item));
+  return ours == theirs;
+}
+
 bool EtagsProveEqual(std::string_view a, std::string_view b) {
   return ParseEtag(a).is_hash && std::ranges::equal(a, b, [](char x, char y) {
            const auto lower = [](char c) {

@@ -77,6 +77,31 @@ TEST_F(CopyEngineTest, StreamsWholeObjectsAndParts) {
   EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
 }
 
+TEST_F(CopyEngineTest, KeepsWhatIsThereOnlyWhenItsBytesAreEqual) {
+  CopyEngine engine({.concurrency = 2, .part_size = 256 * kKiB, .force_streaming = true},
+                    &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {}, Existing::kKeepIfEqual);
+  const std::vector<CopyItem> items = {
+      Store("same", 1000),  Store("same_large", 3 * kMiB),  Store("shorter", 1000),
+      Store("other", 1000), Store("other_large", 3 * kMiB), Store("absent", 1000)};
+  const auto put = [&](const std::string& key, const std::string& bytes) {
+    EXPECT_OK(destination_->Put({}, "copy/" + key, AsBytes(bytes), {}));
+  };
+  put("same", Bytes(1000));
+  put("same_large", Bytes(3 * kMiB));
+  put("shorter", Bytes(999));
+  put("other", std::string(1000, 'x'));
+  put("other_large", std::string(3 * kMiB, 'x'));
+  for (const CopyItem& item : items) EXPECT_OK(batch.Add(item));
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.kept_objects, 2U);
+  EXPECT_EQ(summary.objects, 4U);
+  for (const CopyItem& item : items) ExpectCopied(item.source_key, item.size);
+  EXPECT_EQ(progress_.objects_done, items.size());
+  EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+}
+
 TEST_F(CopyEngineTest, LargeServerSideCopiesGoInParts) {
   CopyEngine engine({.concurrency = 2, .server_copy_threshold = kMiB}, &progress_);
   CopyBatch batch(engine, *source_, *destination_, {});
