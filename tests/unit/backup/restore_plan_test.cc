@@ -99,14 +99,14 @@ TEST(RestorePlanTest, FilesAreSortedByPath) {
   ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
   std::vector<std::string> paths;
   for (const ExpectedFile& file : plans[0].files) paths.push_back(file.path);
-  EXPECT_THAT(paths, ElementsAre("binlogs/delta_log/7/1/12/12/121",
-                                 "binlogs/insert_log/7/1/11/11/100/110",
-                                 "binlogs/insert_log/7/1/12/12/100/120"));
+  EXPECT_THAT(paths,
+              ElementsAre("binlogs/delta_log/7/1/12/12/121", "binlogs/insert_log/7/1/11/11/100/110",
+                          "binlogs/insert_log/7/1/12/12/100/120"));
 }
 
 TEST(RestorePlanTest, RowsWithoutBinlogsAreAnError) {
   meta::SegmentBackup segment = Segment(1, 11, 5, false);
-  segment.binlogs.clear();
+  segment.binlogs = {};
   EXPECT_THAT(PlanRestore(Backup({segment}), {.name = "b"}, true),
               IsError(Code::kDataLoss, "segment 11 has 5 rows but no insert logs"));
 }

@@ -29,10 +29,11 @@ TEST(LogListTest, UnpacksToWhatItWasMadeOf) {
       {{5, {{.log_path = "44", .log_id = 44}, {.log_path = "044"}, {.log_path = "/"}}},
        {5, {{.log_path = "-3", .log_id = -3}, {.log_path = "x/", .log_id = 0}, {}}}},
       {{kLeast, {{.log_size = kLeast, .log_id = kMost}, {.log_size = kMost, .log_id = kLeast}}},
-       {kMost, {{.entries_num = kLeast,
-                 .timestamp_from = ~uint64_t{0},
-                 .timestamp_to = 1,
-                 .log_path = std::string("\0\xFF", 2)}}}},
+       {kMost,
+        {{.entries_num = kLeast,
+          .timestamp_from = ~uint64_t{0},
+          .timestamp_to = 1,
+          .log_path = std::string("\0\xFF", 2)}}}},
   };
   for (const std::vector<FieldBinlog>& fields : cases) {
     const LogList list(fields);

@@ -179,9 +179,9 @@ TEST_F(ReaderTest, OldestLayoutHasNoGroupsAndNoFullMeta) {
   ASSERT_EQ(collection.partition_backups.size(), 1U);
   EXPECT_EQ(collection.partition_backups[0].load_state, "");
   const SegmentBackup& segment = collection.partition_backups[0].segment_backups.at(0);
-  EXPECT_EQ(segment.binlogs.Entries(),
-            (std::vector<LogEntry>{{.field_id = 100, .log_id = 44, .log_size = 10},
-                                   {.field_id = 100}}));
+  EXPECT_EQ(
+      segment.binlogs.Entries(),
+      (std::vector<LogEntry>{{.field_id = 100, .log_id = 44, .log_size = 10}, {.field_id = 100}}));
   EXPECT_EQ(InsertLogKey(dir_, segment, 100, 44), "backup/demo/binlogs/insert_log/1/2/3/100/44");
 }
 
