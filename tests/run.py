@@ -110,9 +110,10 @@ def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = No
 
 
 def stage_sanitizer(preset: str, tally: Tally) -> None:
-    if not build(preset, ["unit_tests", "conformance_tests", "fault_tests"], tally):
+    if not build(preset, ["unit_tests", "memory_tests", "conformance_tests", "fault_tests"], tally):
         return
     gtest(preset, "unit_tests", tally)
+    gtest(preset, "unit/meta/memory_tests", tally)
     servers = [
         paths()["venv"] + "/bin/python", str(SUPPORT / "servers.py"), "run",
         "--minio", "--minio-tls", "--versitygw", "--moto", "--",

@@ -191,7 +191,7 @@ class Creation {
       const PhaseClock::Scope scope(clock_, "check");
       Enter("check");
       MB_RETURN_IF_ERROR(CheckFiles(ctx, *site_.backup_storage.backend, backup_dir_,
-                                    backup.collection_id, Expected(files), {}));
+                                    backup.collection_id, ExpectedFiles(files.segments), {}));
     }
     AttachSegments(std::move(files.segments), backup);
     return Status::Ok();
@@ -241,15 +241,8 @@ class Creation {
     Enter("copy");
     transfer::CopyBatch batch(engine_, *site_.milvus_storage.backend, *site_.backup_storage.backend,
                               ctx.stop);
-    for (const SegmentFile& file : files.files) {
-      const std::string destination_key = backup_dir_ + file.backup_path;
-      if (file.source_key == destination_key && site_.backup_visible_to_milvus) {
-        return FailedPreconditionError("the backup would overwrite Milvus' own " + file.source_key)
-            .WithOrigin(Origin::kConfig)
-            .WithAdvice("set " + site_.backup_storage.root_key + " to a directory outside " +
-                        site_.milvus_storage.root_key);
-      }
-      if (!batch.Add({file.source_key, destination_key, file.size, file.etag}).ok()) break;
+    for (const meta::SegmentBackup& segment : files.segments) {
+      MB_RETURN_IF_ERROR(AddFiles(FilesOf(site_.milvus_storage, segment), batch));
     }
     const transfer::CopySummary summary = batch.Wait();
     const std::scoped_lock lock(mutex_);
@@ -261,12 +254,19 @@ class Creation {
     return summary.ToStatus();
   }
 
-  static std::vector<ExpectedFile> Expected(const SegmentFiles& files) {
-    std::vector<ExpectedFile> expected;
-    expected.reserve(files.files.size());
-    for (const SegmentFile& file : files.files) expected.push_back({file.backup_path, file.size});
-    std::ranges::sort(expected, {}, &ExpectedFile::path);
-    return expected;
+  /// A batch that has ended early takes no more and says why when it is waited for.
+  Status AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) {
+    for (const SegmentFile& file : files) {
+      const std::string destination_key = backup_dir_ + file.backup_path;
+      if (file.source_key == destination_key && site_.backup_visible_to_milvus) {
+        return FailedPreconditionError("the backup would overwrite Milvus' own " + file.source_key)
+            .WithOrigin(Origin::kConfig)
+            .WithAdvice("set " + site_.backup_storage.root_key + " to a directory outside " +
+                        site_.milvus_storage.root_key);
+      }
+      if (!batch.Add({file.source_key, destination_key, file.size, ""}).ok()) break;
+    }
+    return Status::Ok();
   }
 
   // Runs on a context of its own: the command's may have been cancelled.

@@ -55,6 +55,7 @@ class Encoder {
     for (const T& value : values) Value(value);
     writer_.EndArray();
   }
+  void Value(const LogList& logs) { Value(logs.Unpack()); }
   void Value(const std::map<std::string, std::string>& values) {
     writer_.BeginObject();
     for (const auto& [key, value] : values) Always(key, value);

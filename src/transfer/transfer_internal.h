@@ -20,6 +20,9 @@ struct LoadedRange {
   std::string etag;
 };
 
+/// kAborted: the source is not the object that was planned.
+Status SourceChanged(const CopyItem& item);
+
 /// Read exactly `range` of an object; kAborted when the object has another size than `object_size`
 /// or another ETag than `etag`.
 Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,

@@ -44,7 +44,7 @@ struct CopyItem {
   std::string destination_key;
   uint64_t size = 0;
   /// The source's ETag when the item was planned; the copy fails when it changed since. May be
-  /// empty.
+  /// empty: then it is asked for where an object is copied in parts.
   std::string etag;
 };
 
@@ -122,6 +122,8 @@ class CopyBatch {
 
   /// Whether the service copies by itself.
   bool server_side() const { return server_side_; }
+  /// Whether the object would be written by a multipart upload, which a killed process leaves open.
+  bool GoesInParts(const CopyItem& item) const;
 
  private:
   friend class LargeCopy;
@@ -132,7 +134,10 @@ class CopyBatch {
   void CopyOne(const CallContext& ctx, const CopyItem& item);
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item);
-  Status StartLarge(const CopyItem& item, uint64_t part_size, bool server_side);
+  Status StartLarge(CopyItem item, bool server_side);
+  /// Ask for the source's ETag when the item has none: parts must come from one version, and only
+  /// equal ETags save a second read.
+  Status FindEtag(const CallContext& ctx, CopyItem& item);
   void AwaitIdle();
   void Finish(const CopyItem& item, const Status& status, bool server_side, bool second_read);
 

@@ -4,12 +4,16 @@
 #include "transfer/transfer_internal.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/storage/intercepting_backend.h"
 #include "milvus_backup/storage/memory_backend.h"
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::transfer {
@@ -140,6 +144,55 @@ TEST_F(CopyEngineTest, ChangedSourceIsNotCopied) {
   }
   EXPECT_THAT(destination_->Stat({}, "copy/grown"), IsError(Code::kNotFound, ""));
   EXPECT_THAT(destination_->Stat({}, "copy/replaced"), IsError(Code::kNotFound, ""));
+}
+
+/// A source that says its objects were uploaded in three parts.
+class ThreeParts final : public storage::InterceptingBackend {
+ public:
+  ThreeParts() : InterceptingBackend(storage::MakeMemoryBackend()) {}
+
+  Result<storage::ObjectInfo> Stat(const CallContext& ctx, const std::string& key) override {
+    Result<storage::ObjectInfo> info = InterceptingBackend::Stat(ctx, key);
+    if (info.ok()) info->etag = kEtag;
+    return info;
+  }
+  Result<storage::ReadInfo> Read(const CallContext& ctx, const std::string& key,
+                                 const storage::ReadOptions& options,
+                                 const storage::Sink& sink) override {
+    storage::ReadOptions any = options;
+    EXPECT_EQ(std::exchange(any.if_match, ""), kEtag);
+    ranges.insert({options.offset, options.length.value_or(0)});
+    return InterceptingBackend::Read(ctx, key, any, sink);
+  }
+
+  /// Offset and length of what was read.
+  std::set<std::pair<uint64_t, uint64_t>> ranges;
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+    return call();
+  }
+
+ private:
+  static constexpr char kEtag[] = "d41d8cd98f00b204e9800998ecf8427e-3";
+};
+
+TEST_F(CopyEngineTest, MissingEtagIsAskedForWhereAnObjectGoesInParts) {
+  ThreeParts source;
+  const std::string bytes = Bytes(12 * kMiB);
+  ASSERT_OK(source.Put({}, "large", AsBytes(bytes), {}));
+  CopyEngine engine({.concurrency = 1, .part_size = kMiB, .force_streaming = true}, nullptr);
+  CopyBatch batch(engine, source, *destination_, {});
+  EXPECT_OK(batch.Add({"large", "copy/large", bytes.size(), ""}));
+  EXPECT_OK(batch.Wait().ToStatus());
+  ExpectCopied("large", bytes.size());
+  // Three parts of 5 MiB, as the source was made, and one look at the whole.
+  EXPECT_TRUE(source.ranges.contains({5 * kMiB, 5 * kMiB}));
+  EXPECT_EQ(source.ranges.size(), 4U);
+
+  CopyBatch other(engine, source, *destination_, {});
+  EXPECT_OK(other.Add({"large", "copy/grown", bytes.size() - 1, ""}));
+  EXPECT_THAT(other.Wait().ToStatus(), IsError(Code::kAborted, "copying large"));
 }
 
 TEST_F(CopyEngineTest, StopAccountsForEveryObject) {
