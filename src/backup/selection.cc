@@ -8,6 +8,13 @@
 namespace milvus_backup::backup {
 namespace {
 
+Status BadItem(std::string_view item, std::string_view grammar) {
+  return InvalidArgumentError(
+      fmt::format("'{}' does not name a collection; use {}", item, grammar));
+}
+
+}  // namespace
+
 bool IsWord(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -23,13 +30,6 @@ std::vector<std::string_view> SplitAtCommas(std::string_view text) {
   }
   return items;
 }
-
-Status BadItem(std::string_view item, std::string_view grammar) {
-  return InvalidArgumentError(
-      fmt::format("'{}' does not name a collection; use {}", item, grammar));
-}
-
-}  // namespace
 
 Result<CollectionName> ParseCollectionName(std::string_view text) {
   const size_t dot = text.find('.');
@@ -73,6 +73,47 @@ Result<Selection> Selection::ParseCollections(std::string_view text) {
   for (const std::string_view item : SplitAtCommas(text)) {
     MB_ASSIGN_OR_RETURN(CollectionName name, ParseCollectionName(item));
     selection.named_.insert(std::move(name));
+  }
+  return selection;
+}
+
+Result<Selection> Selection::ParseDatabases(std::string_view text) {
+  Selection selection;
+  if (text.empty()) return selection;
+  selection.everything_ = false;
+  for (const std::string_view item : SplitAtCommas(text)) {
+    if (!IsWord(item)) {
+      return InvalidArgumentError(
+          fmt::format("'{}' does not name a database; -d/--databases takes names separated by "
+                      "commas without blanks",
+                      item));
+    }
+    selection.whole_databases_.emplace(item);
+  }
+  return selection;
+}
+
+Result<Selection> Selection::FromDatabases(
+    const std::map<std::string, std::vector<std::string>>& databases) {
+  Selection selection;
+  selection.everything_ = false;
+  if (databases.empty()) {
+    return InvalidArgumentError("-a/--database_collections names no database");
+  }
+  for (const auto& [database, collections] : databases) {
+    const std::string db = database.empty() ? CollectionName().db : database;
+    if (!IsWord(db)) {
+      return InvalidArgumentError(
+          fmt::format("'{}' does not name a database in -a/--database_collections", db));
+    }
+    if (collections.empty()) selection.whole_databases_.insert(db);
+    for (const std::string& collection : collections) {
+      if (!IsWord(collection)) {
+        return InvalidArgumentError(fmt::format(
+            "'{}' does not name a collection in -a/--database_collections", collection));
+      }
+      selection.named_.insert({db, collection});
+    }
   }
   return selection;
 }

@@ -142,6 +142,7 @@ Status EncodeHeader(const BackupInfo& info, const TextSink& sink) {
   encoder.Field("milvus_version", info.milvus_version);
   VisitMetaSize(encoder, info);
   encoder.Field("format", info.format);
+  VisitGaps(encoder, info);
   encoder.writer().EndObject();
   return encoder.writer().Finish();
 }
@@ -202,6 +203,7 @@ Status EncodeBrief(const BackupInfo& info, const BriefOptions& options, const Te
   encoder.Field("database_backups", info.database_backups);
   encoder.Always("meta_size", options.task.meta_size);
   encoder.Field("format", info.format);
+  VisitGaps(encoder, info);
   writer.EndObject();
   return writer.Finish();
 }

@@ -48,6 +48,7 @@ class GrpcClient final : public Client {
   bool has_databases() const override { return has_databases_; }
 
   Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) override;
+  Result<Database> DescribeDatabase(const CallContext& ctx, const std::string& db) override;
   Status CreateDatabase(const CallContext& ctx, const std::string& db) override;
 
   Result<std::vector<std::string>> ListCollections(const CallContext& ctx,
@@ -76,6 +77,9 @@ class GrpcClient final : public Client {
 
   Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                  const std::string& collection) override;
+  Result<LoadState> GetPartitionLoadState(const CallContext& ctx, const std::string& db,
+                                          const std::string& collection,
+                                          const std::string& partition) override;
   Status LoadCollection(const CallContext& ctx, const std::string& db,
                         const std::string& collection) override;
   Status ReleaseCollection(const CallContext& ctx, const std::string& db,
@@ -85,6 +89,8 @@ class GrpcClient final : public Client {
                             const std::string& collection) override;
   Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                          const std::string& collection, const FlushTicket& ticket) override;
+  Result<FlushAllTicket> FlushAll(const CallContext& ctx) override;
+  Result<bool> IsAllFlushed(const CallContext& ctx, const FlushAllTicket& ticket) override;
   Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
                                   const std::string& collection) override;
   Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx, const std::string& db,
@@ -95,6 +101,7 @@ class GrpcClient final : public Client {
                                    int64_t task_id) override;
   Result<std::vector<ImportTask>> ListImportTasks(const CallContext& ctx, const std::string& db,
                                                   const std::string& collection) override;
+  Result<Rbac> BackupRbac(const CallContext& ctx) override;
 
  private:
   template <typename Request, typename Reply>
@@ -124,6 +131,9 @@ class GrpcClient final : public Client {
     if (!object.empty()) plan.what += " " + (plan.db.empty() ? object : plan.db + "." + object);
     return rpc_->Call(ctx, plan, method, request);
   }
+
+  Result<LoadState> LoadStateOf(const CallContext& ctx,
+                                const api::GetLoadingProgressRequest& request);
 
   /// A server without databases ignores the name and would take the default one.
   Status CheckDatabase(const std::string& db) const;
@@ -183,6 +193,14 @@ Result<std::vector<std::string>> GrpcClient::ListDatabases(const CallContext& ct
   MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "ListDatabases", "", "", &Stub::ListDatabases,
                                              api::ListDatabasesRequest()));
   return std::vector<std::string>(reply.db_names().begin(), reply.db_names().end());
+}
+
+Result<Database> GrpcClient::DescribeDatabase(const CallContext& ctx, const std::string& db) {
+  api::DescribeDatabaseRequest request;
+  request.set_db_name(db);
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      Call(ctx, "DescribeDatabase", "", db, &Stub::DescribeDatabase, request));
+  return Database{.id = reply.dbid(), .name = db, .properties = FromProto(reply.properties())};
 }
 
 Status GrpcClient::CreateDatabase(const CallContext& ctx, const std::string& db) {
@@ -310,8 +328,21 @@ Status GrpcClient::CreateAlias(const CallContext& ctx, const std::string& db,
 
 Result<LoadState> GrpcClient::GetLoadState(const CallContext& ctx, const std::string& db,
                                            const std::string& collection) {
-  const auto request = About<api::GetLoadingProgressRequest>(db, collection);
-  auto reply = Call(ctx, "GetLoadingProgress", db, collection, &Stub::GetLoadingProgress, request);
+  return LoadStateOf(ctx, About<api::GetLoadingProgressRequest>(db, collection));
+}
+
+Result<LoadState> GrpcClient::GetPartitionLoadState(const CallContext& ctx, const std::string& db,
+                                                    const std::string& collection,
+                                                    const std::string& partition) {
+  auto request = About<api::GetLoadingProgressRequest>(db, collection);
+  request.add_partition_names(partition);
+  return LoadStateOf(ctx, request);
+}
+
+Result<LoadState> GrpcClient::LoadStateOf(const CallContext& ctx,
+                                          const api::GetLoadingProgressRequest& request) {
+  auto reply = Call(ctx, "GetLoadingProgress", request.db_name(), request.collection_name(),
+                    &Stub::GetLoadingProgress, request);
   if (reply.ok()) {
     if (reply->progress() == 0) return LoadState::kNotLoad;
     return reply->progress() == 100 ? LoadState::kLoaded : LoadState::kLoading;
@@ -365,6 +396,20 @@ Result<bool> GrpcClient::IsFlushed(const CallContext& ctx, const std::string& db
   for (const int64_t id : ticket.segment_ids) request.add_segmentids(id);
   MB_ASSIGN_OR_RETURN(const auto reply,
                       Call(ctx, "GetFlushState", db, collection, &Stub::GetFlushState, request));
+  return reply.flushed();
+}
+
+Result<FlushAllTicket> GrpcClient::FlushAll(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      Call(ctx, "FlushAll", "", "", &Stub::FlushAll, api::FlushAllRequest()));
+  return FromProto(reply);
+}
+
+Result<bool> GrpcClient::IsAllFlushed(const CallContext& ctx, const FlushAllTicket& ticket) {
+  api::GetFlushAllStateRequest request;
+  request.mutable_flush_all_tss()->insert(ticket.timestamps.begin(), ticket.timestamps.end());
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      Call(ctx, "GetFlushAllState", "", "", &Stub::GetFlushAllState, request));
   return reply.flushed();
 }
 
@@ -452,6 +497,12 @@ Result<std::vector<ImportTask>> GrpcClient::ListImportTasks(const CallContext& c
   std::vector<ImportTask> tasks;
   for (const auto& task : reply.tasks()) tasks.push_back(FromProto(task));
   return tasks;
+}
+
+Result<Rbac> GrpcClient::BackupRbac(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "BackupRBAC", "", "", &Stub::BackupRBAC,
+                                             api::BackupRBACMetaRequest()));
+  return FromProto(reply.rbac_meta());
 }
 
 }  // namespace

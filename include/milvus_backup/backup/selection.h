@@ -34,6 +34,12 @@ class Selection {
   static Result<Selection> ParseFilter(std::string_view text);
   /// The grammar of -c/--colls: comma-separated `coll` or `db.coll`.
   static Result<Selection> ParseCollections(std::string_view text);
+  /// The grammar of -d/--databases: comma-separated names of whole databases.
+  static Result<Selection> ParseDatabases(std::string_view text);
+  /// What -a/--database_collections says: collections by database, an empty list for the whole
+  /// database. kInvalidArgument for an empty map.
+  static Result<Selection> FromDatabases(
+      const std::map<std::string, std::vector<std::string>>& databases);
 
   bool selects_everything() const { return everything_; }
   bool Matches(const CollectionName& name) const;
@@ -53,6 +59,12 @@ class Selection {
   std::set<std::string> whole_databases_;
   std::set<std::string> bare_databases_;
 };
+
+/// Letters, digits and `_`, at least one.
+bool IsWord(std::string_view text);
+
+/// The elements between commas, empty ones included.
+std::vector<std::string_view> SplitAtCommas(std::string_view text);
 
 /// The suffix of restored collections may only hold what a collection name may: `[A-Za-z0-9_]`.
 Status ValidateSuffix(std::string_view suffix);

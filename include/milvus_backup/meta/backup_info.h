@@ -286,6 +286,10 @@ struct BackupInfo {
   std::vector<std::string> physical_channel_names{};
   /// Empty: binlogs under `binlogs/`. kSnapshotFormat: files under `bundle/`.
   std::string format{};
+  /// Collections that were asked for are missing: those of `failed_collections`, as
+  /// `database.collection`.
+  bool partial = false;
+  std::vector<std::string> failed_collections{};
   friend bool operator==(const BackupInfo&, const BackupInfo&) = default;
 };
 

@@ -72,6 +72,8 @@ TEST(EncodeTest, BriefAsGetPrintsIt) {
   info.rpc_channel_info = RpcChannelInfo{.name = "ch"};
   info.database_backups = {{.db_name = "db"}};
   info.format = "snapshot";
+  info.partial = true;
+  info.failed_collections = {"db.gone"};
   CollectionBackup collection = SampleBackup().collection_backups.at(0);
   collection.collection_id = 1;
   collection.collection_name = "c";
