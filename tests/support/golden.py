@@ -1,0 +1,108 @@
+"""The backups under tests/data/backups: put where they can be restored, and compared with what their source held."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import functools
+import gzip
+import itertools
+import json
+from pathlib import Path
+from typing import Any, Iterable, Iterator
+
+from pymilvus import Collection, connections, db, utility
+from servers import MilvusServer, S3Server
+from typed_rows import comparable, difference, make_readable, read
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "backups"
+NAMES = ("golden_0509", "golden_0516")
+COLLECTIONS = ("golden_types", "golden_multi", "golden_pkey", "golden_empty", "shop.books")
+# Every binlog of golden_0509 is the same file in golden_0516, so it is kept once.
+BINLOGS_OF = "golden_0516"
+# What an alias of the backup is called after a restore: a format of `alias` and `suffix`, None while restore leaves
+# aliases out.
+RESTORED_ALIAS: str | None = None
+
+Files = dict[str, bytes]
+_aliases = itertools.count()
+
+
+@functools.cache
+def expected() -> dict[str, Any]:
+    """Per collection: its rows, and the counts, indexes and aliases of the server it came from."""
+    with gzip.open(DATA / "expected.json.gz") as file:
+        return json.load(file)
+
+
+def files(name: str) -> Files:
+    """Every file of the golden backup `name`, by its path below the directory of the backup."""
+    content: Files = {}
+    for folder in (DATA / name / "meta", DATA / BINLOGS_OF / "binlogs"):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                content[str(path.relative_to(folder.parent))] = path.read_bytes()
+    return content
+
+
+def upload(store: S3Server, prefix: str, content: Files) -> None:
+    """Put the files of a backup into the bucket of `store`, below `prefix`."""
+    for path, body in content.items():
+        store.client.put(store.bucket, f"{prefix}/{path}", body)
+
+
+def write(folder: Path, content: Files) -> None:
+    """Put the files of a backup into `folder`."""
+    for path, body in content.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+
+
+def check_restored(milvus: MilvusServer, suffix: str, collections: Iterable[str] = COLLECTIONS) -> None:
+    """Compare rows, partitions, indexes and aliases of restored golden collections with those of the source."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # loading one takes seconds of waiting
+        checks = {name: pool.submit(_check_collection, milvus, name, suffix) for name in collections}
+    for name, check in checks.items():
+        problem = check.exception()
+        assert problem is None, f"{name} restored with suffix {suffix}: {problem}"
+
+
+def drop_restored(milvus: MilvusServer, suffix: str) -> None:
+    """Drop every golden collection that was restored with `suffix`."""
+    for name in COLLECTIONS:
+        database, _, collection = name.rpartition(".")
+        with _connected(milvus, "") as alias:
+            if database and database not in db.list_database(using=alias):
+                continue
+        with _connected(milvus, database) as alias:
+            if utility.has_collection(collection + suffix, using=alias):
+                utility.drop_collection(collection + suffix, using=alias)
+
+
+@contextlib.contextmanager
+def _connected(milvus: MilvusServer, database: str) -> Iterator[str]:
+    alias = f"golden-{next(_aliases)}"
+    connections.connect(alias, host=milvus.address, port=milvus.port, db_name=database or "default")
+    try:
+        yield alias
+    finally:
+        connections.disconnect(alias)
+
+
+def _check_collection(milvus: MilvusServer, name: str, suffix: str) -> None:
+    wanted = expected()[name]
+    database, _, collection_name = name.rpartition(".")
+    with _connected(milvus, database) as alias:
+        collection = Collection(collection_name + suffix, using=alias)
+        indexes = [f"{index.index_name}:{json.dumps(index.params)}" for index in collection.indexes]
+        assert sorted(indexes) == sorted(wanted["indexes"])
+        if RESTORED_ALIAS is not None:
+            aliases = [RESTORED_ALIAS.format(alias=each, suffix=suffix) for each in wanted["aliases"]]
+            assert sorted(collection.aliases) == sorted(aliases)
+        make_readable(collection)
+        found = comparable(read(collection), collection.schema)
+        assert difference(comparable(wanted["rows"], collection.schema), found) is None
+        for partition, count in (wanted["partitions"] or {}).items():
+            assert len(read(collection, partition=partition)) == count, partition
+        collection.release()
