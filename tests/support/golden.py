@@ -68,16 +68,15 @@ def check_restored(milvus: MilvusServer, suffix: str, collections: Iterable[str]
         assert problem is None, f"{name} restored with suffix {suffix}: {problem}"
 
 
-def drop_restored(milvus: MilvusServer, suffix: str) -> None:
-    """Drop every golden collection that was restored with `suffix`."""
-    for name in COLLECTIONS:
-        database, _, collection = name.rpartition(".")
-        with _connected(milvus, "") as alias:
-            if database and database not in db.list_database(using=alias):
-                continue
+def drop_restored(milvus: MilvusServer, *suffixes: str) -> None:
+    """Drop every golden collection that was restored with one of `suffixes`."""
+    with _connected(milvus, "") as default:
+        databases = db.list_database(using=default)
+    restored = {name.rpartition(".")[2] + suffix for name in COLLECTIONS for suffix in suffixes}
+    for database in databases:
         with _connected(milvus, database) as alias:
-            if utility.has_collection(collection + suffix, using=alias):
-                utility.drop_collection(collection + suffix, using=alias)
+            for name in restored.intersection(utility.list_collections(using=alias)):
+                utility.drop_collection(name, using=alias)
 
 
 @contextlib.contextmanager
