@@ -20,9 +20,10 @@ NAMES = ("golden_0509", "golden_0516")
 COLLECTIONS = ("golden_types", "golden_multi", "golden_pkey", "golden_empty", "shop.books")
 # Every binlog of golden_0509 is the same file in golden_0516, so it is kept once.
 BINLOGS_OF = "golden_0516"
-# What an alias of the backup is called after a restore: a format of `alias` and `suffix`, None while restore leaves
-# aliases out.
-RESTORED_ALIAS: str | None = None
+# Whether restore gives a collection the aliases that the backup names.
+ALIASES_RESTORED = False
+# Earlier backups hold no aliases.
+BACKUPS_WITH_ALIASES = ("golden_0516",)
 
 Files = dict[str, bytes]
 _aliases = itertools.count()
@@ -59,10 +60,15 @@ def write(folder: Path, content: Files) -> None:
         target.write_bytes(body)
 
 
-def check_restored(milvus: MilvusServer, suffix: str, collections: Iterable[str] = COLLECTIONS) -> None:
-    """Compare rows, partitions, indexes and aliases of restored golden collections with those of the source."""
+def check_restored(
+    milvus: MilvusServer, suffix: str, collections: Iterable[str] = COLLECTIONS, *, aliases: bool = False
+) -> None:
+    """Compare rows, partitions and indexes of restored golden collections with those of the source.
+
+    With `aliases` they must have the source's aliases too, if restore gives any; without, none.
+    """
     with concurrent.futures.ThreadPoolExecutor() as pool:  # loading one takes seconds of waiting
-        checks = {name: pool.submit(_check_collection, milvus, name, suffix) for name in collections}
+        checks = {name: pool.submit(_check_collection, milvus, name, suffix, aliases) for name in collections}
     for name, check in checks.items():
         problem = check.exception()
         assert problem is None, f"{name} restored with suffix {suffix}: {problem}"
@@ -76,6 +82,8 @@ def drop_restored(milvus: MilvusServer, *suffixes: str) -> None:
     for database in databases:
         with _connected(milvus, database) as alias:
             for name in restored.intersection(utility.list_collections(using=alias)):
+                for other_name in utility.list_aliases(name, using=alias):
+                    utility.drop_alias(other_name, using=alias)
                 utility.drop_collection(name, using=alias)
 
 
@@ -89,16 +97,14 @@ def _connected(milvus: MilvusServer, database: str) -> Iterator[str]:
         connections.disconnect(alias)
 
 
-def _check_collection(milvus: MilvusServer, name: str, suffix: str) -> None:
+def _check_collection(milvus: MilvusServer, name: str, suffix: str, aliases: bool) -> None:
     wanted = expected()[name]
     database, _, collection_name = name.rpartition(".")
     with _connected(milvus, database) as alias:
         collection = Collection(collection_name + suffix, using=alias)
         indexes = [f"{index.index_name}:{json.dumps(index.params)}" for index in collection.indexes]
         assert sorted(indexes) == sorted(wanted["indexes"])
-        if RESTORED_ALIAS is not None:
-            aliases = [RESTORED_ALIAS.format(alias=each, suffix=suffix) for each in wanted["aliases"]]
-            assert sorted(collection.aliases) == sorted(aliases)
+        assert sorted(collection.aliases) == (sorted(wanted["aliases"]) if aliases and ALIASES_RESTORED else [])
         make_readable(collection)
         found = comparable(read(collection), collection.schema)
         assert difference(comparable(wanted["rows"], collection.schema), found) is None
