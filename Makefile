@@ -25,11 +25,11 @@ test:
 	@sh tests/support/install.sh servers-test
 	@python3 tests/run.py
 
-# The long sweeps: every suite several times over.
+# The long sweeps: every suite several times over, then the integration tests that take minutes each.
 soak:
 	@sh tests/support/install.sh deps-test
 	@sh tests/support/install.sh servers-test
-	@python3 tests/run.py --repeat 10
+	@python3 tests/run.py --repeat 10 --soak
 
 # Figures of docs/benchmarks.md, peers measured in the same run.
 bench: release

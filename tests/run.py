@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Builds and runs the tests, one stage after the other, and closes with one summary line.
 
-    run.py [--repeat N] [STAGE ...]
+    run.py [--repeat N] [--soak] [STAGE ...]
 
 Stages: lint, asan, tsan (unit, and fault and conformance on real stores, under that sanitizer),
-integration (the release build on real Milvus and MinIO). Without names all of them run. A failing
-stage does not hide the later ones. The exit status is 0 when nothing failed.
+integration (the release build on real Milvus and MinIO). Without names all of them run. With --soak the
+integration tests that take minutes each follow, once. A failing stage does not hide the later ones. The
+exit status is 0 when nothing failed.
 """
 
 from __future__ import annotations
@@ -110,9 +111,10 @@ def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = No
 
 
 def stage_sanitizer(preset: str, tally: Tally) -> None:
-    if not build(preset, ["unit_tests", "conformance_tests", "fault_tests"], tally):
+    if not build(preset, ["unit_tests", "memory_tests", "conformance_tests", "fault_tests"], tally):
         return
     gtest(preset, "unit_tests", tally)
+    gtest(preset, "unit/meta/memory_tests", tally)
     servers = [
         paths()["venv"] + "/bin/python", str(SUPPORT / "servers.py"), "run",
         "--minio", "--minio-tls", "--versitygw", "--moto", "--",
@@ -144,13 +146,16 @@ def stage_lint(tally: Tally) -> None:
         check("clang-tidy", ["run-clang-tidy", "-quiet", "-j2", "-p", "build/release", *sources], tally)
 
 
-def stage_integration(tally: Tally) -> None:
+def stage_integration(tally: Tally, soak: bool = False) -> None:
     if not build("release", ["milvus-backup"], tally):
         return
     started = time.monotonic()
+    title = "integration soak" if soak else "integration"
     status, text = run(
-        [paths()["venv"] + "/bin/python", "-m", "pytest", "-q", "tests/integration"],
-        ROOT / "build" / "integration.log",
+        [paths()["venv"] + "/bin/python", "-m", "pytest", "-q", "--durations=15", "tests/integration",
+         *(["-m", "soak"] if soak else [])],
+        ROOT / "build" / f"{title.replace(' ', '-')}.log",
+        {"MB_SOAK": "1"} if soak else None,
     )
 
     def count(word: str) -> int:
@@ -164,7 +169,7 @@ def stage_integration(tally: Tally) -> None:
     if failed:
         show(text, 200)
     say(
-        f"integration: {passed} passed, {failed} failed, {skipped} skipped, "
+        f"{title}: {passed} passed, {failed} failed, {skipped} skipped, "
         f"{time.monotonic() - started:.0f} s"
     )
 
@@ -180,6 +185,7 @@ STAGES: dict[str, Callable[[Tally], None]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=1, help="run everything this often")
+    parser.add_argument("--soak", action="store_true", help="then run the long integration tests")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="all of them by default")
     options = parser.parse_args()
     unknown = set(options.stages) - set(STAGES)
@@ -190,6 +196,8 @@ def main() -> int:
     for _ in range(options.repeat):
         for name in options.stages or STAGES:
             STAGES[name](tally)
+    if options.soak:
+        stage_integration(tally, soak=True)
     say(f"{time.monotonic() - started:.0f} s in all")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed else 0

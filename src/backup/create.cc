@@ -1,36 +1,31 @@
 #include "milvus_backup/backup/create.h"
 
+#include "create_collection.h"
 #include "describe.h"
-#include "expected_files.h"
-#include "phase_clock.h"
-#include "segment_files.h"
+#include "enumerate.h"
+#include "flush_wait.h"
 
-#include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/totals.h"
 #include "milvus_backup/meta/writer.h"
+#include "milvus_backup/milvus/gc_pause.h"
+#include "milvus_backup/milvus/version.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <mutex>
+#include <deque>
+#include <functional>
+#include <optional>
 #include <random>
-#include <set>
-#include <unordered_set>
 #include <utility>
 
 namespace milvus_backup::backup {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// common.SegmentState values of segments whose files are on their way in or out.
-constexpr int32_t kGrowing = 2;
-constexpr int32_t kDropped = 6;
-constexpr int32_t kImporting = 7;
 
 std::string RandomUuid() {
   std::random_device device;
@@ -43,54 +38,83 @@ std::string RandomUuid() {
                      hex.substr(16, 4), hex.substr(20));
 }
 
+/// Whether other collections would fail the same way.
+bool EndsTheRun(const Status& status) {
+  switch (status.code()) {
+    case Code::kCancelled:
+    case Code::kUnauthenticated:
+    case Code::kUnavailable:
+      return true;
+    case Code::kPermissionDenied:
+    case Code::kResourceExhausted:
+      // Milvus grants rights, and limits rates, collection by collection.
+      return status.origin() != Origin::kMilvus;
+    default:
+      return status.origin() == Origin::kConfig || status.service_code() == "NoSuchBucket";
+  }
+}
+
+/// Servers whose FlushAll tells what to wait for in a way that can be trusted.
+bool HasFlushAll(const milvus::Client& client) {
+  const milvus::ParsedVersion parsed = milvus::ParseVersion(client.server_version());
+  return parsed.known && parsed.version >= milvus::Version{.major = 2, .minor = 6, .patch = 11};
+}
+
 class Creation {
  public:
   Creation(const CallContext& ctx, Site& site, const CreateOptions& options)
-      : ctx_(ctx), site_(site), options_(options), engine_(site.copy, site.progress) {}
+      : ctx_(ctx), site_(site), options_(options), run_(site) {}
 
   Result<CreateReport> Run() {
     MB_RETURN_IF_ERROR(Prepare());
+    if (options_.dry_run) {
+      MB_RETURN_IF_ERROR(Plan());
+      return Report();
+    }
     Status status = Fill();
     if (!status.ok()) {
       RemoveLeftovers();
       return status;
     }
-    report_.phases = clock_.seconds();
-    report_.seconds = clock_.total();
-    return report_;
+    return Report();
   }
 
  private:
-  void Enter(const std::string& phase) {
-    if (site_.progress != nullptr) site_.progress->SetPhase(phase);
-  }
+  using Step = std::function<Status(CollectionCreation& collection, const CallContext& ctx)>;
 
   Status Prepare() {
-    const PhaseClock::Scope scope(clock_, "prepare");
-    Enter("prepare");
+    const auto phase = run_.Enter("prepare");
     info_.id = RandomUuid();
     info_.name = options_.name.empty() ? meta::DefaultBackupName(std::chrono::system_clock::now())
                                        : options_.name;
     MB_RETURN_IF_ERROR(meta::ValidateBackupName(info_.name));
-    report_.name = info_.name;
-    MB_ASSIGN_OR_RETURN(backup_dir_, meta::BackupDir(site_.backup_storage.root, info_.name));
+    run_.id = info_.id;
+    MB_ASSIGN_OR_RETURN(run_.backup_dir, meta::BackupDir(site_.backup_storage.root, info_.name));
     MB_RETURN_IF_ERROR(ClaimName());
     info_.milvus_version = site_.client->server_version();
-    return FindCollections();
+    // Asked first: on an older server the answer is a refusal.
+    if (options_.rbac) {
+      MB_ASSIGN_OR_RETURN(info_.rbac_meta, DescribeRbac(ctx_, *site_.client));
+    }
+    MB_ASSIGN_OR_RETURN(Inventory inventory, FindSelected(ctx_, *site_.client, options_.selection));
+    info_.database_backups = std::move(inventory.databases);
+    for (const CollectionName& name : inventory.collections) collections_.emplace_back(run_, name);
+    return Status::Ok();
   }
 
   // The bucket is created when it is missing: backups may go to a place of their own.
   Status ClaimName() {
     storage::Backend& backend = *site_.backup_storage.backend;
-    auto page = backend.List(ctx_, {.prefix = backup_dir_, .max_keys = 1});
+    auto page = backend.List(ctx_, {.prefix = run_.backup_dir, .max_keys = 1});
     if (!page.ok() && page.status().service_code() == "NoSuchBucket") {
+      if (options_.dry_run) return Status::Ok();
       MB_RETURN_IF_ERROR(backend.CreateContainer(ctx_));
       log::Warn("created the missing bucket of the backup storage: {}", backend.Describe());
-      page = backend.List(ctx_, {.prefix = backup_dir_, .max_keys = 1});
+      page = backend.List(ctx_, {.prefix = run_.backup_dir, .max_keys = 1});
     }
     if (!page.ok()) return page.status().Annotate("opening the backup storage");
     if (page->objects.empty()) return Status::Ok();
-    const auto header = backend.Stat(ctx_, meta::MetaKey(backup_dir_, meta::MetaFile::kHeader));
+    const auto header = backend.Stat(ctx_, meta::MetaKey(run_.backup_dir, meta::MetaFile::kHeader));
     if (header.ok()) {
       return AlreadyExistsError("backup " + info_.name + " already exists")
           .WithAdvice("choose another name with -n, or remove it with `delete -n " + info_.name +
@@ -101,187 +125,143 @@ class Creation {
                     "`, or choose another name with -n");
   }
 
-  Status FindCollections() {
-    std::vector<std::string> databases = {meta::kDefaultDatabase};
-    if (site_.client->has_databases()) {
-      MB_ASSIGN_OR_RETURN(databases, site_.client->ListDatabases(ctx_));
-    }
-    const std::set<std::string> wanted = options_.selection.databases();
-    std::set<CollectionName> found;
-    for (const std::string& db : databases) {
-      if (!options_.selection.selects_everything() && !wanted.contains(db)) continue;
-      databases_.insert(db);
-      MB_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                          site_.client->ListCollections(ctx_, db));
-      for (const std::string& name : names) {
-        if (options_.selection.Matches({db, name})) found.insert({db, name});
-      }
-    }
-    for (const std::string& db : wanted) {
-      if (!databases_.contains(db)) {
-        return NotFoundError(fmt::format("database {} does not exist in Milvus", db))
-            .WithOrigin(Origin::kMilvus);
-      }
-    }
-    for (const CollectionName& name : options_.selection.named()) {
-      if (!found.contains(name)) {
-        return NotFoundError(fmt::format("collection {} does not exist in Milvus at {}",
-                                         name.ToString(), site_.client->endpoint()))
-            .WithOrigin(Origin::kMilvus)
-            .WithAdvice("check -c/--filter; names are case-sensitive");
-      }
-    }
-    collections_.assign(found.begin(), found.end());
-    return Status::Ok();
+  Status Plan() {
+    MB_RETURN_IF_ERROR(ForEachCollection(&CollectionCreation::Describe));
+    if (options_.strategy == Strategy::kMetaOnly) return Status::Ok();
+    return ForEachCollection(&CollectionCreation::FindFiles);
   }
 
   Status Fill() {
-    info_.collection_backups.resize(collections_.size());
+    const bool copies = options_.strategy != Strategy::kMetaOnly;
+    // Asks on a thread of its own while the work begins.
+    std::optional<milvus::GcPause> pause;
+    if (copies && site_.gc_pause) pause.emplace(*site_.gc_pause);
+    MB_RETURN_IF_ERROR(ForEachCollection(&CollectionCreation::Describe));
+    if (copies) MB_RETURN_IF_ERROR(CopyCollections());
+    pause.reset();
+    return WriteMetas();
+  }
+
+  Status CopyCollections() {
+    switch (options_.strategy) {
+      case Strategy::kMetaOnly:
+      case Strategy::kSkipFlush:
+        break;
+      case Strategy::kBulkFlush:
+        MB_RETURN_IF_ERROR(FlushAll());
+        break;
+      case Strategy::kSerialFlush:
+        return ForEachCollection([](CollectionCreation& collection, const CallContext& ctx) {
+          const Status flushed = collection.Flush(ctx);
+          return flushed.ok() ? collection.CopyData(ctx) : flushed;
+        });
+    }
+    return ForEachCollection(&CollectionCreation::CopyData);
+  }
+
+  Status FlushAll() {
+    milvus::Client& client = *site_.client;
+    if (!HasFlushAll(client)) return ForEachCollection(&CollectionCreation::Flush);
+    const auto phase = run_.Enter("flush");
+    const auto ticket = client.FlushAll(ctx_);
+    if (ticket.status().code() == Code::kUnimplemented) {
+      return ForEachCollection(&CollectionCreation::Flush);
+    }
+    if (!ticket.ok()) return ticket.status();
+    MB_RETURN_IF_ERROR(WaitUntilFlushed(ctx_, [&] { return client.IsAllFlushed(ctx_, *ticket); }));
+    for (const auto& [channel, message] : ticket->messages) {
+      info_.flush_all_msgs_base64[channel] = Base64Encode(AsBytes(message));
+    }
+    info_.control_channel_name = ticket->control_channel;
+    info_.physical_channel_names = ticket->physical_channels;
+    return Status::Ok();
+  }
+
+  /// One step of every collection that has not failed, several at a time.
+  Status ForEachCollection(const Step& step) {
     TaskGroup group(site_.parallel_collections, ctx_.stop);
-    for (size_t i = 0; i < collections_.size(); ++i) {
-      const bool taken = group.Submit([this, i](const std::stop_token& stop) {
-        Status status = BackUp({stop, ctx_.deadline}, collections_[i], info_.collection_backups[i]);
-        return status.ok() ? status
-                           : std::move(status).Annotate("collection " + collections_[i].ToString());
+    for (CollectionCreation& collection : collections_) {
+      if (!collection.ok()) continue;
+      const bool taken = group.Submit([&](const std::stop_token& stop) {
+        return Judge(collection, step(collection, {stop, ctx_.deadline}));
       });
       if (!taken) break;
     }
     MB_RETURN_IF_ERROR(group.Wait());
-    const PhaseClock::Scope scope(clock_, "meta");
-    Enter("meta");
-    for (const std::string& db : databases_) info_.database_backups.push_back({.db_name = db});
-    for (meta::CollectionBackup& collection : info_.collection_backups) {
-      report_.rows += RowsOf(collection);
+    return CheckSomeAreLeft();
+  }
+
+  /// An error that the run survives stays with its collection.
+  Status Judge(CollectionCreation& collection, Status status) {
+    if (status.ok()) return status;
+    status = std::move(status).Annotate("collection " + collection.report().name);
+    if (options_.fail_fast || EndsTheRun(status)) return status;
+    MB_RETURN_IF_ERROR(ctx_.Check());
+    log::Warn("left out of the backup: {}", status.ToString());
+    collection.Fail(std::move(status));
+    return Status::Ok();
+  }
+
+  Status CheckSomeAreLeft() const {
+    if (collections_.empty()) return Status::Ok();
+    for (const CollectionCreation& collection : collections_) {
+      if (collection.ok()) return Status::Ok();
     }
-    report_.collections = info_.collection_backups.size();
+    const Status& first = collections_.front().report().status;
+    if (collections_.size() == 1) return first;
+    return first.Annotate(fmt::format("all {} collections failed, the first", collections_.size()));
+  }
+
+  Status WriteMetas() {
+    const auto phase = run_.Enter("meta");
+    for (CollectionCreation& collection : collections_) {
+      if (collection.ok()) {
+        info_.collection_backups.push_back(collection.TakeBackup());
+        continue;
+      }
+      info_.partial = true;
+      info_.failed_collections.push_back(collection.report().name);
+      if (const Status status = collection.RemoveData(ctx_); !status.ok()) {
+        log::Warn("files of {} are left in the backup: {}", collection.report().name,
+                  status.ToString());
+      }
+    }
     meta::UpdateTotals(info_);
     MB_RETURN_IF_ERROR(ctx_.Check());
-    return meta::WriteBackup(ctx_, *site_.backup_storage.backend, backup_dir_, info_);
+    return meta::WriteBackup(ctx_, *site_.backup_storage.backend, run_.backup_dir, info_);
   }
 
-  static int64_t RowsOf(const meta::CollectionBackup& collection) {
-    int64_t rows = 0;
-    for (const meta::PartitionBackup& partition : collection.partition_backups) {
-      for (const meta::SegmentBackup& segment : partition.segment_backups) {
-        rows += segment.num_of_rows;
-      }
+  CreateReport Report() const {
+    CreateReport report{.name = info_.name};
+    for (const CollectionCreation& collection : collections_) {
+      const CollectionReport& one = report.per_collection.emplace_back(collection.report());
+      if (!one.status.ok()) continue;
+      ++report.collections;
+      report.segments += one.segments;
+      report.rows += one.rows;
+      report.objects += one.objects;
+      report.bytes += one.bytes;
+      report.server_side_objects += collection.copied().server_side_objects;
+      report.second_reads += collection.copied().second_reads;
     }
-    return rows;
-  }
-
-  Status BackUp(const CallContext& ctx, const CollectionName& name,
-                meta::CollectionBackup& backup) {
-    {
-      const PhaseClock::Scope scope(clock_, "describe");
-      Enter("describe");
-      MB_ASSIGN_OR_RETURN(backup, DescribeForBackup(ctx, *site_.client, name));
-      backup.id = info_.id;
-    }
-    MB_RETURN_IF_ERROR(Flush(ctx, name, backup));
-    SegmentFiles files;
-    {
-      const PhaseClock::Scope scope(clock_, "list");
-      Enter("list");
-      MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments, Segments(ctx, name, backup));
-      MB_ASSIGN_OR_RETURN(
-          files, ListSegmentFiles(ctx, site_.milvus_storage, backup.collection_id, segments));
-    }
-    MB_RETURN_IF_ERROR(Copy(ctx, files));
-    {
-      const PhaseClock::Scope scope(clock_, "check");
-      Enter("check");
-      MB_RETURN_IF_ERROR(CheckFiles(ctx, *site_.backup_storage.backend, backup_dir_,
-                                    backup.collection_id, Expected(files), {}));
-    }
-    AttachSegments(std::move(files.segments), backup);
-    return Status::Ok();
-  }
-
-  Status Flush(const CallContext& ctx, const CollectionName& name, meta::CollectionBackup& backup) {
-    const PhaseClock::Scope scope(clock_, "flush");
-    Enter("flush");
-    MB_ASSIGN_OR_RETURN(const milvus::FlushTicket ticket,
-                        site_.client->Flush(ctx, name.db, name.collection));
-    for (auto pause = 5ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 100ms)) {
-      MB_ASSIGN_OR_RETURN(const bool flushed,
-                          site_.client->IsFlushed(ctx, name.db, name.collection, ticket));
-      if (flushed) break;
-      if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
-    }
-    backup.backup_physical_timestamp =
-        static_cast<uint64_t>(std::max<int64_t>(ticket.seal_time, 0));
-    for (const auto& [channel, position] : ticket.channel_checkpoints) {
-      backup.channel_checkpoints[channel] = Base64Encode(AsBytes(position));
-    }
-    backup.backup_timestamp = ticket.checkpoint_timestamp;
-    return Status::Ok();
-  }
-
-  Result<std::vector<milvus::Segment>> Segments(const CallContext& ctx, const CollectionName& name,
-                                                const meta::CollectionBackup& backup) {
-    MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
-                        site_.client->ListPersistentSegments(ctx, name.db, name.collection));
-    std::unordered_set<int64_t> partitions = {meta::kAllPartitions};
-    for (const meta::PartitionBackup& partition : backup.partition_backups) {
-      partitions.insert(partition.partition_id);
-    }
-    std::erase_if(segments, [&](const milvus::Segment& segment) {
-      if (!partitions.contains(segment.partition_id)) {
-        log::Warn("segment={} of collection={} left out: its partition {} was dropped", segment.id,
-                  name.ToString(), segment.partition_id);
-        return true;
-      }
-      return segment.state == kGrowing || segment.state == kDropped || segment.state == kImporting;
-    });
-    return segments;
-  }
-
-  Status Copy(const CallContext& ctx, const SegmentFiles& files) {
-    const PhaseClock::Scope scope(clock_, "copy");
-    Enter("copy");
-    transfer::CopyBatch batch(engine_, *site_.milvus_storage.backend, *site_.backup_storage.backend,
-                              ctx.stop);
-    for (const SegmentFile& file : files.files) {
-      const std::string destination_key = backup_dir_ + file.backup_path;
-      if (file.source_key == destination_key && site_.backup_visible_to_milvus) {
-        return FailedPreconditionError("the backup would overwrite Milvus' own " + file.source_key)
-            .WithOrigin(Origin::kConfig)
-            .WithAdvice("set " + site_.backup_storage.root_key + " to a directory outside " +
-                        site_.milvus_storage.root_key);
-      }
-      if (!batch.Add({file.source_key, destination_key, file.size, file.etag}).ok()) break;
-    }
-    const transfer::CopySummary summary = batch.Wait();
-    const std::scoped_lock lock(mutex_);
-    report_.segments += files.segments.size();
-    report_.objects += summary.objects;
-    report_.bytes += summary.bytes;
-    report_.server_side_objects += summary.server_side_objects;
-    report_.second_reads += summary.second_reads;
-    return summary.ToStatus();
-  }
-
-  static std::vector<ExpectedFile> Expected(const SegmentFiles& files) {
-    std::vector<ExpectedFile> expected;
-    expected.reserve(files.files.size());
-    for (const SegmentFile& file : files.files) expected.push_back({file.backup_path, file.size});
-    std::ranges::sort(expected, {}, &ExpectedFile::path);
-    return expected;
+    report.phases = run_.clock.seconds();
+    report.seconds = run_.clock.total();
+    return report;
   }
 
   // Runs on a context of its own: the command's may have been cancelled.
   void RemoveLeftovers() {
-    Enter("clean up");
+    const auto phase = run_.Enter("clean up");
     const CallContext ctx{{}, std::chrono::steady_clock::now() + 60s};
     // This run writes the header as its very last step, so one that is there belongs to a complete
     // backup: another run's, or ours when only the reply to that step was lost.
-    const std::string header = meta::MetaKey(backup_dir_, meta::MetaFile::kHeader);
+    const std::string header = meta::MetaKey(run_.backup_dir, meta::MetaFile::kHeader);
     if (site_.backup_storage.backend->Stat(ctx, header).ok()) {
       log::Warn("a complete backup {} is there and was left alone", info_.name);
       return;
     }
     const Status status =
-        meta::DeleteBackup(ctx, *site_.backup_storage.backend, backup_dir_).status();
+        meta::DeleteBackup(ctx, *site_.backup_storage.backend, run_.backup_dir).status();
     if (!status.ok() && status.code() != Code::kNotFound) {
       log::Error("the unfinished backup {} could not be removed: {}; run `delete -n {}`",
                  info_.name, status.ToString(), info_.name);
@@ -291,14 +271,10 @@ class Creation {
   const CallContext ctx_;
   Site& site_;
   const CreateOptions& options_;
-  PhaseClock clock_;
-  transfer::CopyEngine engine_;
-  std::string backup_dir_;
-  std::set<std::string> databases_;
-  std::vector<CollectionName> collections_;
+  CreateRun run_;
   meta::BackupInfo info_;
-  std::mutex mutex_;
-  CreateReport report_;
+  /// In the order of their names. A deque, because they do not move.
+  std::deque<CollectionCreation> collections_;
 };
 
 }  // namespace

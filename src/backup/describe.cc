@@ -77,6 +77,13 @@ meta::IndexInfo Convert(const milvus::Index& index) {
   return converted;
 }
 
+std::vector<meta::RbacName> Names(const std::vector<std::string>& names) {
+  std::vector<meta::RbacName> converted;
+  converted.reserve(names.size());
+  for (const std::string& name : names) converted.push_back({name});
+  return converted;
+}
+
 const char* LoadStateName(milvus::LoadState state) {
   switch (state) {
     case milvus::LoadState::kNotLoad:
@@ -87,6 +94,14 @@ const char* LoadStateName(milvus::LoadState state) {
       return "Loaded";
   }
   return "NotLoad";
+}
+
+meta::PartitionBackup Describe(const milvus::Partition& partition, int64_t collection_id,
+                               milvus::LoadState load_state) {
+  return {.partition_id = partition.id,
+          .partition_name = partition.name,
+          .collection_id = collection_id,
+          .load_state = LoadStateName(load_state)};
 }
 
 }  // namespace
@@ -119,12 +134,91 @@ Result<meta::CollectionBackup> DescribeForBackup(const CallContext& ctx, milvus:
   };
   for (const milvus::Index& index : indexes) backup.index_infos.push_back(Convert(index));
   for (const milvus::Partition& partition : partitions) {
-    backup.partition_backups.push_back({.partition_id = partition.id,
-                                        .partition_name = partition.name,
-                                        .collection_id = collection.id,
-                                        .load_state = backup.load_state});
+    milvus::LoadState state = load_state;
+    // Only then do partitions differ.
+    if (state == milvus::LoadState::kLoading) {
+      MB_ASSIGN_OR_RETURN(
+          state, client.GetPartitionLoadState(ctx, name.db, name.collection, partition.name));
+    }
+    backup.partition_backups.push_back(Describe(partition, collection.id, state));
   }
   return backup;
+}
+
+Status RefreshSchema(const CallContext& ctx, milvus::Client& client, const CollectionName& name,
+                     meta::CollectionBackup& backup) {
+  MB_ASSIGN_OR_RETURN(const milvus::Collection collection,
+                      client.DescribeCollection(ctx, name.db, name.collection));
+  if (collection.id != backup.collection_id) {
+    return Status(Code::kAborted, "it was dropped and created anew meanwhile")
+        .WithOrigin(Origin::kMilvus);
+  }
+  backup.schema = Convert(collection.schema);
+  return Status::Ok();
+}
+
+Status RefreshPartitions(const CallContext& ctx, milvus::Client& client, const CollectionName& name,
+                         meta::CollectionBackup& backup) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> partitions,
+                      client.ListPartitions(ctx, name.db, name.collection));
+  for (const milvus::Partition& partition : partitions) {
+    if (std::ranges::count(backup.partition_backups, partition.id,
+                           &meta::PartitionBackup::partition_id) > 0) {
+      continue;
+    }
+    MB_ASSIGN_OR_RETURN(
+        const milvus::LoadState state,
+        client.GetPartitionLoadState(ctx, name.db, name.collection, partition.name));
+    backup.partition_backups.push_back(Describe(partition, backup.collection_id, state));
+  }
+  return Status::Ok();
+}
+
+Result<meta::DatabaseBackup> DescribeDatabase(const CallContext& ctx, milvus::Client& client,
+                                              const std::string& db) {
+  const auto described = client.DescribeDatabase(ctx, db);
+  if (!described.ok()) {
+    if (described.status().code() == Code::kUnimplemented) return meta::DatabaseBackup{db};
+    return described.status();
+  }
+  meta::DatabaseBackup backup{
+      .db_name = db, .db_id = described->id, .properties = Convert(described->properties)};
+  const bool is_encrypted = std::ranges::any_of(backup.properties, [](const meta::KeyValue& pair) {
+    return pair.key == "cipher.key" && !pair.value.empty();
+  });
+  if (!is_encrypted) return backup;
+  // Its files are of no use without a root key that this program cannot ask for.
+  return UnimplementedError("database " + db + " is encrypted (cipher.key)")
+      .WithOrigin(Origin::kMilvus)
+      .WithAdvice("leave it out with --filter: backups of encrypted databases are not built yet");
+}
+
+Result<meta::RbacMeta> DescribeRbac(const CallContext& ctx, milvus::Client& client) {
+  const auto rbac = client.BackupRbac(ctx);
+  if (!rbac.ok()) {
+    if (rbac.status().code() != Code::kUnimplemented) return rbac.status();
+    return UnimplementedError("Milvus " + client.server_version() +
+                              " does not give out users and roles (BackupRBAC)")
+        .WithOrigin(Origin::kMilvus)
+        .WithAdvice("leave out --rbac; it works with Milvus 2.4.10 and newer");
+  }
+  meta::RbacMeta meta{.roles = Names(rbac->roles)};
+  for (const milvus::RbacUser& user : rbac->users) {
+    meta.users.push_back(
+        {.user = user.name, .password = user.password_hash, .roles = Names(user.roles)});
+  }
+  for (const milvus::RbacGrant& grant : rbac->grants) {
+    meta.grants.push_back({.role = {grant.role},
+                           .object = {grant.object},
+                           .object_name = grant.object_name,
+                           .grantor = {.user = {grant.user}, .privilege = {grant.privilege}},
+                           .db_name = grant.db_name});
+  }
+  for (const milvus::RbacPrivilegeGroup& group : rbac->privilege_groups) {
+    meta.privilege_groups.push_back(
+        {.group_name = group.name, .privileges = Names(group.privileges)});
+  }
+  return meta;
 }
 
 void AttachSegments(std::vector<meta::SegmentBackup> segments, meta::CollectionBackup& collection) {

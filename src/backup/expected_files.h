@@ -1,11 +1,14 @@
-/// Comparing what a storage holds with what a backup should consist of.
+/// The files a backup should consist of, and comparing them with what a storage holds.
 #pragma once
 
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/storage/backend.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,14 +18,69 @@ namespace milvus_backup::backup {
 struct ExpectedFile {
   /// Relative to the backup directory.
   std::string path;
+  /// Bytes.
   uint64_t size = 0;
 };
 
+/// The insert and delta logs of some segments in the byte order of their paths. Holds pointers to
+/// the segments, which must outlive it and stay as they are; paths are made while iterating, those
+/// of one segment at a time.
+class ExpectedFiles {
+ public:
+  class Iterator;
+
+  ExpectedFiles() = default;
+  /// All segments of a collection.
+  explicit ExpectedFiles(const meta::CollectionBackup& collection);
+  explicit ExpectedFiles(const std::vector<meta::SegmentBackup>& segments);
+
+  Iterator begin() const;
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  void Add(const std::vector<meta::SegmentBackup>& segments);
+  void Sort();
+
+  /// By the text of their directories.
+  std::vector<const meta::SegmentBackup*> segments_;
+};
+
+/// A single pass; every ExpectedFiles may be iterated any number of times, also at once.
+class ExpectedFiles::Iterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = ExpectedFile;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const ExpectedFile*;
+  using reference = const ExpectedFile&;
+
+  explicit Iterator(const std::vector<const meta::SegmentBackup*>& segments);
+
+  const ExpectedFile& operator*() const { return files_[next_]; }
+  const ExpectedFile* operator->() const { return &files_[next_]; }
+  Iterator& operator++();
+  friend bool operator==(const Iterator& it, std::default_sentinel_t) {
+    return it.next_ == it.files_.size();
+  }
+
+ private:
+  /// Make the files of the next segments until there are some.
+  void Load();
+
+  const std::vector<const meta::SegmentBackup*>* segments_;
+  /// Deltalogs come first: `delta_log/` sorts before `insert_log/`.
+  bool deltas_ = true;
+  size_t next_segment_ = 0;
+  std::vector<ExpectedFile> files_;
+  size_t next_ = 0;
+};
+
 /// List the insert and delta logs of a collection below `backup_dir` and compare them with
-/// `expected`, sorted by path. kDataLoss naming the first file that is missing, has another size,
-/// or is not expected although it lies in one of `closed_dirs` (relative, with a slash at the end).
+/// `expected`. kDataLoss naming the first file that is missing, has another size, or is not
+/// expected although it lies in one of `closed_dirs` (relative, with a slash at the end; empty ones
+/// mean nothing).
 Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
-                  int64_t collection_id, const std::vector<ExpectedFile>& expected,
-                  const std::vector<std::string>& closed_dirs);
+                  int64_t collection_id, const ExpectedFiles& expected,
+                  std::vector<std::string> closed_dirs);
 
 }  // namespace milvus_backup::backup

@@ -115,7 +115,22 @@ Status ImportWatch::Drain(const CallContext& ctx) {
     }
     MB_RETURN_IF_ERROR(ctx.Check());
   }
-  return Status::Ok();
+  return AwaitUnknownTasks(ctx);
+}
+
+// The reply to an import may have been lost, so the server's own list has the last word.
+Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx) {
+  while (true) {
+    auto tasks = client_.ListImportTasks(ctx, db_, collection_);
+    if (!tasks.ok() && tasks.status().code() == Code::kUnimplemented) return Status::Ok();
+    if (!tasks.ok()) return tasks.status();
+    const bool running = std::ranges::any_of(*tasks, [&](const ImportTask& task) {
+      return task.state != ImportState::kCompleted && !IsFailure(task.state);
+    });
+    if (!running) return Status::Ok();
+    if (!Clock::Real().SleepFor(kPollInterval, ctx.stop)) return CancelledError();
+    MB_RETURN_IF_ERROR(ctx.Check());
+  }
 }
 
 Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {

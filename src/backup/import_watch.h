@@ -1,6 +1,7 @@
 /// Starting imports and waiting for them.
 #pragma once
 
+#include "milvus_backup/backup/selection.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/milvus/client.h"
@@ -42,9 +43,13 @@ class ImportQueue {
 class ImportWatch {
  public:
   /// All arguments must outlive the watch; `progress` may be null.
-  ImportWatch(milvus::Client& client, std::string db, ImportQueue& queue,
+  ImportWatch(milvus::Client& client, const CollectionName& target, ImportQueue& queue,
               transfer::Progress* progress)
-      : client_(client), db_(std::move(db)), queue_(queue), progress_(progress) {}
+      : client_(client),
+        db_(target.db),
+        collection_(target.collection),
+        queue_(queue),
+        progress_(progress) {}
   ImportWatch(const ImportWatch&) = delete;
   ImportWatch& operator=(const ImportWatch&) = delete;
   ~ImportWatch() { queue_.ReturnSlots(unfinished_.size()); }
@@ -54,8 +59,8 @@ class ImportWatch {
   /// kDeadlineExceeded.
   Status Run(const CallContext& ctx, const std::vector<milvus::ImportRequest>& requests);
 
-  /// Wait until no task of this watch is pending or started, whatever became of it. For cleaning
-  /// up.
+  /// Wait until no import into the collection is pending or started, whatever became of it, also
+  /// one whose id never reached us. For cleaning up.
   Status Drain(const CallContext& ctx);
 
   int64_t rows_imported() const { return rows_imported_; }
@@ -69,9 +74,11 @@ class ImportWatch {
   Status Start(const CallContext& ctx, const milvus::ImportRequest& request);
   Status Poll(const CallContext& ctx, bool tolerate_failure);
   Status Stalled() const;
+  Status AwaitUnknownTasks(const CallContext& ctx);
 
   milvus::Client& client_;
   const std::string db_;
+  const std::string collection_;
   ImportQueue& queue_;
   transfer::Progress* const progress_;
   /// Oldest first.

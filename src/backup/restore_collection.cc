@@ -50,7 +50,7 @@ CollectionRestore::CollectionRestore(const RestoreRun& run, const CollectionPlan
 Status CollectionRestore::Run(const CallContext& ctx) {
   const Seats::Seat seat(run_.seats);
   MB_RETURN_IF_ERROR(ctx.Check());
-  ImportWatch watch(client_, db_, run_.imports, run_.site.progress);
+  ImportWatch watch(client_, {db_, name_}, run_.imports, run_.site.progress);
   Status status = Create(ctx);
   if (status.ok()) status = Fill(ctx, watch);
   if (status.ok()) status = ctx.Check();
@@ -297,37 +297,47 @@ Status CollectionRestore::RestoreAliases(const CallContext& ctx) {
   return Status::Ok();
 }
 
-// On a context of its own, for the command's may have been cancelled. A collection that is not
-// whole is dropped; staged objects go once no import can read them any more.
+// On a context of its own, for the command's may have been cancelled. Imports that run come to
+// their end first: the server reads staged objects until then.
 void CollectionRestore::CleanUp(ImportWatch& watch, bool succeeded) {
   const PhaseClock::Scope scope(run_.clock, "clean");
   const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
-  if (!succeeded && created_) {
+  const bool has_staging = run_.stages() && !run_.site.keep_temp_files;
+  if (!succeeded) {
     run_.Enter("clean up");
-    const Status dropped = client_.DropCollection(ctx, db_, name_);
-    if (!dropped.ok() && dropped.code() != Code::kNotFound) {
-      log::Error("the incomplete collection {}.{} could not be dropped: {}", db_, name_,
-                 dropped.ToString());
+    if (const Status drained = watch.Drain(ctx); !drained.ok()) {
+      log::Error("imports into {}.{} may still run ({}); when they have ended, {}{}", db_, name_,
+                 drained.ToString(), created_ ? "drop that collection" : "look at its rows",
+                 has_staging ? " and remove " + run_.staging_dir + " from " +
+                                   run_.site.milvus_storage.backend->Describe()
+                             : "");
+      return;
     }
+    UndoCreate(ctx, watch);
   }
-  if (!succeeded && !created_ && watch.rows_imported() > 0) {
-    log::Error("{} rows of the failed restore stay in {}", watch.rows_imported(), report_.target);
-  }
-  if (run_.stages() && !run_.site.keep_temp_files) RemoveStaging(ctx, watch);
+  if (has_staging) RemoveStaging(ctx);
 }
 
-void CollectionRestore::RemoveStaging(const CallContext& ctx, ImportWatch& watch) {
-  const std::string staged = fmt::format("{}binlogs/", run_.staging_dir);
-  storage::Backend& backend = *run_.site.milvus_storage.backend;
-  Status status = watch.Drain(ctx);
-  for (const char* kind : {"insert_log", "delta_log"}) {
-    if (!status.ok()) break;
-    status = storage::DeleteTree(ctx, backend,
-                                 fmt::format("{}{}/{}/", staged, kind, plan_.backup->collection_id))
-                 .status();
+void CollectionRestore::UndoCreate(const CallContext& ctx, const ImportWatch& watch) {
+  if (!created_) {
+    if (watch.rows_imported() == 0) return;
+    log::Error("{} rows of the failed restore stay in {}", watch.rows_imported(), report_.target);
+    return;
   }
-  if (!status.ok()) {
-    log::Error("staged objects are left under {} in {}: {}", run_.staging_dir, backend.Describe(),
+  const Status dropped = client_.DropCollection(ctx, db_, name_);
+  if (dropped.ok() || dropped.code() == Code::kNotFound) return;
+  log::Error("the incomplete collection {}.{} could not be dropped: {}", db_, name_,
+             dropped.ToString());
+}
+
+void CollectionRestore::RemoveStaging(const CallContext& ctx) {
+  storage::Backend& backend = *run_.site.milvus_storage.backend;
+  for (const char* kind : {"insert_log", "delta_log"}) {
+    const std::string prefix =
+        fmt::format("{}binlogs/{}/{}/", run_.staging_dir, kind, plan_.backup->collection_id);
+    const Status status = storage::DeleteTree(ctx, backend, prefix).status();
+    if (status.ok()) continue;
+    log::Error("staged objects are left under {} in {}: {}", prefix, backend.Describe(),
                status.ToString());
   }
 }

@@ -49,7 +49,8 @@ class CollectionRestore {
   Status Load(const CallContext& ctx);
   Status AwaitLoaded(const CallContext& ctx);
   void CleanUp(ImportWatch& watch, bool succeeded);
-  void RemoveStaging(const CallContext& ctx, ImportWatch& watch);
+  void UndoCreate(const CallContext& ctx, const ImportWatch& watch);
+  void RemoveStaging(const CallContext& ctx);
 
   /// The import requests of the plan: rows, and deletes that must come after them.
   std::pair<std::vector<milvus::ImportRequest>, std::vector<milvus::ImportRequest>> ImportRequests()

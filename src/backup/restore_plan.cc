@@ -24,26 +24,7 @@ CollectionName NameOf(const meta::CollectionBackup& backup) {
   return {backup.db_name.empty() ? meta::kDefaultDatabase : backup.db_name, backup.collection_name};
 }
 
-size_t CountLogs(const std::vector<meta::FieldBinlog>& fields) {
-  size_t count = 0;
-  for (const meta::FieldBinlog& field : fields) count += field.binlogs.size();
-  return count;
-}
-
-void AppendFiles(const meta::SegmentBackup& segment, std::vector<ExpectedFile>& files) {
-  for (const meta::FieldBinlog& field : segment.binlogs) {
-    for (const meta::Binlog& log : field.binlogs) {
-      files.push_back({meta::InsertLogKey("", segment, field.field_id, log.log_id),
-                       static_cast<uint64_t>(log.log_size)});
-    }
-  }
-  for (const meta::FieldBinlog& field : segment.deltalogs) {
-    for (const meta::Binlog& log : field.binlogs) {
-      files.push_back(
-          {meta::DeltaLogKey("", segment, log.log_id), static_cast<uint64_t>(log.log_size)});
-    }
-  }
-}
+size_t CountLogs(const meta::LogList& logs) { return logs.log_count(); }
 
 Status CheckSegment(const meta::SegmentBackup& segment) {
   if (!segment.is_l0 && segment.num_of_rows > 0 && CountLogs(segment.binlogs) == 0) {
@@ -128,7 +109,6 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
   for (const meta::PartitionBackup& partition : backup.partition_backups) {
     for (const meta::SegmentBackup& segment : partition.segment_backups) {
       MB_RETURN_IF_ERROR(CheckSegment(segment));
-      AppendFiles(segment, plan.files);
       if (segment.is_l0) continue;
       plan.rows.at_most += segment.num_of_rows;
       if (CountLogs(segment.deltalogs) == 0) plan.rows.at_least += segment.num_of_rows;
@@ -137,7 +117,6 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
   }
   bool has_l0 = false;
   for (const meta::SegmentBackup& segment : backup.l0_segments) {
-    AppendFiles(segment, plan.files);
     if (CountLogs(segment.deltalogs) == 0) continue;
     ImportUnit unit{.is_l0 = true};
     unit.delta_dir = meta::DeltaSegmentDir("", segment);
@@ -145,7 +124,7 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
   }
   for (const ImportUnit& unit : plan.units) has_l0 = has_l0 || unit.is_l0;
   if (has_l0) plan.rows.at_least = 0;
-  std::ranges::sort(plan.files, {}, &ExpectedFile::path);
+  plan.files = ExpectedFiles(backup);
   return plan;
 }
 

@@ -34,8 +34,7 @@ struct CollectionPlan {
   /// Points into the BackupInfo the plan was made from.
   const meta::CollectionBackup* backup = nullptr;
   std::vector<ImportUnit> units;
-  /// Sorted by path.
-  std::vector<ExpectedFile> files;
+  ExpectedFiles files;
   RowCheck rows;
 };
 

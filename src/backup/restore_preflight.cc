@@ -6,6 +6,7 @@
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <random>
@@ -73,9 +74,13 @@ class Checker {
   }
 
  private:
-  // A backup that says collections are missing from it is refused here without
-  // options_.allow_partial. No format read so far says so.
-  static Status CheckWhole(const meta::BackupInfo& /*info*/) { return Status::Ok(); }
+  Status CheckWhole(const meta::BackupInfo& info) const {
+    if (!info.partial || options_.allow_partial) return Status::Ok();
+    return FailedPreconditionError(fmt::format("backup {} is partial: it lacks {}", options_.name,
+                                               fmt::join(info.failed_collections, ", ")))
+        .WithAdvice(
+            "take it again under another name, or restore what it has with --allow-partial");
+  }
 
   Result<std::vector<std::string>> MissingDatabases(const std::set<std::string>& wanted,
                                                     const std::vector<CollectionPlan>& plans) {

@@ -1,18 +1,26 @@
 #include "segment_files.h"
 
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/totals.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace milvus_backup::backup {
 namespace {
 
 /// common.SegmentLevel L0.
 constexpr int32_t kLevelZero = 1;
+
+/// A range of this many segments takes at least a page or two, so cutting it saves time.
+constexpr size_t kSegmentsPerRange = 100;
+/// Ranges per kind of log, and listings at once.
+constexpr size_t kMostRanges = 16;
 
 meta::SegmentBackup Describe(const milvus::Segment& segment) {
   return {.segment_id = segment.id,
@@ -26,95 +34,172 @@ meta::SegmentBackup Describe(const milvus::Segment& segment) {
           .storage_version = segment.storage_version};
 }
 
-// Attaches listed objects to the segments they belong to.
+/// Attaches the objects of one range to the segments they belong to. Keys come in order, so a
+/// segment is complete when another one begins. Ranges of the same kind share no segment.
 class Collector {
  public:
-  Collector(const Place& storage, const std::vector<milvus::Segment>& segments)
-      : storage_(storage) {
-    for (const milvus::Segment& segment : segments) {
-      by_id_[segment.id] = result_.segments.size();
-      result_.segments.push_back(Describe(segment));
-    }
-  }
+  Collector(const Place& storage, const std::unordered_map<int64_t, size_t>& by_id,
+            std::vector<meta::SegmentBackup>& segments)
+      : storage_(storage), by_id_(by_id), segments_(segments) {}
 
   Status Add(const storage::ObjectInfo& object) {
     auto log = meta::ParseSourceKey(object.key, storage_.root);
     if (!log.ok()) return log.status().Annotate("unexpected object among the binlogs");
     const auto it = by_id_.find(log->segment_id);
     if (it == by_id_.end()) return Status::Ok();  // dropped or growing: not part of the backup
-    meta::SegmentBackup& segment = result_.segments[it->second];
+    meta::SegmentBackup& segment = segments_[it->second];
     if (segment.partition_id != log->partition_id) return Status::Ok();
-    std::vector<meta::FieldBinlog>& fields = log->is_delta ? segment.deltalogs : segment.binlogs;
-    const auto size = static_cast<int64_t>(object.size);
-    BinlogsOf(fields, log->field_id)
+    meta::LogList& list = log->is_delta ? segment.deltalogs : segment.binlogs;
+    if (list_ != &list) Finish();
+    list_ = &list;
+    BinlogsOf(log->field_id)
         .push_back({.log_path = storage_.milvus_prefix + object.key,
-                    .log_size = size,
+                    .log_size = static_cast<int64_t>(object.size),
                     .log_id = log->log_id});
-    segment.size += size;
-    result_.files.push_back({object.key,
-                             log->is_delta
-                                 ? meta::DeltaLogKey("", segment, log->log_id)
-                                 : meta::InsertLogKey("", segment, log->field_id, log->log_id),
-                             object.size, object.etag});
     return Status::Ok();
   }
 
-  Result<SegmentFiles> Take() && {
-    for (const meta::SegmentBackup& segment : result_.segments) {
-      MB_RETURN_IF_ERROR(CheckComplete(segment));
-    }
-    return std::move(result_);
+  /// Hand over what was collected last.
+  void Finish() {
+    if (list_ != nullptr) *list_ = meta::LogList(fields_);
+    list_ = nullptr;
+    fields_.clear();
   }
 
  private:
-  static std::vector<meta::Binlog>& BinlogsOf(std::vector<meta::FieldBinlog>& fields, int64_t id) {
-    const auto it = std::ranges::find(fields, id, &meta::FieldBinlog::field_id);
-    if (it != fields.end()) return it->binlogs;
-    return fields.emplace_back(meta::FieldBinlog{.field_id = id}).binlogs;
-  }
-
-  Status CheckComplete(const meta::SegmentBackup& segment) const {
-    if (segment.is_l0) return Status::Ok();
-    if (segment.binlogs.empty() && segment.num_of_rows > 0) {
-      return DataLossError(
-                 fmt::format("segment {} has {} rows but no insert logs under '{}' in {}",
-                             segment.segment_id, segment.num_of_rows,
-                             meta::SourceInsertDir(storage_.root, segment.collection_id,
-                                                   segment.partition_id, segment.segment_id),
-                             storage_.backend->Describe()))
-          .WithAdvice(fmt::format("check that {} and {} are the ones Milvus itself uses",
-                                  storage_.bucket_key, storage_.root_key));
-    }
-    for (const meta::FieldBinlog& field : segment.binlogs) {
-      if (field.binlogs.size() != segment.binlogs.front().binlogs.size()) {
-        return DataLossError(fmt::format("segment {}: field {} has {} files where field {} has {}",
-                                         segment.segment_id, field.field_id, field.binlogs.size(),
-                                         segment.binlogs.front().field_id,
-                                         segment.binlogs.front().binlogs.size()))
-            .WithAdvice("a compaction or a clean-up ran meanwhile; run the backup again");
-      }
-    }
-    return Status::Ok();
+  std::vector<meta::Binlog>& BinlogsOf(int64_t id) {
+    const auto it = std::ranges::find(fields_, id, &meta::FieldBinlog::field_id);
+    if (it != fields_.end()) return it->binlogs;
+    return fields_.emplace_back(meta::FieldBinlog{.field_id = id}).binlogs;
   }
 
   const Place& storage_;
-  std::unordered_map<int64_t, size_t> by_id_;
-  SegmentFiles result_;
+  const std::unordered_map<int64_t, size_t>& by_id_;
+  std::vector<meta::SegmentBackup>& segments_;
+  /// The list that `fields_` will be.
+  meta::LogList* list_ = nullptr;
+  std::vector<meta::FieldBinlog> fields_;
 };
+
+/// The collection's keys of one kind, cut before the directories of some segments; together the
+/// ranges hold every key.
+std::vector<storage::KeyRange> CutIntoRanges(const Place& storage, const std::string& kind,
+                                             int64_t collection_id,
+                                             const std::vector<meta::SegmentBackup>& segments) {
+  std::vector<const meta::SegmentBackup*> ordered;
+  ordered.reserve(segments.size());
+  for (const meta::SegmentBackup& segment : segments) ordered.push_back(&segment);
+  std::ranges::sort(ordered, [](const meta::SegmentBackup* a, const meta::SegmentBackup* b) {
+    const auto order = meta::CompareAsText(a->partition_id, b->partition_id);
+    return order != 0 ? order < 0 : meta::CompareAsText(a->segment_id, b->segment_id) < 0;
+  });
+  const std::string prefix = storage.Key(fmt::format("{}/{}/", kind, collection_id));
+  const size_t count = std::clamp<size_t>(ordered.size() / kSegmentsPerRange, 1, kMostRanges);
+  std::vector<storage::KeyRange> ranges(count, {.prefix = prefix});
+  for (size_t i = 1; i < count; ++i) {
+    const meta::SegmentBackup& first = *ordered[i * ordered.size() / count];
+    ranges[i].after = fmt::format("{}{}/{}/", prefix, first.partition_id, first.segment_id);
+    ranges[i - 1].last = ranges[i].after;
+  }
+  return ranges;
+}
+
+Status ListAll(const CallContext& ctx, const Place& storage, int64_t collection_id,
+               std::vector<meta::SegmentBackup>& segments) {
+  std::unordered_map<int64_t, size_t> by_id;
+  for (size_t i = 0; i < segments.size(); ++i) by_id[segments[i].segment_id] = i;
+  std::vector<storage::KeyRange> ranges;
+  for (const char* kind : {"insert_log", "delta_log"}) {
+    std::ranges::move(CutIntoRanges(storage, kind, collection_id, segments),
+                      std::back_inserter(ranges));
+  }
+  TaskGroup group(kMostRanges, ctx.stop);
+  for (const storage::KeyRange& range : ranges) {
+    const bool taken = group.Submit([&](const std::stop_token& stop) {
+      Collector collector(storage, by_id, segments);
+      MB_RETURN_IF_ERROR(storage::ForEachObject(
+          {stop, ctx.deadline}, *storage.backend, range,
+          [&](const storage::ObjectInfo& object) { return collector.Add(object); }));
+      collector.Finish();
+      return Status::Ok();
+    });
+    if (!taken) break;
+  }
+  return group.Wait();
+}
+
+/// A field and how many files it has, in the order of the list.
+std::vector<std::pair<int64_t, size_t>> CountPerField(const std::vector<meta::LogEntry>& logs) {
+  std::vector<std::pair<int64_t, size_t>> counts;
+  for (const meta::LogEntry& log : logs) {
+    if (counts.empty() || counts.back().first != log.field_id) counts.push_back({log.field_id, 0});
+    ++counts.back().second;
+  }
+  return counts;
+}
+
+Status CheckComplete(const Place& storage, const meta::SegmentBackup& segment) {
+  if (segment.is_l0) return Status::Ok();
+  const auto counts = CountPerField(segment.binlogs.Entries());
+  if (counts.empty() && segment.num_of_rows > 0) {
+    return DataLossError(
+               fmt::format("segment {} has {} rows but no insert logs under '{}' in {}",
+                           segment.segment_id, segment.num_of_rows,
+                           meta::SourceInsertDir(storage.root, segment.collection_id,
+                                                 segment.partition_id, segment.segment_id),
+                           storage.backend->Describe()))
+        .WithAdvice(fmt::format("check that {} and {} are the ones Milvus itself uses",
+                                storage.bucket_key, storage.root_key));
+  }
+  for (const auto& [field, files] : counts) {
+    if (files == counts.front().second) continue;
+    return DataLossError(fmt::format("segment {}: field {} has {} files where field {} has {}",
+                                     segment.segment_id, field, files, counts.front().first,
+                                     counts.front().second))
+        .WithAdvice("a compaction or a clean-up ran meanwhile; run the backup again");
+  }
+  return Status::Ok();
+}
+
+void AppendFiles(const std::string& source_dir, const std::string& backup_dir,
+                 const meta::LogList& logs, bool with_field, std::vector<SegmentFile>& files) {
+  for (const meta::LogEntry& log : logs.Entries()) {
+    const std::string end =
+        with_field ? fmt::format("{}/{}", log.field_id, log.log_id) : std::to_string(log.log_id);
+    files.push_back({source_dir + end, backup_dir + end, static_cast<uint64_t>(log.log_size)});
+  }
+}
 
 }  // namespace
 
 Result<SegmentFiles> ListSegmentFiles(const CallContext& ctx, const Place& milvus_storage,
                                       int64_t collection_id,
                                       const std::vector<milvus::Segment>& segments) {
-  Collector collector(milvus_storage, segments);
-  for (const char* kind : {"insert_log", "delta_log"}) {
-    const std::string prefix = milvus_storage.Key(fmt::format("{}/{}/", kind, collection_id));
-    MB_RETURN_IF_ERROR(storage::ForEachObject(
-        ctx, *milvus_storage.backend, prefix,
-        [&](const storage::ObjectInfo& object) { return collector.Add(object); }));
+  SegmentFiles found;
+  found.segments.reserve(segments.size());
+  for (const milvus::Segment& segment : segments) found.segments.push_back(Describe(segment));
+  MB_RETURN_IF_ERROR(ListAll(ctx, milvus_storage, collection_id, found.segments));
+  for (meta::SegmentBackup& segment : found.segments) {
+    MB_RETURN_IF_ERROR(CheckComplete(milvus_storage, segment));
+    segment.size = meta::SumLogSizes(segment);
+    found.files += segment.binlogs.log_count() + segment.deltalogs.log_count();
+    found.bytes += static_cast<uint64_t>(segment.size);
   }
-  return std::move(collector).Take();
+  return found;
+}
+
+std::vector<SegmentFile> FilesOf(const Place& milvus_storage, const meta::SegmentBackup& segment) {
+  std::vector<SegmentFile> files;
+  files.reserve(segment.binlogs.log_count() + segment.deltalogs.log_count());
+  const int64_t collection = segment.collection_id;
+  const int64_t partition = segment.partition_id;
+  AppendFiles(
+      milvus_storage.Key(meta::SourceInsertDir("", collection, partition, segment.segment_id)),
+      meta::InsertSegmentDir("", segment), segment.binlogs, true, files);
+  AppendFiles(
+      milvus_storage.Key(meta::SourceDeltaDir("", collection, partition, segment.segment_id)),
+      meta::DeltaSegmentDir("", segment), segment.deltalogs, false, files);
+  return files;
 }
 
 }  // namespace milvus_backup::backup

@@ -5,6 +5,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <array>
+#include <random>
+#include <span>
+
 namespace milvus_backup {
 namespace {
 
@@ -44,6 +48,17 @@ std::string HexEncode(ByteView bytes) {
     text.push_back(kDigits[value >> 4U]);
     text.push_back(kDigits[value & 15U]);
   }
+  return text;
+}
+
+std::string RandomHex(size_t digits) {
+  std::random_device device;
+  std::string text;
+  while (text.size() < digits) {
+    const std::array<uint32_t, 1> word = {device()};
+    text += HexEncode(std::as_bytes(std::span(word)));
+  }
+  text.resize(digits);
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "output.h"
+#include "selection_flags.h"
 #include "services.h"
 #include "terminal_progress.h"
 
@@ -7,29 +8,92 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace milvus_backup::cli {
 namespace {
 
+using backup::Strategy;
+
+struct StrategyName {
+  std::string_view name;
+  Strategy strategy;
+};
+constexpr std::array<StrategyName, 4> kStrategies = {{{"meta_only", Strategy::kMetaOnly},
+                                                      {"skip_flush", Strategy::kSkipFlush},
+                                                      {"bulk_flush", Strategy::kBulkFlush},
+                                                      {"serial_flush", Strategy::kSerialFlush}}};
+
 struct CreateFlags {
   std::string name;
-  std::string collections;
-  std::string filter;
+  SelectionFlags selection;
+  std::string strategy;
+  std::string format;
+  bool force = false;
+  bool meta_only = false;
+  bool rbac = false;
+  bool dry_run = false;
+  bool fail_fast = false;
 };
 
-void Print(const backup::CreateReport& report, bool json) {
-  if (!json) {
-    PrintLine("create backup success");
-    PrintLine(fmt::format("duration:{:.2f} s", report.seconds));
-    return;
+std::string CheckStrategy(const std::string& text) {
+  std::string known;
+  for (const StrategyName& entry : kStrategies) {
+    if (text == entry.name) return "";
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  if (text == "snapshot") return "snapshot is a format: see --format";
+  return fmt::format("'{}' is no strategy; use {}", text, known);
+}
+
+std::string CheckFormat(const std::string& text) {
+  if (text == "auto" || text == "binlog") return "";
+  if (text == "snapshot") return "the snapshot format of Milvus 3.0 is not built yet; use binlog";
+  return fmt::format("'{}' is no format; use auto or binlog", text);
+}
+
+// --strategy wins over -f, and -f over --meta_only, as in the reference tool.
+Strategy ChooseStrategy(const CreateFlags& flags) {
+  for (const StrategyName& entry : kStrategies) {
+    if (flags.strategy == entry.name) return entry.strategy;
+  }
+  if (flags.force) return Strategy::kSkipFlush;
+  return flags.meta_only ? Strategy::kMetaOnly : Strategy::kSerialFlush;
+}
+
+std::vector<std::string> MissingCollections(const backup::CreateReport& report) {
+  std::vector<std::string> missing;
+  for (const backup::CollectionReport& collection : report.per_collection) {
+    if (!collection.status.ok()) missing.push_back(collection.name);
+  }
+  return missing;
+}
+
+void PrintJson(const backup::CreateReport& report, bool dry_run) {
+  nlohmann::ordered_json failed = nlohmann::ordered_json::array();
+  nlohmann::ordered_json collections = nlohmann::ordered_json::array();
+  for (const backup::CollectionReport& one : report.per_collection) {
+    if (one.status.ok()) {
+      collections.push_back({{"name", one.name},
+                             {"segments", one.segments},
+                             {"rows", one.rows},
+                             {"objects", one.objects},
+                             {"bytes", one.bytes}});
+    } else {
+      failed.push_back({{"name", one.name}, {"error", ErrorJson(one.status)}});
+    }
   }
   PrintLine(nlohmann::ordered_json{
-      {"status", "ok"},
+      {"status", report.partial() ? "partial" : "ok"},
       {"name", report.name},
+      {"dry_run", dry_run},
       {"collections", report.collections},
       {"segments", report.segments},
       {"rows", report.rows},
@@ -37,24 +101,69 @@ void Print(const backup::CreateReport& report, bool json) {
       {"bytes", report.bytes},
       {"server_side_objects", report.server_side_objects},
       {"second_reads", report.second_reads},
+      {"per_collection", collections},
+      {"failed", failed},
       {"seconds", report.seconds},
       {"phases", report.phases},
   }
-                .dump());
+                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void PrintFailures(const backup::CreateReport& report) {
+  for (const backup::CollectionReport& collection : report.per_collection) {
+    if (!collection.status.ok()) PrintErrorLine("Error: " + collection.status.ToString());
+  }
+}
+
+void PrintPlan(const backup::CreateReport& report) {
+  const auto counts = [](uint64_t segments, int64_t rows, uint64_t objects, uint64_t bytes) {
+    return fmt::format("{} segments, {} rows, {} objects, {}", segments, rows, objects,
+                       FormatBytes(static_cast<double>(bytes)));
+  };
+  for (const backup::CollectionReport& one : report.per_collection) {
+    if (!one.status.ok()) continue;
+    PrintLine(
+        fmt::format("{}: {}", one.name, counts(one.segments, one.rows, one.objects, one.bytes)));
+  }
+  PrintLine(fmt::format("create would back up {} collections to {}: {} in storage by now",
+                        report.collections, report.name,
+                        counts(report.segments, report.rows, report.objects, report.bytes)));
+}
+
+void Print(const backup::CreateReport& report) {
+  if (report.partial()) {
+    PrintLine(fmt::format("create backup partial: missing {}",
+                          fmt::join(MissingCollections(report), ", ")));
+  } else {
+    PrintLine("create backup success");
+  }
+  PrintLine(fmt::format("duration:{:.2f} s", report.seconds));
 }
 
 Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
-  backup::CreateOptions options{.name = flags.name};
-  // --filter wins over -c, as in the reference tool.
-  MB_ASSIGN_OR_RETURN(options.selection,
-                      flags.filter.empty() ? backup::Selection::ParseCollections(flags.collections)
-                                           : backup::Selection::ParseFilter(flags.filter));
+  backup::CreateOptions options{.name = flags.name,
+                                .strategy = ChooseStrategy(flags),
+                                .rbac = flags.rbac,
+                                .dry_run = flags.dry_run,
+                                .fail_fast = flags.fail_fast};
+  MB_ASSIGN_OR_RETURN(options.selection, ParseSelection(flags.selection));
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
                       Services::Create(context.call, context.config, Services::Needs::kEverything));
-  const TerminalProgress progress(services->progress(), !context.json);
+  auto progress = std::make_unique<TerminalProgress>(services->progress(), !context.json);
   MB_ASSIGN_OR_RETURN(const backup::CreateReport report,
                       backup::CreateBackup(context.call, services->site(), options));
-  Print(report, context.json);
+  progress.reset();
+  if (report.partial()) context.exit_code = kSomeFailed;
+  if (context.json) {
+    PrintJson(report, options.dry_run);
+    return Status::Ok();
+  }
+  PrintFailures(report);
+  if (options.dry_run) {
+    PrintPlan(report);
+  } else {
+    Print(report);
+  }
   return Status::Ok();
 }
 
@@ -64,18 +173,27 @@ Command AddCreate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("create", "Take a backup of collections");
   auto flags = std::make_shared<CreateFlags>();  // shared with the returned function
   command->add_option("-n,--name", flags->name, "Name of the backup; default backup_<UTC time>");
-  command->add_option("-c,--colls,--collections", flags->collections,
-                      "Collections, comma-separated: COLL or DB.COLL; default all");
-  command->add_option("--filter", flags->filter,
-                      "What to back up, comma-separated: DB.*, DB.COLL, COLL or DB.");
-  AddUnbuiltFlags(*command, {{"-d,--databases", true},
-                             {"-a,--database_collections", true},
-                             {"-f,--force", false},
-                             {"--meta_only", false},
-                             {"--strategy", true},
-                             {"--format", true},
-                             {"--backup_index_extra", false},
-                             {"--rbac", false}});
+  AddSelectionFlags(*command, flags->selection);
+  command
+      ->add_option("--strategy", flags->strategy,
+                   "meta_only, skip_flush, bulk_flush or serial_flush (default)")
+      ->check(CheckStrategy);
+  command->add_flag("-f,--force", flags->force, "The same as --strategy skip_flush");
+  command->add_flag("--meta_only", flags->meta_only, "The same as --strategy meta_only");
+  command->add_option("--format", flags->format, "auto or binlog")->check(CheckFormat);
+  command->add_flag("--rbac", flags->rbac,
+                    "Also users, roles and grants (Milvus 2.4.10 and newer)");
+  command->add_flag("--dry-run", flags->dry_run,
+                    "Show what would be copied; flush and write nothing");
+  command->add_flag("--fail-fast", flags->fail_fast, "End at the first collection that fails");
+  command
+      ->add_flag_callback("--backup_index_extra",
+                          [] {
+                            throw CLI::ValidationError(
+                                "create --backup_index_extra is not built: it reads Milvus' etcd "
+                                "for `restore secondary`, which this version does not have");
+                          })
+      ->group("");
   return [flags](const CommandContext& context) { return RunCreate(context, *flags); };
 }
 

@@ -6,6 +6,7 @@
 #include "milvus_backup/meta/writer.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -14,21 +15,38 @@
 namespace milvus_backup::cli {
 namespace {
 
-Status RunDelete(const CommandContext& context, const std::string& name) {
+struct DeleteFlags {
+  std::string name;
+  bool dry_run = false;
+};
+
+void Print(const DeleteFlags& flags, const std::string& place, const meta::DeletedBackup& deleted,
+           bool json) {
+  if (json) {
+    nlohmann::ordered_json document = {{"status", "ok"}, {"name", flags.name}};
+    if (flags.dry_run) document["dry_run"] = true;
+    document["objects"] = deleted.objects;
+    document["bytes"] = deleted.bytes;
+    PrintLine(document.dump());
+  } else if (flags.dry_run) {
+    PrintLine(fmt::format("would delete backup {}: {} objects, {} bytes, everything below {}",
+                          flags.name, deleted.objects, deleted.bytes, place));
+  } else {
+    PrintLine("delete backup done");
+  }
+}
+
+Status RunDelete(const CommandContext& context, const DeleteFlags& flags) {
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<Services> services,
       Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
-  MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
+  MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, flags.name));
+  const auto remove = flags.dry_run ? meta::MeasureBackup : meta::DeleteBackup;
   MB_ASSIGN_OR_RETURN(const meta::DeletedBackup deleted,
-                      meta::DeleteBackup(context.call, *place.backend, backup_dir));
-  if (context.json) {
-    PrintLine(nlohmann::ordered_json{
-        {"status", "ok"}, {"name", name}, {"objects", deleted.objects}, {"bytes", deleted.bytes}}
-                  .dump());
-  } else {
-    PrintLine("delete backup done");
-  }
+                      remove(context.call, *place.backend, backup_dir));
+  Print(flags, fmt::format("{} in {}", backup_dir, place.backend->Describe()), deleted,
+        context.json);
   return Status::Ok();
 }
 
@@ -36,9 +54,10 @@ Status RunDelete(const CommandContext& context, const std::string& name) {
 
 Command AddDelete(CLI::App& app) {
   CLI::App* command = app.add_subcommand("delete", "Remove a backup, also an unfinished one");
-  auto name = std::make_shared<std::string>();  // shared with the returned function
-  command->add_option("-n,--name", *name, "Name of the backup")->required();
-  return [name](const CommandContext& context) { return RunDelete(context, *name); };
+  auto flags = std::make_shared<DeleteFlags>();  // shared with the returned function
+  command->add_option("-n,--name", flags->name, "Name of the backup")->required();
+  command->add_flag("--dry-run", flags->dry_run, "Print what would be removed and remove nothing");
+  return [flags](const CommandContext& context) { return RunDelete(context, *flags); };
 }
 
 }  // namespace milvus_backup::cli

@@ -20,8 +20,9 @@ Status RunGet(const CommandContext& context, const std::string& name) {
       Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
   MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
-  MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
-                      meta::ReadBackup(context.call, *place.backend, backup_dir));
+  MB_ASSIGN_OR_RETURN(
+      const meta::BackupInfo info,
+      meta::ReadBackup(context.call, *place.backend, backup_dir, meta::Depth::kCollections));
   meta::BriefOptions options{.indent = context.json ? 0 : 4};
   MB_ASSIGN_OR_RETURN(options.task.meta_size,
                       meta::ReadMetaSize(context.call, *place.backend, backup_dir));

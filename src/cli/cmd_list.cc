@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -26,7 +27,9 @@ Status RunList(const CommandContext& context) {
       backups.push_back({{"name", backup.name},
                          {"id", backup.header.id},
                          {"size", backup.header.size},
-                         {"milvus_version", backup.header.milvus_version}});
+                         {"milvus_version", backup.header.milvus_version},
+                         {"partial", backup.header.partial},
+                         {"failed_collections", backup.header.failed_collections}});
     }
     nlohmann::ordered_json unfinished = nlohmann::ordered_json::array();
     for (const meta::UnfinishedBackup& backup : list.unfinished) {
@@ -39,6 +42,11 @@ Status RunList(const CommandContext& context) {
   }
   PrintLine(">> Backups:");
   for (const meta::ListedBackup& backup : list.backups) PrintLine(backup.name);
+  for (const meta::ListedBackup& backup : list.backups) {
+    if (!backup.header.partial) continue;
+    PrintErrorLine(fmt::format("{} is partial: missing {}", backup.name,
+                               fmt::join(backup.header.failed_collections, ", ")));
+  }
   for (const meta::UnfinishedBackup& backup : list.unfinished) {
     PrintErrorLine(fmt::format("{} is not a complete backup: {}", backup.name, backup.reason));
   }

@@ -1,6 +1,8 @@
 /// One function per command: AddFlags on a sub-command, then Run.
 #pragma once
 
+#include "exit_code.h"
+
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
@@ -21,6 +23,9 @@ struct CommandContext {
   const config::Config& config;
   /// Print results as JSON.
   bool json = false;
+  /// What the program ends with when the command returns no error: kSomeFailed once it has printed
+  /// a result that says which items failed.
+  ExitCode& exit_code;
 };
 
 /// Runs a command whose flags have been parsed. An error decides the exit status.

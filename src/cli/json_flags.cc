@@ -39,13 +39,6 @@ Result<ListsByKey> ParseLists(const std::string& text, std::string_view flag,
 
 }  // namespace
 
-Result<backup::Selection> ParseDatabaseCollections(const std::string& text) {
-  if (text.empty()) return backup::Selection();
-  MB_ASSIGN_OR_RETURN(const ListsByKey lists, ParseLists(text, "-a/--database_collections",
-                                                         R"({"db1":["c1","c2"],"db2":[]})"));
-  return backup::Selection::FromDatabases(lists);
-}
-
 Result<backup::SkipParams> ParseSkipParams(const std::string& text) {
   backup::SkipParams skip;
   if (text.empty()) return skip;

@@ -72,8 +72,9 @@ int RunCommand(const Command& command, const GlobalFlags& flags, const std::stop
       {.path = flags.config, .sets = flags.sets, .environment = config::ProcessEnvironment});
   if (!config.ok()) return Fail(config.status(), flags.json);
   if (Status status = log::Configure(config->log); !status.ok()) return Fail(status, flags.json);
-  const Status status = command({{stop.get_token(), {}}, *config, flags.json});
-  return status.ok() ? kDone : Fail(status, flags.json);
+  ExitCode exit_code = kDone;
+  const Status status = command({{stop.get_token(), {}}, *config, flags.json, exit_code});
+  return status.ok() ? exit_code : Fail(status, flags.json);
 }
 
 // CLI11 would only say that a command is missing. Values of global flags are passed over.

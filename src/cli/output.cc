@@ -15,15 +15,18 @@ void PrintLine(std::string_view text) {
 
 void PrintErrorLine(std::string_view text) { fmt::print(stderr, "{}\n", text); }
 
+nlohmann::ordered_json ErrorJson(const Status& status) {
+  return {{"code", CodeName(status.code())},
+          {"message", status.ToString()},
+          {"service_code", status.service_code()},
+          {"advice", status.advice()}};
+}
+
 void PrintErrorJson(const Status& status, int exit_code) {
   const nlohmann::ordered_json document = {
       {"status", "error"},
       {"exit_code", exit_code},
-      {"error",
-       {{"code", CodeName(status.code())},
-        {"message", status.ToString()},
-        {"service_code", status.service_code()},
-        {"advice", status.advice()}}},
+      {"error", ErrorJson(status)},
   };
   PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }

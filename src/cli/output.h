@@ -3,6 +3,8 @@
 
 #include "milvus_backup/base/status.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,6 +13,9 @@ namespace milvus_backup::cli {
 
 void PrintLine(std::string_view text);
 void PrintErrorLine(std::string_view text);
+
+/// What --json says of an error.
+nlohmann::ordered_json ErrorJson(const Status& status);
 
 /// `{"status":"error","exit_code":…,"error":{…}}` on stdout.
 void PrintErrorJson(const Status& status, int exit_code);

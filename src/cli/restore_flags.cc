@@ -1,6 +1,7 @@
 #include "restore_flags.h"
 
 #include "json_flags.h"
+#include "selection_flags.h"
 
 namespace milvus_backup::cli {
 namespace {
@@ -26,13 +27,10 @@ Status CheckExclusive(const RestoreFlags& flags) {
 Result<backup::RestoreOptions> ToOptions(const RestoreFlags& flags) {
   MB_RETURN_IF_ERROR(CheckExclusive(flags));
   backup::RestoreOptions options{.name = flags.name, .suffix = flags.suffix};
-  if (!flags.databases.empty()) {
-    MB_ASSIGN_OR_RETURN(options.sources, backup::Selection::ParseDatabases(flags.databases));
-  } else if (!flags.database_collections.empty()) {
-    MB_ASSIGN_OR_RETURN(options.sources, ParseDatabaseCollections(flags.database_collections));
-  } else {
-    MB_ASSIGN_OR_RETURN(options.sources, backup::Selection::ParseCollections(flags.collections));
-  }
+  MB_ASSIGN_OR_RETURN(options.sources,
+                      ParseSelection({.database_collections = flags.database_collections,
+                                      .collections = flags.collections,
+                                      .databases = flags.databases}));
   MB_ASSIGN_OR_RETURN(options.targets, backup::Selection::ParseFilter(flags.filter));
   MB_ASSIGN_OR_RETURN(options.renames, backup::RenameRules::Parse(flags.rename));
   MB_ASSIGN_OR_RETURN(options.skip_params, ParseSkipParams(flags.skip_params));

@@ -104,6 +104,7 @@ Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
   site.backup_visible_to_milvus =
       !config.cross_storage && SamePlaceForMilvus(config.milvus_storage, config.backup_storage);
   site.keep_temp_files = config.keep_temp_files;
+  if (config.gc_pause.enable) site.gc_pause = {.address = config.gc_pause.address};
   return services;
 }
 

@@ -195,6 +195,14 @@ Status LoadParallelism(Resolver& resolver, Parallelism& parallelism) {
   return load("backup.parallelism.importJob", "", parallelism.import_job);
 }
 
+Status LoadGcPause(Resolver& resolver, GcPause& pause) {
+  MB_ASSIGN_OR_RETURN(pause.enable,
+                      resolver.Bool({{"backup.gcPause.enable"}, "BACKUP_GC_PAUSE_ENABLE", "true"}));
+  pause.address =
+      resolver.Text({{"backup.gcPause.address"}, "BACKUP_GC_PAUSE_ADDRESS", pause.address});
+  return Status::Ok();
+}
+
 }  // namespace
 
 std::optional<std::string> ProcessEnvironment(const std::string& name) {
@@ -228,6 +236,7 @@ Result<Config> Load(const LoadOptions& options) {
   MB_RETURN_IF_ERROR(LoadParallelism(resolver, config.parallelism).Annotate(config.path));
   MB_ASSIGN_OR_RETURN(config.keep_temp_files,
                       resolver.Bool({{"backup.keepTempFiles"}, "BACKUP_KEEP_TEMP_FILES", "false"}));
+  MB_RETURN_IF_ERROR(LoadGcPause(resolver, config.gc_pause).Annotate(config.path));
   config.settings = resolver.TakeSettings();
   return config;
 }

@@ -172,6 +172,14 @@ struct RulesFor<std::optional<T>> {
   }
 };
 
+/// Its elements are collected by the Filler.
+template <>
+struct RulesFor<LogList> {
+  static TypeRules Make() {
+    return {.expected = "an array", .open_array = [](void*) {}};
+  }
+};
+
 template <>
 struct RulesFor<std::map<std::string, std::string>> {
   using Map = std::map<std::string, std::string>;
@@ -265,7 +273,7 @@ class Filler {
   using string_t = nlohmann::json::string_t;
   using binary_t = nlohmann::json::binary_t;
 
-  explicit Filler(Target root) : next_(root) {}
+  Filler(Target root, Depth depth) : next_(root), depth_(depth) {}
 
   /// What is wrong with a value; empty when the text is no JSON.
   const std::string& error() const { return error_; }
@@ -322,6 +330,7 @@ class Filler {
   bool key(string_t& name) {
     const Target& object = open_.back();
     next_ = object.rules == nullptr ? Target{} : object.rules->member(object.value, name);
+    if (IsSkipped(next_.rules)) next_ = {};
     last_key_ = std::move(name);
     return true;
   }
@@ -331,11 +340,20 @@ class Filler {
     if (target.rules != nullptr && target.rules->open_array == nullptr) {
       return Mismatch(target, "an array");
     }
+    if (target.rules == RulesOf<LogList>()) {
+      packing_ = static_cast<LogList*>(target.value);
+      logs_.clear();
+      open_.push_back(TargetOf(logs_));
+      return true;
+    }
     if (target.rules != nullptr) target.rules->open_array(target.value);
     open_.push_back(target);
     return true;
   }
-  bool end_array() { return Close(); }
+  bool end_array() {
+    if (open_.back().value == &logs_) *std::exchange(packing_, nullptr) = LogList(logs_);
+    return Close();
+  }
   bool parse_error(size_t, const std::string&, const nlohmann::json::exception&) {
     // The offending text stays out of messages: it may be part of a password hash.
     return false;
@@ -351,6 +369,10 @@ class Filler {
       }
     }
     return std::exchange(next_, Target{});
+  }
+  bool IsSkipped(const TypeRules* rules) const {
+    return (depth_ != Depth::kLogs && rules == RulesOf<LogList>()) ||
+           (depth_ == Depth::kCollections && rules == RulesOf<std::vector<SegmentBackup>>());
   }
   bool Close() {
     open_.pop_back();
@@ -372,15 +394,19 @@ class Filler {
   /// Open objects and arrays, outermost first.
   std::vector<Target> open_;
   Target next_;
+  const Depth depth_;
   std::string last_key_;
   std::string error_;
+  /// The list whose array is open, and what it will hold.
+  LogList* packing_ = nullptr;
+  std::vector<FieldBinlog> logs_;
 };
 
 template <typename T>
-Result<T> Decode(const TextSource& source, std::string_view what) {
+Result<T> Decode(const TextSource& source, std::string_view what, Depth depth) {
   T result;
   CharStream stream(source);
-  Filler filler(TargetOf(result));
+  Filler filler(TargetOf(result), depth);
   const bool complete =
       nlohmann::json::sax_parse(CharIterator(&stream), CharIterator(nullptr), &filler);
   if (!stream.status().ok()) return stream.status();
@@ -395,30 +421,30 @@ Result<T> Decode(const TextSource& source, std::string_view what) {
 }
 
 template <typename T>
-Result<std::vector<T>> DecodeInfos(const TextSource& source, std::string_view what) {
-  MB_ASSIGN_OR_RETURN(Infos<T> list, Decode<Infos<T>>(source, what));
+Result<std::vector<T>> DecodeInfos(const TextSource& source, std::string_view what, Depth depth) {
+  MB_ASSIGN_OR_RETURN(Infos<T> list, Decode<Infos<T>>(source, what, depth));
   return std::move(list.infos);
 }
 
 }  // namespace
 
-Result<BackupInfo> DecodeBackup(const TextSource& source, std::string_view what) {
-  return Decode<BackupInfo>(source, what);
+Result<BackupInfo> DecodeBackup(const TextSource& source, std::string_view what, Depth depth) {
+  return Decode<BackupInfo>(source, what, depth);
 }
 
 Result<std::vector<CollectionBackup>> DecodeCollectionMeta(const TextSource& source,
-                                                           std::string_view what) {
-  return DecodeInfos<CollectionBackup>(source, what);
+                                                           std::string_view what, Depth depth) {
+  return DecodeInfos<CollectionBackup>(source, what, depth);
 }
 
 Result<std::vector<PartitionBackup>> DecodePartitionMeta(const TextSource& source,
                                                          std::string_view what) {
-  return DecodeInfos<PartitionBackup>(source, what);
+  return DecodeInfos<PartitionBackup>(source, what, Depth::kLogs);
 }
 
 Result<std::vector<SegmentBackup>> DecodeSegmentMeta(const TextSource& source,
-                                                     std::string_view what) {
-  return DecodeInfos<SegmentBackup>(source, what);
+                                                     std::string_view what, Depth depth) {
+  return DecodeInfos<SegmentBackup>(source, what, depth);
 }
 
 TextSource SourceOf(std::string_view text) {

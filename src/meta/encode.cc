@@ -55,6 +55,7 @@ class Encoder {
     for (const T& value : values) Value(value);
     writer_.EndArray();
   }
+  void Value(const LogList& logs) { Value(logs.Unpack()); }
   void Value(const std::map<std::string, std::string>& values) {
     writer_.BeginObject();
     for (const auto& [key, value] : values) Always(key, value);
@@ -141,6 +142,7 @@ Status EncodeHeader(const BackupInfo& info, const TextSink& sink) {
   encoder.Field("milvus_version", info.milvus_version);
   VisitMetaSize(encoder, info);
   encoder.Field("format", info.format);
+  VisitGaps(encoder, info);
   encoder.writer().EndObject();
   return encoder.writer().Finish();
 }
@@ -201,6 +203,7 @@ Status EncodeBrief(const BackupInfo& info, const BriefOptions& options, const Te
   encoder.Field("database_backups", info.database_backups);
   encoder.Always("meta_size", options.task.meta_size);
   encoder.Field("format", info.format);
+  VisitGaps(encoder, info);
   writer.EndObject();
   return writer.Finish();
 }

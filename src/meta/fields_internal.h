@@ -251,6 +251,13 @@ void VisitMetaSize(V& v, T& backup) {
            [](auto& visitor, auto& task) { visitor.Always("meta_size", task.meta_size); });
 }
 
+/// What an incomplete backup says of itself; backup_meta.json has it too.
+template <typename V, As<BackupInfo> T>
+void VisitGaps(V& v, T& backup) {
+  v.Field("partial", backup.partial);
+  v.Field("failed_collections", backup.failed_collections);
+}
+
 template <typename V, As<BackupInfo> T>
 void VisitFields(V& v, T& backup) {
   VisitIdentity(v, backup);
@@ -266,6 +273,7 @@ void VisitFields(V& v, T& backup) {
   v.Field("control_channel_name", backup.control_channel_name);
   v.Field("physical_channel_names", backup.physical_channel_names);
   v.Field("format", backup.format);
+  VisitGaps(v, backup);
 }
 
 }  // namespace milvus_backup::meta

@@ -13,15 +13,30 @@
 namespace milvus_backup::meta {
 namespace {
 
-void FillLogIds(std::vector<FieldBinlog>& fields) {
-  for (FieldBinlog& field : fields) {
-    for (Binlog& log : field.binlogs) {
-      if (log.log_id != 0) continue;
-      const std::string_view path = log.log_path;
-      const std::string_view last = path.substr(path.rfind('/') + 1);
-      std::from_chars(last.data(), last.data() + last.size(), log.log_id);
-    }
+void FillLogId(Binlog& log) {
+  if (log.log_id != 0) return;
+  const std::string_view path = log.log_path;
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  std::from_chars(last.data(), last.data() + last.size(), log.log_id);
+}
+
+/// Files of today have nothing to fill, and unpacking every list would take longer than reading it.
+void FillLogIds(LogList& list) {
+  const std::vector<LogEntry> entries = list.Entries();
+  if (std::ranges::find(entries, 0, &LogEntry::log_id) == entries.end()) return;
+  std::vector<FieldBinlog> fields = list.Unpack();
+  for (FieldBinlog& field : fields) std::ranges::for_each(field.binlogs, FillLogId);
+  list = LogList(fields);
+}
+
+void DropFieldsWithoutLogs(LogList& list) {
+  if (list.log_count() == 0) {
+    list = {};
+    return;
   }
+  std::vector<FieldBinlog> fields = list.Unpack();
+  const auto without_logs = [](const FieldBinlog& field) { return field.binlogs.empty(); };
+  if (std::erase_if(fields, without_logs) > 0) list = LogList(fields);
 }
 
 void FillSegment(SegmentBackup& segment, int64_t collection_id, int64_t partition_id) {
@@ -29,7 +44,7 @@ void FillSegment(SegmentBackup& segment, int64_t collection_id, int64_t partitio
   if (segment.partition_id == 0) segment.partition_id = partition_id;
   FillLogIds(segment.binlogs);
   FillLogIds(segment.deltalogs);
-  std::erase_if(segment.deltalogs, [](const FieldBinlog& field) { return field.binlogs.empty(); });
+  DropFieldsWithoutLogs(segment.deltalogs);
 }
 
 void FillCollection(CollectionBackup& collection) {

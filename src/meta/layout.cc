@@ -148,6 +148,16 @@ std::string MetaKey(std::string_view backup_dir, MetaFile file) {
   return key;
 }
 
+std::strong_ordering CompareAsText(int64_t a, int64_t b) {
+  if (a == b) return std::strong_ordering::equal;
+  std::array<char, 24> a_text{};
+  std::array<char, 24> b_text{};
+  const auto* a_end = std::to_chars(a_text.data(), a_text.data() + a_text.size(), a).ptr;
+  const auto* b_end = std::to_chars(b_text.data(), b_text.data() + b_text.size(), b).ptr;
+  return std::string_view(a_text.data(), static_cast<size_t>(a_end - a_text.data())) <=>
+         std::string_view(b_text.data(), static_cast<size_t>(b_end - b_text.data()));
+}
+
 std::string InsertGroupDir(std::string_view backup_dir, int64_t collection_id, int64_t partition_id,
                            int64_t group_id) {
   return GroupDir(backup_dir, "insert_log/", collection_id, partition_id, group_id);

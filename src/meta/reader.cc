@@ -3,20 +3,25 @@
 #include "fill_gaps_internal.h"
 #include "storage_text_internal.h"
 
+#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace milvus_backup::meta {
 namespace {
 
+/// Headers read at once by ListBackups.
+constexpr size_t kParallelHeaders = 16;
+
 /// Decode one meta file; kNotFound stays kNotFound.
-template <typename Decode>
+template <typename Decode, typename... Depths>
 auto ReadMeta(const CallContext& ctx, storage::Backend& backend, const std::string& key,
-              const Decode& decode) {
-  return decode(ObjectSource(ctx, backend, key), key);
+              const Decode& decode, Depths... depth) {
+  return decode(ObjectSource(ctx, backend, key), key, depth...);
 }
 
 Status Missing(const std::string& key) {
@@ -27,27 +32,37 @@ Status Missing(const std::string& key) {
 }
 
 /// A leveled file: without it the backup cannot be read.
-template <typename Decode>
+template <typename Decode, typename... Depths>
 auto ReadLevel(const CallContext& ctx, storage::Backend& backend, const std::string& key,
-               const Decode& decode) {
-  auto list = ReadMeta(ctx, backend, key, decode);
+               const Decode& decode, Depths... depth) {
+  auto list = ReadMeta(ctx, backend, key, decode, depth...);
   if (!list.ok() && list.status().code() == Code::kNotFound) return decltype(list)(Missing(key));
   return list;
 }
 
 Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend,
-                               const std::string& backup_dir, BackupInfo info) {
-  MB_ASSIGN_OR_RETURN(
-      info.collection_backups,
-      ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kCollections), DecodeCollectionMeta));
+                               const std::string& backup_dir, BackupInfo info, Depth depth) {
+  // The sizes are those of the segments, so these are read in any case.
+  const Depth needed = std::max(depth, Depth::kSegments);
+  MB_ASSIGN_OR_RETURN(info.collection_backups,
+                      ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kCollections),
+                                DecodeCollectionMeta, needed));
   MB_ASSIGN_OR_RETURN(
       std::vector<PartitionBackup> partitions,
       ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kPartitions), DecodePartitionMeta));
   MB_ASSIGN_OR_RETURN(
       std::vector<SegmentBackup> segments,
-      ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kSegments), DecodeSegmentMeta));
+      ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kSegments), DecodeSegmentMeta, needed));
   MB_RETURN_IF_ERROR(
       AttachLevels(info, std::move(partitions), std::move(segments)).Annotate(MetaDir(backup_dir)));
+  if (depth == Depth::kCollections) {
+    for (CollectionBackup& collection : info.collection_backups) {
+      collection.l0_segments.clear();
+      for (PartitionBackup& partition : collection.partition_backups) {
+        partition.segment_backups.clear();
+      }
+    }
+  }
   return info;
 }
 
@@ -73,12 +88,40 @@ Result<bool> HoldsBackupParts(const CallContext& ctx, storage::Backend& backend,
   return HasObjects(ctx, backend, BinlogsDir(backup_dir));
 }
 
+/// A directory below the root: a backup, an unfinished one, or neither.
+struct Directory {
+  std::string name;
+  std::optional<BackupInfo> header;
+  /// Why an unfinished backup is none; empty when it is no backup at all.
+  std::string problem;
+};
+
+Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::string& root,
+                Directory& directory) {
+  const Result<std::string> dir = BackupDir(root, directory.name);
+  if (!dir.ok()) return Status::Ok();  // no name a command could be given
+  Result<BackupInfo> header = ReadHeader(ctx, backend, *dir);
+  if (header.ok()) {
+    directory.header = *std::move(header);
+    return Status::Ok();
+  }
+  const Code code = header.status().code();
+  if (code == Code::kDataLoss) {
+    directory.problem = header.status().message();
+    return Status::Ok();
+  }
+  if (code != Code::kNotFound) return std::move(header).status();
+  MB_ASSIGN_OR_RETURN(const bool has_parts, HoldsBackupParts(ctx, backend, *dir));
+  if (has_parts) directory.problem = "backup_meta.json is missing";
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir) {
-  Result<BackupInfo> header =
-      ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kHeader), DecodeBackup);
+  Result<BackupInfo> header = ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kHeader),
+                                       DecodeBackup, Depth::kCollections);
   // A missing bucket is another mistake than a missing backup.
   if (!header.ok() && header.status().code() == Code::kNotFound &&
       header.status().service_code() != "NoSuchBucket") {
@@ -88,12 +131,12 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 }
 
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
-                              const std::string& backup_dir) {
+                              const std::string& backup_dir, Depth depth) {
   MB_ASSIGN_OR_RETURN(BackupInfo header, ReadHeader(ctx, backend, backup_dir));
   Result<BackupInfo> info =
-      ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kFull), DecodeBackup);
+      ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kFull), DecodeBackup, depth);
   if (!info.ok() && info.status().code() == Code::kNotFound) {
-    info = ReadLeveled(ctx, backend, backup_dir, std::move(header));
+    info = ReadLeveled(ctx, backend, backup_dir, std::move(header), depth);
   }
   if (!info.ok()) return info;
   FillGaps(*info, BackupName(backup_dir));
@@ -121,24 +164,25 @@ Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend
                                const std::string& root) {
   std::string prefix = JoinPath(root, "");
   if (!prefix.empty() && prefix != "/") prefix += '/';
-  MB_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectories(ctx, backend, prefix));
+  MB_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectories(ctx, backend, prefix));
+  std::vector<Directory> directories(names.size());
+  TaskGroup group(kParallelHeaders, ctx.stop);
+  for (size_t i = 0; i < names.size(); ++i) {
+    Directory& directory = directories[i];
+    directory.name = std::move(names[i]);
+    const bool taken = group.Submit([&](const std::stop_token& stop) {
+      return LookInto({stop, ctx.deadline}, backend, root, directory);
+    });
+    if (!taken) break;
+  }
+  MB_RETURN_IF_ERROR(group.Wait());
   BackupList list;
-  for (const std::string& name : names) {
-    const Result<std::string> dir = BackupDir(root, name);
-    if (!dir.ok()) continue;  // no name a command could be given
-    Result<BackupInfo> header = ReadHeader(ctx, backend, *dir);
-    if (header.ok()) {
-      list.backups.push_back({name, *std::move(header)});
-      continue;
+  for (Directory& directory : directories) {
+    if (directory.header) {
+      list.backups.push_back({std::move(directory.name), *std::move(directory.header)});
+    } else if (!directory.problem.empty()) {
+      list.unfinished.push_back({std::move(directory.name), std::move(directory.problem)});
     }
-    const Code code = header.status().code();
-    if (code == Code::kDataLoss) {
-      list.unfinished.push_back({name, header.status().message()});
-      continue;
-    }
-    if (code != Code::kNotFound) return std::move(header).status();
-    MB_ASSIGN_OR_RETURN(const bool has_parts, HoldsBackupParts(ctx, backend, *dir));
-    if (has_parts) list.unfinished.push_back({name, "backup_meta.json is missing"});
   }
   return list;
 }

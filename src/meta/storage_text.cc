@@ -14,7 +14,9 @@ namespace milvus_backup::meta {
 namespace {
 
 constexpr uint64_t kReadBytes = 4 * kMiB;
-constexpr uint64_t kPartBytes = 16 * kMiB;
+constexpr uint64_t kPartBytes = 8 * kMiB;
+/// A text longer than this gets room for a whole part at once instead of by doubling.
+constexpr size_t kLongText = kMiB;
 
 /// Collects a text and sends it off part by part.
 class ObjectWriter {
@@ -26,6 +28,7 @@ class ObjectWriter {
         part_bytes_(std::max(kPartBytes, backend.caps().min_part)) {}
 
   Status Append(std::string_view text) {
+    if (buffer_.size() >= kLongText) buffer_.reserve(part_bytes_ + kLongText);
     buffer_ += text;
     // The last part is left to Finish: an object of exactly one part needs no upload.
     while (buffer_.size() > part_bytes_) {
@@ -82,7 +85,8 @@ TextSource ObjectSource(const CallContext& ctx, storage::Backend& backend, const
     if (at.complete) return std::string_view();
     const storage::ReadOptions options{
         .offset = at.next, .length = kReadBytes, .if_match = at.etag};
-    const auto keep = [&](const storage::ReadInfo&, ByteView chunk) {
+    const auto keep = [&](const storage::ReadInfo& info, ByteView chunk) {
+      if (at.text.empty()) at.text.reserve(std::min(kReadBytes, info.object_size - at.next));
       at.text += AsText(chunk);
       return Status::Ok();
     };

@@ -13,10 +13,8 @@ int64_t SumSizes(const std::vector<SegmentBackup>& segments) {
 
 int64_t SumLogSizes(const SegmentBackup& segment) {
   int64_t sum = 0;
-  for (const auto* fields : {&segment.binlogs, &segment.deltalogs}) {
-    for (const FieldBinlog& field : *fields) {
-      for (const Binlog& log : field.binlogs) sum += log.log_size;
-    }
+  for (const LogList* logs : {&segment.binlogs, &segment.deltalogs}) {
+    for (const LogEntry& log : logs->Entries()) sum += log.log_size;
   }
   return sum;
 }

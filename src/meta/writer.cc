@@ -86,6 +86,20 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
   return write(MetaFile::kHeader, [&](const TextSink& sink) { return EncodeHeader(info, sink); });
 }
 
+Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,
+                                    const std::string& backup_dir) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  DeletedBackup found;
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
+        ++found.objects;
+        found.bytes += object.size;
+        return Status::Ok();
+      }));
+  if (found.objects == 0) return BackupNotFound(backup_dir);
+  return found;
+}
+
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir) {
   MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));

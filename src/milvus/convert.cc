@@ -1,5 +1,7 @@
 #include "milvus/convert_internal.h"
 
+#include <charconv>
+#include <optional>
 #include <utility>
 
 namespace milvus_backup::milvus {
@@ -96,6 +98,28 @@ proto::schema::StructArrayFieldSchema ToProto(const StructArrayFieldSchema& fiel
   return out;
 }
 
+/// The time tick of a message of the server's log, a number of base 36.
+std::optional<uint64_t> TimeTickOf(const std::string& serialized) {
+  constexpr const char* kTimeTick = "_tt";
+  constexpr int kBase = 36;
+  proto::common::ImmutableMessage message;
+  if (!message.ParseFromString(serialized)) return std::nullopt;
+  const auto found = message.properties().find(kTimeTick);
+  if (found == message.properties().end()) return std::nullopt;
+  const std::string& text = found->second;
+  uint64_t tick = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), tick, kBase);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return tick;
+}
+
+template <typename Entities>
+std::vector<std::string> NamesOf(const Entities& entities) {
+  std::vector<std::string> names;
+  for (const auto& entity : entities) names.push_back(entity.name());
+  return names;
+}
+
 }  // namespace
 
 std::vector<KeyValue> FromProto(
@@ -158,6 +182,47 @@ Collection FromProto(const proto::milvus::DescribeCollectionResponse& reply) {
   out.physical_channel_names = ToVector<std::string>(reply.physical_channel_names());
   out.aliases = ToVector<std::string>(reply.aliases());
   out.properties = FromProto(reply.properties());
+  return out;
+}
+
+Result<FlushAllTicket> FromProto(const proto::milvus::FlushAllResponse& reply) {
+  if (reply.flush_all_msgs().empty()) {
+    return UnimplementedError("FlushAll: the server does not tell what to wait for")
+        .WithOrigin(Origin::kMilvus);
+  }
+  FlushAllTicket ticket{
+      .control_channel = reply.cluster_info().cchannel(),
+      .physical_channels = ToVector<std::string>(reply.cluster_info().pchannels())};
+  for (const auto& [channel, message] : reply.flush_all_msgs()) {
+    const std::optional<uint64_t> tick = TimeTickOf(message);
+    if (!tick) {
+      return InternalError("FlushAll: the message of channel " + channel + " has no time tick")
+          .WithOrigin(Origin::kMilvus);
+    }
+    ticket.messages[channel] = message;
+    ticket.timestamps[channel] = *tick;
+  }
+  return ticket;
+}
+
+Rbac FromProto(const proto::milvus::RBACMeta& meta) {
+  Rbac out{.roles = NamesOf(meta.roles())};
+  for (const auto& user : meta.users()) {
+    out.users.push_back(
+        {.name = user.user(), .password_hash = user.password(), .roles = NamesOf(user.roles())});
+  }
+  for (const auto& grant : meta.grants()) {
+    out.grants.push_back({.role = grant.role().name(),
+                          .object = grant.object().name(),
+                          .object_name = grant.object_name(),
+                          .user = grant.grantor().user().name(),
+                          .privilege = grant.grantor().privilege().name(),
+                          .db_name = grant.db_name()});
+  }
+  for (const auto& group : meta.privilege_groups()) {
+    out.privilege_groups.push_back(
+        {.name = group.group_name(), .privileges = NamesOf(group.privileges())});
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include "proto/milvus.pb.h"
 
+#include "milvus_backup/base/status.h"
 #include "milvus_backup/milvus/types.h"
 
 namespace milvus_backup::milvus {
@@ -18,6 +19,9 @@ CollectionSchema FromProto(const proto::schema::CollectionSchema& schema);
 proto::schema::CollectionSchema ToProto(const CollectionSchema& schema);
 
 Collection FromProto(const proto::milvus::DescribeCollectionResponse& reply);
+/// kUnimplemented when the reply of an older server names nothing to wait for.
+Result<FlushAllTicket> FromProto(const proto::milvus::FlushAllResponse& reply);
+Rbac FromProto(const proto::milvus::RBACMeta& meta);
 ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply);
 proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& request);
 proto::milvus::ImportRequest ToProto(const ImportRequest& request);

@@ -103,19 +103,22 @@ Status Rpc::RunOnce(const CallContext& ctx, const CallPlan& plan, const Attempt&
     static_cast<void>(readiness);  // Without a connection the call itself says why.
   }
   grpc::ClientContext context;
-  const auto deadline = steady_clock::now() + options_.call_timeout;
-  context.set_deadline(ToSystemClock(std::min(ctx.deadline.value_or(deadline), deadline)));
+  auto deadline = steady_clock::now() + options_.call_timeout;
+  if (!plan.runs_to_its_end) deadline = std::min(ctx.deadline.value_or(deadline), deadline);
+  context.set_deadline(ToSystemClock(deadline));
   if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
   if (!identifier_.empty()) context.AddMetadata("identifier", identifier_);
   if (!plan.db.empty()) context.AddMetadata("dbname", plan.db);
 
   Status status;
   {
-    const std::stop_callback on_stop(ctx.stop, [&context] { context.TryCancel(); });
+    const std::stop_token never;
+    const std::stop_callback on_stop(plan.runs_to_its_end ? never : ctx.stop,
+                                     [&context] { context.TryCancel(); });
     status = attempt(context);
   }
   if (status.ok() || IsFromReply(status)) has_answered_ = true;
-  if (status.ok() || !ctx.stop.stop_requested()) {
+  if (status.ok() || plan.runs_to_its_end || !ctx.stop.stop_requested()) {
     return ctx.deadline && status.code() == Code::kDeadlineExceeded
                ? std::move(status).WithRetry(RetryClass::kNever)
                : status;

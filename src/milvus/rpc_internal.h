@@ -34,6 +34,8 @@ struct CallPlan {
   /// Database the call is about; empty for calls outside databases.
   std::string db;
   Repeat repeat = Repeat::kAlways;
+  /// Once sent, wait for the reply whatever the caller's context says.
+  bool runs_to_its_end = false;
 };
 
 class Rpc {

@@ -15,22 +15,33 @@ const Backend& Innermost(const Backend& backend) {
 
 Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string& prefix,
                      const std::function<Status(const ObjectInfo&)>& visit) {
+  return ForEachObject(ctx, backend, KeyRange{.prefix = prefix}, visit);
+}
+
+Status ForEachObject(const CallContext& ctx, Backend& backend, const KeyRange& range,
+                     const std::function<Status(const ObjectInfo&)>& visit) {
+  const auto is_past = [&range](const ObjectInfo& object) {
+    return !range.last.empty() && object.key > range.last;
+  };
   // Ends the page on its way when the visit fails, so that nobody waits for it.
   std::stop_source stop;
   const std::stop_callback on_parent_stop(ctx.stop, [&stop] { stop.request_stop(); });
   const CallContext page_ctx{stop.get_token(), ctx.deadline};
   ListRequest request;
-  request.prefix = prefix;
+  request.prefix = range.prefix;
+  request.start_after = range.after;
   Result<ListPage> page = backend.List(page_ctx, request);
   for (;;) {
     if (!page.ok()) return std::move(page).status();
     std::optional<Result<ListPage>> next;
     std::jthread fetch;
     request.token = page->next_token;
+    if (!page->objects.empty() && is_past(page->objects.back())) request.token.clear();
     if (!request.token.empty()) {
       fetch = std::jthread([&] { next.emplace(backend.List(page_ctx, request)); });
     }
     for (const ObjectInfo& object : page->objects) {
+      if (is_past(object)) return Status::Ok();
       if (Status status = visit(object); !status.ok()) {
         stop.request_stop();
         return status;

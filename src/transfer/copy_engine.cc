@@ -125,10 +125,11 @@ class LargeCopy {
 };
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
-                     std::stop_token stop)
+                     std::stop_token stop, Existing existing)
     : engine_(engine),
       source_(source),
       destination_(destination),
+      existing_(existing),
       on_parent_stop_(std::move(stop), [this] { stop_.request_stop(); }),
       server_side_(!engine.options_.force_streaming && destination.CanCopyFrom(source)) {}
 
@@ -168,23 +169,55 @@ Status CopyBatch::Add(CopyItem item) {
     ++engine_.progress_->objects_planned;
     engine_.progress_->bytes_planned += item.size;
   }
-  if (server_side_ &&
-      item.size >= std::min(engine_.options_.server_copy_threshold, destination_.caps().max_copy)) {
-    return StartLarge(
-        item, std::max(kServerPartSize, item.size / destination_.caps().max_parts + 1), true);
-  }
-  if (!server_side_) {
-    if (const auto part_size =
-            ChoosePartSize(item, engine_.options_.part_size, destination_.caps())) {
-      return StartLarge(item, *part_size, false);
-    }
-  }
+  if (GoesInParts(item)) return StartLarge(std::move(item), server_side_);
   Submit([this, item = std::move(item)](const CallContext& ctx) { CopyOne(ctx, item); });
   return Status::Ok();
 }
 
-Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool server_side) {
+bool CopyBatch::GoesInParts(const CopyItem& item) const {
+  const storage::Capabilities& caps = destination_.caps();
+  if (server_side_) {
+    return item.size >= std::min(engine_.options_.server_copy_threshold, caps.max_copy);
+  }
+  return ChoosePartSize(item, engine_.options_.part_size, caps).has_value();
+}
+
+bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
+  if (existing_ == Existing::kOverwrite) return false;
+  const Result<bool> equal = IsAlreadyThere(ctx, source_, destination_, item);
+  if (!equal.ok()) {
+    Finish(item, equal.status(), false, false);
+    return true;
+  }
+  if (!*equal) return false;
+  if (engine_.progress_ != nullptr) {
+    ++engine_.progress_->objects_done;
+    engine_.progress_->bytes_done += item.size;
+  }
+  const std::scoped_lock lock(mutex_);
+  ++summary_.kept_objects;
+  return true;
+}
+
+Status CopyBatch::FindEtag(const CallContext& ctx, CopyItem& item) {
+  if (!item.etag.empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(storage::ObjectInfo object, source_.Stat(ctx, item.source_key));
+  if (object.size != item.size) return SourceChanged(item);
+  item.etag = std::move(object.etag);
+  return Status::Ok();
+}
+
+Status CopyBatch::StartLarge(CopyItem item, bool server_side) {
   const CallContext ctx{cut_.get_token(), {}};
+  if (IsSettled(ctx, item)) return Status::Ok();
+  if (Status status = FindEtag(ctx, item); !status.ok()) {
+    Finish(item, status, server_side, false);
+    return stop_.stop_requested() ? CancelledError() : Status::Ok();
+  }
+  const storage::Capabilities& caps = destination_.caps();
+  const uint64_t part_size =
+      server_side ? std::max(kServerPartSize, item.size / caps.max_parts + 1)
+                  : ChoosePartSize(item, engine_.options_.part_size, caps).value_or(item.size);
   auto upload = destination_.StartUpload(ctx, item.destination_key,
                                          {.part_size = part_size, .copies_parts = server_side});
   if (!upload.ok()) {
@@ -201,6 +234,7 @@ Status CopyBatch::StartLarge(const CopyItem& item, uint64_t part_size, bool serv
 
 void CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
   if (stop_.stop_requested()) return Finish(item, CancelledError(), false, false);
+  if (IsSettled(ctx, item)) return;
   if (server_side_) {
     Status status = CopyServerSide(ctx, item);
     const bool refused =

@@ -36,14 +36,14 @@ ParsedEtag ParseEtag(std::string_view etag) {
   return {true, parts};
 }
 
-Status Changed(const CopyItem& item) {
-  return Status(Code::kAborted, fmt::format("{} changed while it was read", item.source_key))
-      .WithOrigin(Origin::kStorage);
-}
-
 uint64_t DivideUp(uint64_t value, uint64_t step) { return (value + step - 1) / step; }
 
 }  // namespace
+
+Status SourceChanged(const CopyItem& item) {
+  return Status(Code::kAborted, fmt::format("{} changed while it was read", item.source_key))
+      .WithOrigin(Origin::kStorage);
+}
 
 Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
                               MemoryBudget& budget, const CopyItem& item,
@@ -53,7 +53,8 @@ Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
   MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
   size_t filled = 0;
   const storage::Sink sink = [&](const storage::ReadInfo& info, ByteView chunk) -> Status {
-    if (info.object_size != item.size || chunk.size() > range.length - filled) return Changed(item);
+    if (info.object_size != item.size || chunk.size() > range.length - filled)
+      return SourceChanged(item);
     std::memcpy(loaded.buffer.data() + filled, chunk.data(), chunk.size());
     loaded.crc32c = ExtendCrc32c(loaded.crc32c, chunk);
     filled += chunk.size();
@@ -63,7 +64,7 @@ Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
       .offset = range.offset, .length = range.length, .if_match = item.etag};
   MB_ASSIGN_OR_RETURN(const storage::ReadInfo info,
                       source.Read(ctx, item.source_key, options, sink));
-  if (filled != range.length || info.object_size != item.size) return Changed(item);
+  if (filled != range.length || info.object_size != item.size) return SourceChanged(item);
   loaded.etag = info.etag;
   return loaded;
 }
@@ -77,6 +78,24 @@ Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source,
   };
   MB_RETURN_IF_ERROR(source.Read(ctx, item.source_key, {.if_match = item.etag}, sink).status());
   return crc;
+}
+
+Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
+                            storage::Backend& destination, const CopyItem& item) {
+  const Result<storage::ObjectInfo> there = destination.Stat(ctx, item.destination_key);
+  if (!there.ok() && there.status().code() == Code::kNotFound) return false;
+  MB_RETURN_IF_ERROR(there.status());
+  if (there->size != item.size) return false;
+  if (EtagsProveEqual(item.etag, there->etag)) return true;
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo here, source.Stat(ctx, item.source_key));
+  if (here.size != item.size) return SourceChanged(item);
+  if (here.crc32c && there->crc32c) return *here.crc32c == *there->crc32c;
+  if (EtagsProveEqual(here.etag, there->etag)) return true;
+  MB_ASSIGN_OR_RETURN(const uint32_t theirs,
+                      ReadCrc32c(ctx, destination, {.source_key = item.destination_key}));
+  if (there->crc32c && *there->crc32c != theirs) return false;
+  MB_ASSIGN_OR_RETURN(const uint32_t ours, ReadCrc32c(ctx, source, item));
+  return ours == theirs;
 }
 
 bool EtagsProveEqual(std::string_view a, std::string_view b) {

@@ -20,6 +20,9 @@ struct LoadedRange {
   std::string etag;
 };
 
+/// kAborted: the source is not the object that was planned.
+Status SourceChanged(const CopyItem& item);
+
 /// Read exactly `range` of an object; kAborted when the object has another size than `object_size`
 /// or another ETag than `etag`.
 Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
@@ -28,6 +31,12 @@ Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
 
 /// CRC32C of a whole object, read through a small window.
 Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source, const CopyItem& item);
+
+/// Whether the destination holds the item's bytes. False when it has nothing there or an object of
+/// another size; otherwise what the services state decides, and where that says nothing, reading
+/// both.
+Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
+                            storage::Backend& destination, const CopyItem& item);
 
 /// Whether both ETags are content hashes (MD5, or MD5 of part MD5s) and equal.
 bool EtagsProveEqual(std::string_view a, std::string_view b);

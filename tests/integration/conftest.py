@@ -24,6 +24,15 @@ def pytest_configure() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out, unless MB_SOAK=1 asks for them."""
+    if os.environ.get("MB_SOAK") == "1":
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
 def pytest_unconfigure() -> None:
     """End what an interrupted run has left."""
     stop_all()

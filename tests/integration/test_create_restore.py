@@ -179,6 +179,30 @@ def test_restore_interrupted_while_staging(
     assert minio_b.client.uploads("bucket-b") == []
 
 
+@pytest.mark.parametrize("call", ["Import", "GetImportState"])
+def test_restore_interrupted_while_importing(
+    cli: Tool,
+    shared: str,
+    milvus_b: MilvusServer,
+    minio_a: MinioServer,
+    minio_b: MinioServer,
+    alias_b: str,
+    call: str,
+) -> None:
+    """Milvus 2.3.5 dies when a client cancels GetImportState, so nothing may be cut off there."""
+    config = backup_config(milvus_b, minio_b, minio_a)
+    with dropped_after(alias_b, "coll_cut"), Gate(milvus_b.port, f"MilvusService/{call}".encode()) as gate:
+        cli.write_config("backup.yaml", config.replace(f" {milvus_b.port}\n", f" {gate.port}\n"))
+        with cli.started("restore", "-c", "coll", "-n", shared, "-s", "_cut") as process:
+            gate.wait_reached()
+            process.send_signal(signal.SIGINT)
+            gate.open()
+            finished = finish(process)
+    assert finished.status == INTERRUPTED, finished
+    assert leftovers(minio_b) == []
+    assert "coll_cut" not in utility.list_collections(timeout=10, using=alias_b)
+
+
 def _through(config: str, store: MinioServer, gate: Gate) -> str:
     """`config` with the port of `store` replaced by that of `gate`."""
     replaced = config.replace(f" {store.port}\n", f" {gate.port}\n")

@@ -1,98 +1,111 @@
-"""A backup written by the reference tool, every scalar and vector type of 2.3 in it, restored row by row."""
+"""Backups written by the reference tool, every scalar and vector type of 2.3 in them, restored row by row."""
 
 from __future__ import annotations
 
-import gzip
-import json
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Callable, Iterator
 
-import numpy
+import golden
+import pytest
 from configs import backup_config
-from pymilvus import Collection, DataType, connections, db
 from servers import MilvusServer, MinioServer
-from tool import Tool
+from tool import Tool, finish
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "backups"
-NAME = "golden_0516"
-
-
-def comparable(row: dict[str, Any], fields: dict[str, DataType]) -> dict[str, Any]:
-    """A row with vectors in a form that the file of expected rows and pymilvus share."""
-    result: dict[str, Any] = {}
-    for name, value in row.items():
-        if fields.get(name) == DataType.BINARY_VECTOR:
-            result[name] = [each if isinstance(each, str) else bytes(each).hex() for each in value]
-        elif fields.get(name) == DataType.FLOAT_VECTOR:
-            result[name] = numpy.asarray(value, dtype=numpy.float32).tobytes()
-        elif fields.get(name) in (DataType.FLOAT, None) and isinstance(value, float):
-            result[name] = float(numpy.float32(value))
-        elif isinstance(value, (list, tuple)) or hasattr(value, "__iter__") and not isinstance(value, (str, dict)):
-            result[name] = list(value)
-        else:
-            result[name] = value
-    return result
+# Each non-empty partition costs a server 2 s: the second backup restored on one server leaves the long one out.
+SOME = ("golden_types", "golden_multi", "golden_empty")
+REST = tuple(name for name in golden.COLLECTIONS if name not in SOME)
+RESTORE_LIMIT_S = 180
 
 
-def read_rows(collection: Collection, partition: str | None = None) -> list[dict[str, Any]]:
-    """Every column of every row, by primary key."""
-    primary = collection.schema.primary_field
-    everything = f'{primary.name} >= ""' if primary.dtype == DataType.VARCHAR else f"{primary.name} >= {-(2**63) + 1}"
-    return collection.query(
-        everything, output_fields=["*"], limit=16384, consistency_level="Strong",
-        partition_names=[partition] if partition else None,
-    )
+@dataclass(frozen=True)
+class Restored:
+    """A golden backup in a Milvus: which one, where, and what it is called there."""
+
+    name: str
+    milvus: MilvusServer
+    suffix: str
+    collections: tuple[str, ...] = golden.COLLECTIONS
 
 
-def check_partition_key(collection: Collection, rows: dict[Any, dict[str, Any]]) -> None:
-    """Milvus looks for a value of the partition key only in the partition it belongs to: rows must be there."""
-    primary = collection.schema.primary_field.name
-    for field in [field for field in collection.schema.fields if field.is_partition_key]:
-        for value in {row[field.name] for row in rows.values()}:
-            condition = f"{field.name} == {json.dumps(value)}"
-            found = collection.query(condition, output_fields=[primary], limit=16384, consistency_level="Strong")
-            assert {row[primary] for row in found} == {key for key, row in rows.items() if row[field.name] == value}
+def restore_at_once(runs: list[tuple[Tool, Restored]]) -> None:
+    """Restore everything, all programs at the same time, for they wait most of it for their servers."""
+    with contextlib.ExitStack() as stack:
+        started = []
+        for tool, restored in runs:
+            chosen = () if restored.collections == golden.COLLECTIONS else ("-c", ",".join(restored.collections))
+            arguments = ("restore", "-n", restored.name, "-s", restored.suffix, "--rebuild_index", *chosen)
+            started.append(stack.enter_context(tool.started(*arguments)))
+        ended = [finish(process, RESTORE_LIMIT_S) for process in started]
+    for finished in ended:
+        assert finished.status == 0, finished
 
 
-def check_collection(alias: str, name: str, expected: dict[str, Any]) -> None:
-    """Compare rows, counts of partitions and indexes of `<name>_bak` with what the source held."""
-    collection = Collection(f"{name}_bak", using=alias)
-    fields = {field.name: field.dtype for field in collection.schema.fields}
-    indexes = [f"{index.index_name}:{json.dumps(index.params)}" for index in collection.indexes]
-    assert sorted(indexes) == sorted(expected["indexes"])
-    for field in collection.schema.fields:
-        vector = field.dtype in (DataType.FLOAT_VECTOR, DataType.BINARY_VECTOR)
-        if vector and not any(index.field_name == field.name for index in collection.indexes):
-            collection.create_index(field.name, {"index_type": "FLAT", "metric_type": "L2", "params": {}})
-    collection.load()
-    primary = collection.schema.primary_field.name
-    found = {row[primary]: comparable(row, fields) for row in read_rows(collection)}
-    wanted = {row[primary]: comparable(row, fields) for row in expected["rows"]}
-    assert found.keys() == wanted.keys()
-    for key, row in wanted.items():
-        assert found[key] == row
-    for partition, count in (expected["partitions"] or {}).items():
-        assert len(read_rows(collection, partition)) == count
-    check_partition_key(collection, wanted)
-    collection.release()
+@pytest.fixture(scope="module")
+def milvus_local() -> Iterator[MilvusServer]:
+    """Milvus with its data on its local disk."""
+    with MilvusServer() as server:
+        yield server
 
 
-def test_rows_of_a_backup_of_the_reference_tool(cli: Tool, milvus_b: MilvusServer, minio_b: MinioServer) -> None:
-    for path in sorted((DATA / NAME).rglob("*")):
-        if path.is_file():
-            key = f"golden/{NAME}/{path.relative_to(DATA / NAME)}"
-            minio_b.client.put("bucket-b", key, path.read_bytes())
-    cli.write_config("backup.yaml", backup_config(milvus_b, minio_b, backup_root="golden"))
-    cli.succeed("restore", "-n", NAME, "-s", "_bak", "--rebuild_index")
-    with gzip.open(DATA / "expected.json.gz") as file:
-        expected = json.load(file)
-    for name, content in expected.items():
-        database, _, collection = name.rpartition(".")
-        alias = f"golden-{database or 'default'}"
-        connections.connect(alias, host=milvus_b.address, port=milvus_b.port)
-        if database:
-            db.using_database(database, using=alias)
-        try:
-            check_collection(alias, collection, content)
-        finally:
-            connections.disconnect(alias)
+@pytest.fixture(scope="module")
+def on_disk(milvus_local: MilvusServer, make_cli: Callable[[str], Tool]) -> Tool:
+    """The program configured for the Milvus on disk, the golden backups below an absolute backupRootPath."""
+    tool = make_cli("on_disk")
+    root = tool.folder / "backups"
+    for name in golden.NAMES:
+        golden.write(root / name, golden.files(name))
+    tool.write_config("backup.yaml", backup_config(milvus_local, None, backup_root=root))
+    return tool
+
+
+@pytest.fixture(scope="module")
+def restored(
+    milvus_a: MilvusServer,
+    minio_a: MinioServer,
+    milvus_b: MilvusServer,
+    minio_b: MinioServer,
+    milvus_local: MilvusServer,
+    on_disk: Tool,
+    make_cli: Callable[[str], Tool],
+) -> Iterator[dict[str, Restored]]:
+    """Both golden backups restored from MinIO and from a disk."""
+    runs: dict[str, tuple[Tool, Restored]] = {}
+    for name, milvus, store in (("golden_0509", milvus_a, minio_a), ("golden_0516", milvus_b, minio_b)):
+        golden.upload(store, f"golden/{name}", golden.files(name))
+        tool = make_cli(f"{name}_minio")
+        tool.write_config("backup.yaml", backup_config(milvus, store, backup_root="golden"))
+        runs[f"{name} minio"] = (tool, Restored(name, milvus, "_bak"))
+    runs["golden_0509 disk"] = (on_disk, Restored("golden_0509", milvus_local, "_0509"))
+    runs["golden_0516 disk"] = (on_disk, Restored("golden_0516", milvus_local, "_0516", SOME))
+    restore_at_once(list(runs.values()))
+    yield {case: done for case, (_, done) in runs.items()}
+    for milvus in (milvus_a, milvus_b):
+        golden.drop_restored(milvus, "_bak")
+
+
+@pytest.mark.parametrize("case", [f"{name} {place}" for name in golden.NAMES for place in ("minio", "disk")])
+def test_rows_of_a_backup_of_the_reference_tool(restored: dict[str, Restored], case: str) -> None:
+    found = restored[case]
+    has_aliases = found.name in golden.BACKUPS_WITH_ALIASES
+    golden.check_restored(found.milvus, found.suffix, found.collections, aliases=has_aliases)
+
+
+def test_a_restore_from_disk_leaves_only_milvus_data(
+    restored: dict[str, Restored], milvus_local: MilvusServer, on_disk: Tool
+) -> None:
+    staged = [path for path in milvus_local.local_root.iterdir() if path.name.startswith("restore-temp-")]
+    assert staged == []
+    for name in golden.NAMES:
+        folder = on_disk.folder / "backups" / name
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert found == golden.files(name)
+
+
+@pytest.mark.soak
+def test_the_rest_from_disk(on_disk: Tool, milvus_local: MilvusServer) -> None:
+    rest = Restored("golden_0516", milvus_local, "_rest", REST)
+    restore_at_once([(on_disk, rest)])
+    golden.check_restored(milvus_local, rest.suffix, rest.collections)
+    golden.drop_restored(milvus_local, rest.suffix)

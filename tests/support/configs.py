@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from servers import MilvusServer, S3Server
 
 
@@ -9,11 +11,7 @@ def _yes(value: bool) -> str:
     return str(value).lower()
 
 
-def backup_config(
-    milvus: MilvusServer, store: S3Server, backup: S3Server | None = None, *, backup_root: str = "backup"
-) -> str:
-    """Text of a backup.yaml: `milvus` on `store`, backups on `backup`, which is `store` unless told otherwise."""
-    target = backup or store
+def _milvus(milvus: MilvusServer) -> str:
     return f"""\
 milvus:
   address: {milvus.address}
@@ -21,8 +19,25 @@ milvus:
   user: "{milvus.user}"
   password: "{milvus.password}"
   tlsMode: 0
+"""
 
-minio:
+
+def _garbage_collection(milvus: MilvusServer) -> str:
+    return f"""\
+backup:
+  gcPause:
+    enable: true
+    address: http://{milvus.address}:{milvus.management_port}
+"""
+
+
+def _milvus_storage(milvus: MilvusServer, store: S3Server | None) -> str:
+    if store is None:
+        return f"""\
+  storageType: "local"
+  rootPath: "{milvus.local_root}"
+"""
+    return f"""\
   storageType: "minio"
   address: {store.address}
   port: {store.port}
@@ -31,18 +46,41 @@ minio:
   useSSL: {_yes(store.use_ssl)}
   bucketName: "{milvus.bucket}"
   rootPath: "{milvus.root_path}"
-
-  backupStorageType: "minio"
-  backupAddress: {target.address}
-  backupPort: {target.port}
-  backupAccessKeyID: {target.access_key}
-  backupSecretAccessKey: {target.secret_key}
-  backupUseSSL: {_yes(target.use_ssl)}
-  backupBucketName: "{target.bucket}"
-  backupRootPath: "{backup_root}"
-
-backup:
-  gcPause:
-    enable: true
-    address: http://{milvus.address}:{milvus.management_port}
 """
+
+
+def _backup_storage(store: S3Server | None, root: str | Path) -> str:
+    if store is None:
+        return f"""\
+  backupStorageType: "local"
+  backupRootPath: "{root}"
+"""
+    return f"""\
+  backupStorageType: "minio"
+  backupAddress: {store.address}
+  backupPort: {store.port}
+  backupAccessKeyID: {store.access_key}
+  backupSecretAccessKey: {store.secret_key}
+  backupUseSSL: {_yes(store.use_ssl)}
+  backupBucketName: "{store.bucket}"
+  backupRootPath: "{root}"
+"""
+
+
+def backup_config(
+    milvus: MilvusServer,
+    store: S3Server | None,
+    backup: S3Server | None = None,
+    *,
+    backup_root: str | Path = "backup",
+) -> str:
+    """Text of a backup.yaml: `milvus` on `store`, backups on `backup`, which is `store` unless told otherwise.
+
+    No `store` means Milvus' local disk; without `backup` the backups are there too, below an absolute `backup_root`.
+    """
+    return f"""\
+{_milvus(milvus)}
+minio:
+{_milvus_storage(milvus, store)}
+{_backup_storage(backup or store, backup_root)}
+{_garbage_collection(milvus)}"""

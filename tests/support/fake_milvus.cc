@@ -72,8 +72,17 @@ milvus::ClientOptions FakeMilvus::client_options() const {
   return options;
 }
 
-void FakeMilvus::AddDatabase(const std::string& db) {
-  impl_->service.Locked([&](FakeMilvusState& state) { state.AddDatabase(db); });
+void FakeMilvus::AddDatabase(const std::string& db, std::vector<milvus::KeyValue> properties) {
+  impl_->service.Locked(
+      [&](FakeMilvusState& state) { state.AddDatabase(db, std::move(properties)); });
+}
+
+void FakeMilvus::SetRbac(milvus::Rbac rbac) {
+  impl_->service.Locked([&](FakeMilvusState& state) { state.SetRbac(std::move(rbac)); });
+}
+
+void FakeMilvus::Drop(const std::string& db, const std::string& name) {
+  impl_->service.Locked([&](FakeMilvusState& state) { state.DropCollection(db, name); });
 }
 
 int64_t FakeMilvus::Add(const std::string& db, FakeCollection collection) {

@@ -46,6 +46,8 @@ struct FakeCollection {
   /// `_default` when empty.
   std::vector<milvus::Partition> partitions;
   std::vector<milvus::Index> indexes;
+  /// Loaded partitions of a collection that is loading.
+  std::set<std::string> loaded_partitions;
   /// State 2 (growing) becomes 4 (flushed) by a flush; only flushed ones are listed.
   std::vector<milvus::Segment> segments;
   milvus::LoadState load_state = milvus::LoadState::kNotLoad;
@@ -88,9 +90,12 @@ class FakeMilvus {
   void Stop();
   void Start();
 
-  void AddDatabase(const std::string& db);
+  void AddDatabase(const std::string& db, std::vector<milvus::KeyValue> properties = {});
+  /// What BackupRBAC answers.
+  void SetRbac(milvus::Rbac rbac);
   /// Returns the collection's id. The database is made when missing.
   int64_t Add(const std::string& db, FakeCollection collection);
+  void Drop(const std::string& db, const std::string& name);
   std::optional<FakeCollection> Find(const std::string& db, const std::string& name) const;
 
   /// Answer the next `times` calls of `method` so.

@@ -264,9 +264,15 @@ grpc::Status FakeMilvusService::DropIndex(grpc::ServerContext* context,
 grpc::Status FakeMilvusService::GetLoadingProgress(grpc::ServerContext* context,
                                                    const api::GetLoadingProgressRequest* request,
                                                    api::GetLoadingProgressResponse* reply) {
+  const bool is_partition = request->partition_names_size() == 1;
+  const std::string partition = is_partition ? request->partition_names(0) : "";
   return ServeCollection(
-      context, "GetLoadingProgress", request, reply, "",
+      context, "GetLoadingProgress", request, reply, is_partition ? "/" + partition : "",
       [&](const FakeCollection& collection) -> Refusal {
+        if (is_partition && collection.loaded_partitions.contains(partition)) {
+          reply->set_progress(100);
+          return {};
+        }
         if (collection.load_state == milvus::LoadState::kNotLoad) {
           return {.code = 101,
                   .error_code = 1,

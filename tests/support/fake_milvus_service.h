@@ -6,6 +6,7 @@
 #include "support/fake_milvus_state.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/milvus/version.h"
 
 #include <atomic>
 #include <chrono>
@@ -29,6 +30,8 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
     if (!options.has_databases) {
       options_.unimplemented.insert({"ListDatabases", "CreateDatabase", "Connect"});
     }
+    if (!IsAtLeast({2, 4, 3})) options_.unimplemented.insert("DescribeDatabase");
+    if (!IsAtLeast({2, 4, 10})) options_.unimplemented.insert("BackupRBAC");
   }
 
   template <typename Read>
@@ -119,6 +122,11 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
     return {.code = 800, .error_code = 1, .reason = "database not found[database=" + db + "]"};
   }
 
+  bool IsAtLeast(const milvus::Version& version) const {
+    const auto parsed = milvus::ParseVersion(options_.version);
+    return parsed.known && parsed.version >= version;
+  }
+
   FakeAnswer Record(Ctx context, const std::string& method, const std::string& text) {
     FakeCall call{.method = method,
                   .text = text.empty() ? method : method + " " + text,
@@ -206,6 +214,16 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                     api::GetImportStateResponse* reply) override;
   St ListImportTasks(Ctx context, const api::ListImportTasksRequest* request,
                      api::ListImportTasksResponse* reply) override;
+
+  // Calls about the whole server, in fake_milvus_server_wide.cc.
+  St DescribeDatabase(Ctx context, const api::DescribeDatabaseRequest* request,
+                      api::DescribeDatabaseResponse* reply) override;
+  St FlushAll(Ctx context, const api::FlushAllRequest* /*request*/,
+              api::FlushAllResponse* reply) override;
+  St GetFlushAllState(Ctx context, const api::GetFlushAllStateRequest* request,
+                      api::GetFlushAllStateResponse* reply) override;
+  St BackupRBAC(Ctx context, const api::BackupRBACMetaRequest* /*request*/,
+                api::BackupRBACMetaResponse* reply) override;
 
   FakeMilvusOptions options_;
   std::atomic<bool> is_stopping_ = false;

@@ -313,6 +313,21 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
   return ticket;
 }
 
+milvus::Database FakeMilvusState::DescribeDatabase(const std::string& db) const {
+  const auto found = properties_.find(db);
+  return {
+      .id = std::distance(databases_.begin(), databases_.find(db)) + 1,
+      .name = db,
+      .properties = found == properties_.end() ? std::vector<milvus::KeyValue>() : found->second};
+}
+
+uint64_t FakeMilvusState::FlushAll() {
+  for (auto& [db, collections] : databases_) {
+    for (auto& [name, collection] : collections) Flush(collection);
+  }
+  return next_timestamp_;
+}
+
 bool FakeMilvusState::IsFlushed() {
   if (polls_until_flushed_ == 0) return true;
   --polls_until_flushed_;

@@ -26,7 +26,13 @@ class FakeMilvusState {
   std::vector<std::string> ListDatabases() const;
   Refusal CreateDatabase(const std::string& db);
   bool HasDatabase(const std::string& db) const { return databases_.contains(db); }
-  void AddDatabase(const std::string& db) { databases_[db]; }
+  void AddDatabase(const std::string& db, std::vector<milvus::KeyValue> properties = {}) {
+    databases_[db];
+    properties_[db] = std::move(properties);
+  }
+  milvus::Database DescribeDatabase(const std::string& db) const;
+  void SetRbac(milvus::Rbac rbac) { rbac_ = std::move(rbac); }
+  const milvus::Rbac& rbac() const { return rbac_; }
 
   int64_t Add(const std::string& db, FakeCollection collection);
   std::vector<std::string> ListCollections(const std::string& db) const;
@@ -46,6 +52,8 @@ class FakeMilvusState {
 
   milvus::FlushTicket Flush(FakeCollection& collection);
   bool IsFlushed();
+  /// Flush every collection; returns the timestamp up to which data is flushed.
+  uint64_t FlushAll();
   static std::vector<milvus::Segment> Flushed(const FakeCollection& collection);
 
   struct Task {
@@ -75,6 +83,8 @@ class FakeMilvusState {
 
   const FakeMilvusOptions options_;
   std::map<std::string, std::map<std::string, FakeCollection>> databases_;
+  std::map<std::string, std::vector<milvus::KeyValue>> properties_;
+  milvus::Rbac rbac_;
   int64_t next_id_ = 470000000000000001;
   uint64_t next_timestamp_ = 470000000000000000;
   int polls_until_flushed_ = 0;

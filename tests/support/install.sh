@@ -4,8 +4,8 @@
 #   install.sh deps          Debian packages that `make` and the demo need
 #   install.sh deps-test     `deps`, and the packages that tests, linters and benchmarks need
 #   install.sh servers-demo  Python environment (pymilvus, moto, pytest) and the Milvus server
-#   install.sh servers-test  `servers-demo`, and MinIO, mc and versitygw built with Go
-#   install.sh milvus VER    another version of the Milvus server, e.g. 2.2.16
+#   install.sh servers-test  `servers-demo`, an older Milvus server, and MinIO, mc and versitygw built with Go
+#   install.sh milvus VER    another version of the Milvus server, e.g. 2.3.0
 #   install.sh paths         where these are, one `name=path` a line
 #
 # Packages are installed with apt-get, with sudo when not root. Everything else goes under
@@ -14,6 +14,7 @@
 set -eu
 
 milvus_version=2.3.5
+older_milvus_version=2.2.16
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
 mc_version=v0.0.0-20250313080218-cf909e1063a9
 versitygw_version=v1.8.0
@@ -96,8 +97,9 @@ for packed in (data / "bin").glob("*.lzma"):
     with lzma.open(packed) as source, unpacked.open("wb") as sink:
         shutil.copyfileobj(source, sink, 1 << 20)
     unpacked.chmod(0o755)
-for name in ("config.yaml.template", "glog.conf"):
-    shutil.copy(data / name, target / name)
+shutil.copy(data / "config.yaml.template", target)
+if (data / "glog.conf").exists():  # since 2.3
+    shutil.copy(data / "glog.conf", target)
 UNPACK
   rm -rf "$new/package"
   publish_folder "$target"
@@ -154,6 +156,7 @@ install_demo_servers() {
 
 install_test_servers() {
   install_demo_servers
+  install_milvus "$older_milvus_version"
   install_go_program minio github.com/minio/minio "$minio_version"
   install_go_program mc github.com/minio/mc "$mc_version"
   install_go_program versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw_version"
@@ -164,6 +167,7 @@ print_paths() {
 tools=$tools
 venv=$(venv_path)
 milvus=$tools/milvus-$milvus_version
+milvus_older=$tools/milvus-$older_milvus_version
 minio=$tools/minio-$minio_version
 mc=$tools/mc-$mc_version
 versitygw=$tools/versitygw-$versitygw_version

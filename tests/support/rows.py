@@ -64,6 +64,11 @@ def make_row(number: int, vector: numpy.ndarray) -> Row:
     }
 
 
+def vectors_of(rows: int) -> numpy.ndarray:
+    """The vectors that `fill` gives to `rows` rows, by primary key."""
+    return numpy.random.default_rng(7).standard_normal((rows, DIM), dtype=numpy.float32)
+
+
 def create_collection(alias: str, name: str) -> Collection:
     """An empty collection with a dynamic field, two partitions besides the default one, and an index."""
     fields = [
@@ -87,7 +92,7 @@ def fill(alias: str, name: str = "coll", rows: int = 20_000) -> Filled:
     after the flush and left for the reader of the collection to flush.
     """
     collection = create_collection(alias, name)
-    vectors = numpy.random.default_rng(7).standard_normal((rows, DIM), dtype=numpy.float32)
+    vectors = vectors_of(rows)
     alive = dict.fromkeys(PARTITIONS, 0)
 
     def insert(first: int, last: int) -> None:

@@ -421,19 +421,28 @@ class MotoServer(S3Server):
         self._bucket_made = False
 
 
-def set_yaml_values(text: str, values: Mapping[str, str]) -> str:
-    """Replace the values of dotted keys in YAML that is indented by two; a key that is absent is an error."""
+def set_yaml_values(text: str, values: Mapping[str, str], optional: Mapping[str, str] | None = None) -> str:
+    """Replace the values of dotted keys in YAML that is indented by two; a list below such a key goes.
+
+    A key of `values` that is absent is an error, one of `optional` is left out.
+    """
+    wanted = {**(optional or {}), **values}
     missing = set(values)
     path: list[str] = []
     lines: list[str] = []
+    replaced = False
     for line in text.splitlines():
+        if replaced and re.match(r"^ *- ", line):
+            continue
+        replaced = False
         match = re.match(r"^( *)(\w+):", line)
         if match:
             path[len(match[1]) // 2 :] = [match[2]]
             key = ".".join(path)
-            if key in values:
-                line = f"{match[0]} {values[key]}"
+            if key in wanted:
+                line = f"{match[0]} {wanted[key]}"
                 missing.discard(key)
+                replaced = True
         lines.append(line)
     if missing:
         raise KeyError(f"not in the configuration template: {', '.join(sorted(missing))}")
@@ -443,6 +452,7 @@ def set_yaml_values(text: str, values: Mapping[str, str]) -> str:
 class MilvusServer(Server):
     """Milvus standalone with its own etcd, over `storage` or, without one, over its local disk.
 
+    `version` is one that install.sh has installed, 2.2 or 2.3; the tests' usual one when it is not named.
     With `auth` it asks for user root, password Milvus. `tls_mode` is 0 plain, 1 server certificate, 2 both sides;
     the certificates are in `certificates`. `settings` overrides dotted keys of milvus.yaml.
     Its gRPC ports accept connections from other hosts too: Milvus has no setting for the address to listen on.
@@ -472,16 +482,17 @@ class MilvusServer(Server):
         self.root_path = root_path
         self.local_root = self.folder / "data"
         self.address = HOST
-        *ports, internal, self._etcd_port, self._etcd_peer_port, self.management_port = free_ports(11)
+        *ports, internal, index_coord, self._etcd_port, self._etcd_peer_port, self.management_port = free_ports(12)
         self._ports = dict(zip(self._PORT_KEYS, ports))
         self.port = self._ports["proxy"]
         self.user, self.password = ("root", "Milvus") if auth else ("", "")
         self.certificates = make_certificates(self.folder / "certs") if tls_mode else None
         values = {f"{part}.port": str(port) for part, port in self._ports.items()}
-        values |= {f"{part}.ip": HOST for part in self._ports}
         values |= {"proxy.internalPort": str(internal), "common.security.tlsMode": str(tls_mode)}
         values |= {"common.security.authorizationEnabled": str(auth).lower()}
-        self._write_configuration(values | self._storage_values() | (settings or {}))
+        of_some_versions = {f"{part}.ip": HOST for part in self._ports}
+        of_some_versions |= {"indexCoord.port": str(index_coord), "log.stdout": "true", "log.level": "info"}
+        self._write_configuration(values | self._storage_values() | (settings or {}), of_some_versions)
 
     @property
     def uri(self) -> str:
@@ -534,11 +545,12 @@ class MilvusServer(Server):
             "minio.rootPath": self.root_path,
         }
 
-    def _write_configuration(self, values: Mapping[str, str]) -> None:
+    def _write_configuration(self, values: Mapping[str, str], optional: Mapping[str, str]) -> None:
         configs = self.folder / "configs"
         for folder in (configs, self.local_root, self.folder / "logs"):
             folder.mkdir()
-        shutil.copy(self._installation / "glog.conf", configs)
+        with contextlib.suppress(FileNotFoundError):  # 2.2 has none
+            shutil.copy(self._installation / "glog.conf", configs)
         client_url = f"http://{HOST}:{self._etcd_port}"
         peer_url = f"http://{HOST}:{self._etcd_peer_port}"
         etcd_data = self.local_root / "etcd.data"
@@ -555,7 +567,7 @@ class MilvusServer(Server):
             paths["tls.serverKeyPath"] = str(self.certificates.server_key)
             paths["tls.caPemPath"] = str(self.certificates.ca)
         template = (self._installation / "config.yaml.template").read_text()
-        text = re.sub(r"\{\{[^}:]*:?\s*([^}]*?)\s*\}\}", r"\1", set_yaml_values(template, paths | values))
+        text = re.sub(r"\{\{[^}:]*:?\s*([^}]*?)\s*\}\}", r"\1", set_yaml_values(template, paths | values, optional))
         (configs / "milvus.yaml").write_text(text)
         (configs / "etcd.yaml").write_text(
             f"name: default\ndata-dir: {etcd_data}\n"

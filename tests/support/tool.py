@@ -42,9 +42,9 @@ class Tool:
         with self.started(*arguments) as process:
             return finish(process, timeout_s)
 
-    def succeed(self, *arguments: str) -> Finished:
+    def succeed(self, *arguments: str, timeout_s: float = 120) -> Finished:
         """Run the program; anything but exit status 0 fails the test."""
-        finished = self.run(*arguments)
+        finished = self.run(*arguments, timeout_s=timeout_s)
         assert finished.status == 0, f"{' '.join(arguments)}: {finished}"
         return finished
 

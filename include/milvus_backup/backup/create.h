@@ -13,14 +13,42 @@
 
 namespace milvus_backup::backup {
 
+/// When segments are sealed, and whether any are copied.
+enum class Strategy {
+  kMetaOnly,     ///< describe collections, copy nothing
+  kSkipFlush,    ///< copy what is in storage by now; rows that are only in memory are left out
+  kBulkFlush,    ///< flush all collections, then copy all
+  kSerialFlush,  ///< flush and copy collection by collection
+};
+
 struct CreateOptions {
   /// Empty chooses `backup_<UTC time>`.
   std::string name;
   Selection selection;
+  Strategy strategy = Strategy::kSerialFlush;
+  /// Also back up users, roles and grants.
+  bool rbac = false;
+  /// Find out what would be copied; flush and write nothing.
+  bool dry_run = false;
+  /// End the run at the first collection that fails.
+  bool fail_fast = false;
+};
+
+/// What became of one collection.
+struct CollectionReport {
+  /// `database.collection`.
+  std::string name;
+  uint64_t segments = 0;
+  int64_t rows = 0;
+  uint64_t objects = 0;
+  uint64_t bytes = 0;
+  /// Why the backup does not have it; OK when it has.
+  Status status;
 };
 
 struct CreateReport {
   std::string name;
+  /// Sums over the collections that the backup has.
   uint64_t collections = 0;
   uint64_t segments = 0;
   int64_t rows = 0;
@@ -30,15 +58,25 @@ struct CreateReport {
   uint64_t server_side_objects = 0;
   /// Streamed objects proved by a second read of the source.
   uint64_t second_reads = 0;
+  /// By name, those that failed included.
+  std::vector<CollectionReport> per_collection;
   /// Seconds per phase: prepare, describe, flush, list, copy, check, meta. Collections work side by
   /// side, so phases may add up to more than `seconds`.
   std::map<std::string, double> phases;
   double seconds = 0;
+
+  /// Whether collections that were asked for are missing.
+  bool partial() const { return collections < per_collection.size(); }
 };
 
 /// Flush the selected collections, copy their binlogs into `<backup root>/<name>/`, check what
-/// arrived, then write the metas, header last. Creates the backup bucket when it is missing. Any
-/// error, and a stop, removes what this run has written. kAlreadyExists when the name is taken.
+/// arrived, then write the metas, header last. Creates the backup bucket when it is missing. In a
+/// dry run the counts say what would be copied by now.
+///
+/// A collection that fails is left out, and the backup and the report say so. The run itself fails
+/// when all of them do, at the first with `fail_fast`, and by errors that none can survive: a stop,
+/// storage or Milvus gone, credentials refused, no space. Then what it has written is removed.
+/// kAlreadyExists when the name is taken.
 Result<CreateReport> CreateBackup(const CallContext& ctx, Site& site, const CreateOptions& options);
 
 }  // namespace milvus_backup::backup

@@ -3,10 +3,12 @@
 #pragma once
 
 #include "milvus_backup/milvus/client.h"
+#include "milvus_backup/milvus/gc_pause.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace milvus_backup::backup {
@@ -41,6 +43,8 @@ struct Site {
   size_t parallel_imports = 768;
   /// Whether Milvus can read the backup where it lies: same service and bucket, or same disk.
   bool backup_visible_to_milvus = false;
+  /// How to keep Milvus from deleting files while they are copied; none leaves it alone.
+  std::optional<milvus::GcPauseOptions> gc_pause;
   /// Leave staged objects in Milvus' storage.
   bool keep_temp_files = false;
 };

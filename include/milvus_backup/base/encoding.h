@@ -12,6 +12,8 @@
 namespace milvus_backup {
 
 std::string HexEncode(ByteView bytes);
+/// So many random lower-case hex digits, from the system's source of randomness.
+std::string RandomHex(size_t digits);
 /// Standard alphabet with padding (RFC 4648 §4).
 std::string Base64Encode(ByteView bytes);
 Result<std::string> Base64Decode(std::string_view text);

@@ -51,6 +51,13 @@ struct Parallelism {
   int import_job = 768;
 };
 
+/// Pausing Milvus' garbage collection while a backup is taken.
+struct GcPause {
+  bool enable = true;
+  /// Management endpoint of Milvus: an absolute http or https URL.
+  std::string address = "http://localhost:9091";
+};
+
 /// One resolved key, for `config show` and messages.
 struct Setting {
   std::string key;
@@ -74,6 +81,7 @@ struct Config {
   Parallelism parallelism;
   /// Leave the staging directory of a restore in Milvus' bucket.
   bool keep_temp_files = false;
+  GcPause gc_pause;
   std::vector<Setting> settings;
 };
 

@@ -3,6 +3,8 @@
 /// behaviour and no locks: one object may not be used from two threads while one of them writes.
 #pragma once
 
+#include "milvus_backup/meta/log_list.h"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -39,40 +41,17 @@ struct TaskRecord {
   friend bool operator==(const TaskRecord&, const TaskRecord&) = default;
 };
 
-/// One log file.
-struct Binlog {
-  /// Not written since 0.5; kept when read.
-  int64_t entries_num = 0;
-  uint64_t timestamp_from = 0;
-  uint64_t timestamp_to = 0;
-  /// Key of the source in Milvus' bucket. For information only: the key inside the backup follows
-  /// from the ids.
-  std::string log_path{};
-  /// Bytes.
-  int64_t log_size = 0;
-  /// Last element of the key; 0 in files before 0.5.4 until ReadBackup fills it in.
-  int64_t log_id = 0;
-  friend bool operator==(const Binlog&, const Binlog&) = default;
-};
-
-/// The logs of one field (or column group, or, with id 0 among deltalogs, of the deletes).
-struct FieldBinlog {
-  int64_t field_id = 0;
-  std::vector<Binlog> binlogs{};
-  friend bool operator==(const FieldBinlog&, const FieldBinlog&) = default;
-};
-
 struct SegmentBackup {
   int64_t segment_id = 0;
   int64_t collection_id = 0;
   /// kAllPartitions for an L0 segment of the whole collection.
   int64_t partition_id = 0;
   int64_t num_of_rows = 0;
-  std::vector<FieldBinlog> binlogs{};
+  LogList binlogs{};
   /// Only in old files; never restored.
-  std::vector<FieldBinlog> statslogs{};
+  LogList statslogs{};
   /// Files list a segment without deletes as absent, `[]` or one entry without logs.
-  std::vector<FieldBinlog> deltalogs{};
+  LogList deltalogs{};
   /// Bytes of insert and delta logs.
   int64_t size = 0;
   /// Directory level above the segment: the segment id since 0.4.5, a small number shared by
@@ -307,6 +286,10 @@ struct BackupInfo {
   std::vector<std::string> physical_channel_names{};
   /// Empty: binlogs under `binlogs/`. kSnapshotFormat: files under `bundle/`.
   std::string format{};
+  /// Collections that were asked for are missing: those of `failed_collections`, as
+  /// `database.collection`.
+  bool partial = false;
+  std::vector<std::string> failed_collections{};
   friend bool operator==(const BackupInfo&, const BackupInfo&) = default;
 };
 

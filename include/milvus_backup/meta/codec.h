@@ -21,6 +21,13 @@ using TextSink = std::function<Status(std::string_view text)>;
 /// the next call. An error ends the decoding and is returned unchanged.
 using TextSource = std::function<Result<std::string_view>()>;
 
+/// How much of a backup is kept while it is read. What is not kept must still be JSON.
+enum class Depth {
+  kCollections,  ///< no segments, partitions keep their sizes
+  kSegments,     ///< segments without logs
+  kLogs,         ///< everything
+};
+
 /// How much of a collection is written.
 enum class CollectionForm {
   kTree,             ///< everything: full_meta.json, and collection_meta.json before 0.5.14
@@ -60,16 +67,19 @@ std::string EncodeToString(const std::function<Status(const TextSink&)>& encode)
 /// backup_meta.json or full_meta.json. Keys match in any case, unknown ones are ignored, null means
 /// absent. kDataLoss when the text is not such a document; the message names `what` and the byte
 /// at which reading stopped. The values are the file's own, see ReadBackup for the rest.
-Result<BackupInfo> DecodeBackup(const TextSource& source, std::string_view what);
+Result<BackupInfo> DecodeBackup(const TextSource& source, std::string_view what,
+                                Depth depth = Depth::kLogs);
 /// collection_meta.json; errors as DecodeBackup.
 Result<std::vector<CollectionBackup>> DecodeCollectionMeta(const TextSource& source,
-                                                           std::string_view what);
+                                                           std::string_view what,
+                                                           Depth depth = Depth::kLogs);
 /// partition_meta.json; errors as DecodeBackup.
 Result<std::vector<PartitionBackup>> DecodePartitionMeta(const TextSource& source,
                                                          std::string_view what);
 /// segment_meta.json; errors as DecodeBackup.
 Result<std::vector<SegmentBackup>> DecodeSegmentMeta(const TextSource& source,
-                                                     std::string_view what);
+                                                     std::string_view what,
+                                                     Depth depth = Depth::kLogs);
 
 /// A source of one view; `text` must outlive it.
 TextSource SourceOf(std::string_view text);

@@ -7,6 +7,7 @@
 #include "milvus_backup/meta/backup_info.h"
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -83,6 +84,10 @@ std::string SourceInsertDir(std::string_view milvus_root, int64_t collection_id,
                             int64_t partition_id, int64_t segment_id);
 std::string SourceDeltaDir(std::string_view milvus_root, int64_t collection_id,
                            int64_t partition_id, int64_t segment_id);
+
+/// How keys order two ids that stand at the same place in them: by their digits, so that 10 comes
+/// before 9.
+std::strong_ordering CompareAsText(int64_t a, int64_t b);
 
 /// The group a segment gets in a new backup: itself, and none for kAllPartitions.
 constexpr int64_t GroupOf(int64_t partition_id, int64_t segment_id) {

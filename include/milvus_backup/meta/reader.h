@@ -5,6 +5,7 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/meta/codec.h"
 #include "milvus_backup/storage/backend.h"
 
 #include <cstdint>
@@ -24,9 +25,9 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 ///   - ids of segments and partitions from what holds them, log ids from the ends of log paths;
 ///   - delta entries without logs are dropped, `is_l0` is set on L0 segments.
 /// Errors as ReadHeader; kDataLoss also for a missing leveled file and for a segment whose
-/// partition is unknown.
+/// partition is unknown. Memory is what the result takes: at Depth::kLogs about 30 bytes per log.
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
-                              const std::string& backup_dir);
+                              const std::string& backup_dir, Depth depth = Depth::kLogs);
 
 /// kUnimplemented unless the backup's format is one that restore understands.
 Status CheckRestorableFormat(const BackupInfo& info);
@@ -54,7 +55,8 @@ struct BackupList {
   std::vector<UnfinishedBackup> unfinished;
 };
 
-/// The directories directly below `root`. Others than backups are passed over.
+/// The directories directly below `root`; several are looked into at once. Others than backups are
+/// passed over.
 Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend,
                                const std::string& root);
 

@@ -13,8 +13,9 @@
 
 namespace milvus_backup::meta {
 
-/// Write the five meta files: an older header is removed first, the new one is written last, and
-/// every object appears as a whole. May be repeated. The logs must be complete before.
+/// Write the five meta files, each as a stream: an older header is removed first, the new one is
+/// written last, and every object appears as a whole. May be repeated. The logs must be complete
+/// before.
 Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                    const BackupInfo& info);
 
@@ -22,6 +23,10 @@ struct DeletedBackup {
   uint64_t objects = 0;
   uint64_t bytes = 0;
 };
+
+/// What DeleteBackup would remove now, without removing it. kNotFound as there.
+Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,
+                                    const std::string& backup_dir);
 
 /// Remove everything below `backup_dir`, the header first; an unfinished backup too. kNotFound
 /// (`backup X not found`) when nothing is there. An object that cannot be removed does not stop the

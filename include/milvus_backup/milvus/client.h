@@ -34,6 +34,8 @@ class Client {
   virtual bool has_databases() const = 0;
 
   virtual Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) = 0;
+  /// kUnimplemented before 2.4.3.
+  virtual Result<Database> DescribeDatabase(const CallContext& ctx, const std::string& db) = 0;
   virtual Status CreateDatabase(const CallContext& ctx, const std::string& db) = 0;
 
   virtual Result<std::vector<std::string>> ListCollections(const CallContext& ctx,
@@ -42,6 +44,7 @@ class Client {
                                      const std::string& collection) = 0;
   virtual Result<Collection> DescribeCollection(const CallContext& ctx, const std::string& db,
                                                 const std::string& collection) = 0;
+  /// Once sent it is not cut off by a stop or by the context's deadline, so its outcome is known.
   virtual Status CreateCollection(const CallContext& ctx,
                                   const CreateCollectionRequest& request) = 0;
   virtual Status DropCollection(const CallContext& ctx, const std::string& db,
@@ -77,6 +80,9 @@ class Client {
 
   virtual Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                          const std::string& collection) = 0;
+  virtual Result<LoadState> GetPartitionLoadState(const CallContext& ctx, const std::string& db,
+                                                  const std::string& collection,
+                                                  const std::string& partition) = 0;
   /// Start loading with one replica; returns before the collection is loaded. Needs an index on
   /// every vector field.
   virtual Status LoadCollection(const CallContext& ctx, const std::string& db,
@@ -90,6 +96,10 @@ class Client {
   /// Whether everything the ticket names has reached storage. Error replies are errors.
   virtual Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                                  const std::string& collection, const FlushTicket& ticket) = 0;
+  /// Seal the growing segments of every collection in every database. kUnimplemented on servers
+  /// that do not tell what to wait for, before 2.6.8; those may have begun to flush all the same.
+  virtual Result<FlushAllTicket> FlushAll(const CallContext& ctx) = 0;
+  virtual Result<bool> IsAllFlushed(const CallContext& ctx, const FlushAllTicket& ticket) = 0;
   /// Rows of all sealed segments as the server counts them: deleted rows are still counted.
   virtual Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
                                           const std::string& collection) = 0;
@@ -98,7 +108,8 @@ class Client {
                                                               const std::string& db,
                                                               const std::string& collection) = 0;
 
-  /// Returns the id of the import task. Never retried after the request may have been taken.
+  /// Returns the id of the import task. Never retried after the request may have been taken. Like
+  /// the two calls below it is not cut off by a stop or by the context's deadline once it was sent.
   virtual Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) = 0;
   virtual Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
                                            int64_t task_id) = 0;
@@ -106,6 +117,9 @@ class Client {
   virtual Result<std::vector<ImportTask>> ListImportTasks(const CallContext& ctx,
                                                           const std::string& db,
                                                           const std::string& collection) = 0;
+
+  /// Users, roles, grants and privilege groups of the server. kUnimplemented before 2.4.10.
+  virtual Result<Rbac> BackupRbac(const CallContext& ctx) = 0;
 };
 
 /// Connect, learn version and features. Fails within `connect_timeout` when nothing listens, at

@@ -97,6 +97,13 @@ struct Collection {
   std::vector<KeyValue> properties;
 };
 
+/// Reply of DescribeDatabase.
+struct Database {
+  int64_t id = 0;
+  std::string name;
+  std::vector<KeyValue> properties;
+};
+
 struct Partition {
   int64_t id = 0;
   std::string name;
@@ -120,6 +127,16 @@ struct FlushTicket {
   std::map<std::string, std::string> channel_checkpoints;
   /// The latest timestamp of those positions, hybrid; 0 without them.
   uint64_t checkpoint_timestamp = 0;
+};
+
+/// What a flush of the whole server has to wait for, by physical channel.
+struct FlushAllTicket {
+  /// Serialized common.ImmutableMessage.
+  std::map<std::string, std::string> messages;
+  /// Hybrid timestamps up to which data is flushed.
+  std::map<std::string, uint64_t> timestamps;
+  std::string control_channel;
+  std::vector<std::string> physical_channels;
 };
 
 struct Segment {
@@ -173,6 +190,37 @@ struct CreateCollectionRequest {
   std::vector<KeyValue> properties;
   /// Only for a collection with a partition key; 0 otherwise.
   int64_t num_partitions = 0;
+};
+
+struct RbacUser {
+  std::string name;
+  /// Hashed by Milvus. Secret all the same: never log it.
+  std::string password_hash;
+  std::vector<std::string> roles;
+};
+
+struct RbacGrant {
+  std::string role;
+  /// Kind of the object, such as `Collection`.
+  std::string object;
+  std::string object_name;
+  /// Who granted it.
+  std::string user;
+  std::string privilege;
+  std::string db_name;
+};
+
+struct RbacPrivilegeGroup {
+  std::string name;
+  std::vector<std::string> privileges;
+};
+
+/// Reply of BackupRBAC: users, roles and what they may do.
+struct Rbac {
+  std::vector<RbacUser> users;
+  std::vector<std::string> roles;
+  std::vector<RbacGrant> grants;
+  std::vector<RbacPrivilegeGroup> privilege_groups;
 };
 
 }  // namespace milvus_backup::milvus

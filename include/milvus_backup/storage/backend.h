@@ -219,8 +219,19 @@ class Backend {
 /// The backend at the heart of any stack of wrappers.
 const Backend& Innermost(const Backend& backend);
 
-/// Call `visit` for every object under `prefix` in key order, page by page, fetching the next page
+/// A stretch of a listing: keys that start with `prefix`, are greater than `after` and not greater
+/// than `last`. An empty bound is none.
+struct KeyRange {
+  std::string prefix;
+  std::string after{};
+  std::string last{};
+};
+
+/// Call `visit` for every object of the range in key order, page by page, fetching the next page
 /// while `visit` works on the current one. Stops at the first error of either.
+Status ForEachObject(const CallContext& ctx, Backend& backend, const KeyRange& range,
+                     const std::function<Status(const ObjectInfo&)>& visit);
+/// The same for every object under `prefix`.
 Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string& prefix,
                      const std::function<Status(const ObjectInfo&)>& visit);
 

@@ -44,8 +44,16 @@ struct CopyItem {
   std::string destination_key;
   uint64_t size = 0;
   /// The source's ETag when the item was planned; the copy fails when it changed since. May be
-  /// empty.
+  /// empty: then it is asked for where an object is copied in parts.
   std::string etag;
+};
+
+/// What a batch does about objects that are at the destination already.
+enum class Existing {
+  kOverwrite,
+  /// Leave those that have the source's bytes: same size, and the same checksum or content hash as
+  /// the services state them, or else as reading both shows.
+  kKeepIfEqual,
 };
 
 struct CopyFailure {
@@ -60,6 +68,9 @@ struct CopySummary {
   uint64_t server_side_objects = 0;
   /// Streamed objects whose bytes were proved by reading the source a second time.
   uint64_t second_reads = 0;
+  /// Objects found at the destination with the source's bytes, and so not copied. Not in the counts
+  /// above.
+  uint64_t kept_objects = 0;
   std::vector<CopyFailure> failures;
 
   /// OK, or the first failure with how many others there are.
@@ -96,7 +107,7 @@ class CopyBatch {
 
   /// All arguments must outlive the batch.
   CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
-            std::stop_token stop);
+            std::stop_token stop, Existing existing = Existing::kOverwrite);
   CopyBatch(const CopyBatch&) = delete;
   CopyBatch& operator=(const CopyBatch&) = delete;
   /// Requests a stop and waits for what is running.
@@ -111,21 +122,29 @@ class CopyBatch {
 
   /// Whether the service copies by itself.
   bool server_side() const { return server_side_; }
+  /// Whether the object would be written by a multipart upload, which a killed process leaves open.
+  bool GoesInParts(const CopyItem& item) const;
 
  private:
   friend class LargeCopy;
 
   void Submit(std::function<void(const CallContext&)> work);
+  /// Whether the object was there already, or its comparison failed, and is accounted for.
+  bool IsSettled(const CallContext& ctx, const CopyItem& item);
   void CopyOne(const CallContext& ctx, const CopyItem& item);
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item);
-  Status StartLarge(const CopyItem& item, uint64_t part_size, bool server_side);
+  Status StartLarge(CopyItem item, bool server_side);
+  /// Ask for the source's ETag when the item has none: parts must come from one version, and only
+  /// equal ETags save a second read.
+  Status FindEtag(const CallContext& ctx, CopyItem& item);
   void AwaitIdle();
   void Finish(const CopyItem& item, const Status& status, bool server_side, bool second_read);
 
   CopyEngine& engine_;
   storage::Backend& source_;
   storage::Backend& destination_;
+  const Existing existing_;
   /// No new requests.
   std::stop_source stop_;
   /// The end of the requests in flight.

@@ -57,9 +57,11 @@ class RestoreTest : public ::testing::Test {
                                 .num_of_rows = 10,
                                 .size = 9,
                                 .group_id = id * 10};
+    std::vector<meta::FieldBinlog> fields;
     for (const int64_t field : {0, 1, 100, 101}) {
-      segment.binlogs.push_back({field, {{.log_size = 3, .log_id = id * 1000 + field}}});
+      fields.push_back({field, {{.log_size = 3, .log_id = id * 1000 + field}}});
     }
+    segment.binlogs = meta::LogList(fields);
     collection.partition_backups = {{.partition_id = id + 1,
                                      .partition_name = "_default",
                                      .collection_id = id,
@@ -69,15 +71,17 @@ class RestoreTest : public ::testing::Test {
 
   /// Write the backup `b` with these collections and their logs.
   void Write(std::vector<meta::CollectionBackup> collections,
-             std::vector<std::string> databases = {}) {
+             std::vector<std::string> databases = {}, std::vector<std::string> failed = {}) {
     meta::BackupInfo info{.name = "b"};
+    info.partial = !failed.empty();
+    info.failed_collections = std::move(failed);
     for (const std::string& db : databases) info.database_backups.push_back({.db_name = db});
     for (const meta::CollectionBackup& collection : collections) {
       for (const meta::PartitionBackup& partition : collection.partition_backups) {
         for (const meta::SegmentBackup& segment : partition.segment_backups) {
-          for (const meta::FieldBinlog& field : segment.binlogs) {
-            const std::string key = meta::InsertLogKey("backup/b/", segment, field.field_id,
-                                                       field.binlogs.front().log_id);
+          for (const meta::LogEntry& log : segment.binlogs.Entries()) {
+            const std::string key =
+                meta::InsertLogKey("backup/b/", segment, log.field_id, log.log_id);
             ASSERT_OK(storage_->Put({}, key, AsBytes("log"), {}));
           }
         }

@@ -63,6 +63,15 @@ TEST_F(RestoreOptionsTest, NamesMilvusRefusesAreRefusedFirst) {
   EXPECT_THAT(Restore({.suffix = std::string(251, 'x'), .dry_run = true}), testing::IsOk());
 }
 
+TEST_F(RestoreOptionsTest, PartialBackupsAreAskedAbout) {
+  Write({Collection(7, "default", "coll")}, {}, {"default.lost", "shop.lost"});
+  EXPECT_THAT(Restore({}),
+              IsError(Code::kFailedPrecondition, "partial: it lacks default.lost, shop.lost"));
+  EXPECT_EQ(fake_->count("CreateCollection"), 0U);
+  ASSERT_OK(Restore({.allow_partial = true}));
+  EXPECT_EQ(RowsOf("default", "coll"), 10);
+}
+
 TEST_F(RestoreOptionsTest, MetaOnlyNeedsNoLogs) {
   Write({Collection(7, "default", "coll")});
   ASSERT_OK(storage_->Delete({}, "backup/b/binlogs/insert_log/7/8/70/70/0/7000"));

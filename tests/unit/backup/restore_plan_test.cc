@@ -12,6 +12,7 @@ namespace milvus_backup::backup {
 namespace {
 
 using ::milvus_backup::testing::IsError;
+using ::testing::ElementsAre;
 
 constexpr int64_t kCollection = 7;
 
@@ -109,15 +110,16 @@ TEST(RestorePlanTest, UngroupedBackupsImportWholePartitions) {
 TEST(RestorePlanTest, FilesAreSortedByPath) {
   const meta::BackupInfo info = Backup({Segment(1, 12, 5, true), Segment(1, 11, 6, false)});
   ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
-  ASSERT_EQ(plans[0].files.size(), 3U);
-  EXPECT_EQ(plans[0].files[0].path, "binlogs/delta_log/7/1/12/12/121");
-  EXPECT_EQ(plans[0].files[1].path, "binlogs/insert_log/7/1/11/11/100/110");
-  EXPECT_EQ(plans[0].files[2].path, "binlogs/insert_log/7/1/12/12/100/120");
+  std::vector<std::string> paths;
+  for (const ExpectedFile& file : plans[0].files) paths.push_back(file.path);
+  EXPECT_THAT(paths,
+              ElementsAre("binlogs/delta_log/7/1/12/12/121", "binlogs/insert_log/7/1/11/11/100/110",
+                          "binlogs/insert_log/7/1/12/12/100/120"));
 }
 
 TEST(RestorePlanTest, RowsWithoutBinlogsAreAnError) {
   meta::SegmentBackup segment = Segment(1, 11, 5, false);
-  segment.binlogs.clear();
+  segment.binlogs = {};
   EXPECT_THAT(PlanRestore(Backup({segment}), {.name = "b"}, true),
               IsError(Code::kDataLoss, "segment 11 has 5 rows but no insert logs"));
 }

@@ -36,6 +36,26 @@ TEST(SelectionTest, CollectionsTakeADatabase) {
   EXPECT_FALSE(selection.Matches({"default", "books"}));
 }
 
+TEST(SelectionTest, DatabasesAreTakenWhole) {
+  ASSERT_OK_AND_ASSIGN(const Selection selection, Selection::ParseDatabases("shop,wiki"));
+  EXPECT_TRUE(selection.Matches({"shop", "books"}));
+  EXPECT_TRUE(selection.Matches({"wiki", "pages"}));
+  EXPECT_FALSE(selection.Matches({"default", "books"}));
+  EXPECT_THAT(Selection::ParseDatabases("shop.books"),
+              IsError(Code::kInvalidArgument, "'shop.books'"));
+}
+
+TEST(SelectionTest, ADatabaseWithoutNamesIsTakenWhole) {
+  ASSERT_OK_AND_ASSIGN(const Selection selection,
+                       Selection::FromDatabases({{"shop", {}}, {"wiki", {"pages"}}}));
+  EXPECT_TRUE(selection.Matches({"shop", "books"}));
+  EXPECT_TRUE(selection.Matches({"wiki", "pages"}));
+  EXPECT_FALSE(selection.Matches({"wiki", "users"}));
+  EXPECT_THAT(Selection::FromDatabases({}), IsError(Code::kInvalidArgument, "names no database"));
+  EXPECT_THAT(Selection::FromDatabases({{"shop", {"a.b"}}}),
+              IsError(Code::kInvalidArgument, "'a.b'"));
+}
+
 TEST(SelectionTest, BadItemsAreNamed) {
   for (const char* text : {"a b", "a.b.c", ",", "a,", ".", "a.*b", "../x", "a/b", "*"}) {
     EXPECT_THAT(Selection::ParseFilter(text), IsError(Code::kInvalidArgument, "name a collection"))

@@ -144,6 +144,18 @@ minio: {storageType: local, rootPath: /var/lib/milvus/data/, backupRootPath: /va
   EXPECT_EQ(config.backup_storage.root_path, "/var/backups");
 }
 
+TEST_F(ConfigTest, GarbageCollectionIsPausedUnlessToldOtherwise) {
+  ASSERT_OK_AND_ASSIGN(const Config plain, LoadText("backup: {keepTempFiles: true}\n"));
+  EXPECT_TRUE(plain.gc_pause.enable);
+  EXPECT_EQ(plain.gc_pause.address, "http://localhost:9091");
+  environment_["BACKUP_GC_PAUSE_ADDRESS"] = "http://milvus:9091";
+  ASSERT_OK_AND_ASSIGN(
+      const Config told,
+      LoadText("backup: {gcPause: {enable: false, address: http://from-file:1}}\n"));
+  EXPECT_FALSE(told.gc_pause.enable);
+  EXPECT_EQ(told.gc_pause.address, "http://milvus:9091");
+}
+
 TEST_F(ConfigTest, SecretsAreMaskedInSettings) {
   ASSERT_OK_AND_ASSIGN(const Config config,
                        LoadText("minio: {secretAccessKey: verysecret}\nmilvus: {password: abc}\n"));

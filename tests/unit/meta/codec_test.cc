@@ -72,6 +72,8 @@ TEST(EncodeTest, BriefAsGetPrintsIt) {
   info.rpc_channel_info = RpcChannelInfo{.name = "ch"};
   info.database_backups = {{.db_name = "db"}};
   info.format = "snapshot";
+  info.partial = true;
+  info.failed_collections = {"db.gone"};
   CollectionBackup collection = SampleBackup().collection_backups.at(0);
   collection.collection_id = 1;
   collection.collection_name = "c";
@@ -148,6 +150,35 @@ TEST(DecodeTest, ReadsEveryMemberBack) {
                        DecodeCollectionMeta(SourceOf(collections), "collection_meta.json"));
   EXPECT_EQ(collection_list.size(), 2U);
   EXPECT_TRUE(collection_list[0].l0_segments.empty());
+}
+
+TEST(DecodeTest, DepthLeavesOutSegmentsOrLogs) {
+  const std::string text = GoldenMeta("full_meta.json");
+  BackupInfo expected = SampleAsRead();
+  for (CollectionBackup& collection : expected.collection_backups) {
+    for (SegmentBackup& segment : collection.l0_segments) segment.deltalogs = {};
+    for (PartitionBackup& partition : collection.partition_backups) {
+      for (SegmentBackup& segment : partition.segment_backups) {
+        segment.binlogs = segment.statslogs = segment.deltalogs = {};
+      }
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(const BackupInfo without_logs,
+                       DecodeBackup(SourceOf(text), "full_meta.json", Depth::kSegments));
+  EXPECT_TRUE(without_logs == expected);
+  for (CollectionBackup& collection : expected.collection_backups) {
+    collection.l0_segments.clear();
+    for (PartitionBackup& partition : collection.partition_backups) {
+      partition.segment_backups.clear();
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(const BackupInfo without_segments,
+                       DecodeBackup(SourceOf(text), "full_meta.json", Depth::kCollections));
+  EXPECT_TRUE(without_segments == expected);
+  EXPECT_GT(without_segments.collection_backups[0].partition_backups[0].size, 0);
+  const std::string cut = text.substr(0, text.find("log_size"));
+  EXPECT_THAT(DecodeBackup(SourceOf(cut), "full_meta.json", Depth::kCollections).status(),
+              IsError(Code::kDataLoss, "ends too early"));
 }
 
 TEST(DecodeTest, TextMayArriveByteByByte) {

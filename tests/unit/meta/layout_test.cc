@@ -132,5 +132,13 @@ TEST(SourceKeyTest, RefusesAnythingElse) {
   }
 }
 
+TEST(CompareAsTextTest, OrdersIdsAsKeysDo) {
+  EXPECT_TRUE(CompareAsText(10, 9) < 0);
+  EXPECT_TRUE(CompareAsText(10, 100) < 0);
+  EXPECT_TRUE(CompareAsText(-1, 0) < 0);
+  EXPECT_TRUE(CompareAsText(470629250807647320, 470629250807647320) == 0);
+  EXPECT_TRUE(CompareAsText(470629250807647321, 470629250807647320) > 0);
+}
+
 }  // namespace
 }  // namespace milvus_backup::meta

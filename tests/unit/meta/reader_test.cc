@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,27 @@ TEST_F(ReaderTest, LeveledFilesGiveTheSameTree) {
   }
 }
 
+TEST_F(ReaderTest, WithoutSegmentsTheSizesAreTheSame) {
+  for (const char* backup : {"golden_0516", "golden_0509"}) {
+    SCOPED_TRACE(backup);
+    PutReference(backup);
+    ASSERT_OK_AND_ASSIGN(BackupInfo expected, Read());
+    for (CollectionBackup& collection : expected.collection_backups) {
+      collection.l0_segments.clear();
+      for (PartitionBackup& partition : collection.partition_backups) {
+        partition.segment_backups.clear();
+      }
+    }
+    ASSERT_OK_AND_ASSIGN(const BackupInfo from_full,
+                         ReadBackup(ctx_, backend_, dir_, Depth::kCollections));
+    EXPECT_TRUE(from_full == expected);
+    backend_.Erase(MetaKey(dir_, MetaFile::kFull));
+    ASSERT_OK_AND_ASSIGN(const BackupInfo from_levels,
+                         ReadBackup(ctx_, backend_, dir_, Depth::kCollections));
+    EXPECT_TRUE(from_levels == expected);
+  }
+}
+
 TEST_F(ReaderTest, ReferenceSizesAreTheSumsOfTheirParts) {
   PutReference("golden_0516");
   ASSERT_OK_AND_ASSIGN(BackupInfo info, Read());
@@ -108,19 +130,15 @@ TEST_F(ReaderTest, ReferenceKeysAreWhereTheLayoutSays) {
   for (const CollectionBackup& collection : info.collection_backups) {
     for (const PartitionBackup& partition : collection.partition_backups) {
       for (const SegmentBackup& segment : partition.segment_backups) {
-        for (const FieldBinlog& field : segment.binlogs) {
-          for (const Binlog& log : field.binlogs) {
-            const auto key = InsertLogKey(on_disk, segment, field.field_id, log.log_id);
-            EXPECT_EQ(ReadTestFile(key).size(), static_cast<size_t>(log.log_size)) << key;
-            ++logs;
-          }
+        for (const LogEntry& log : segment.binlogs.Entries()) {
+          const auto key = InsertLogKey(on_disk, segment, log.field_id, log.log_id);
+          EXPECT_EQ(ReadTestFile(key).size(), static_cast<size_t>(log.log_size)) << key;
+          ++logs;
         }
-        for (const FieldBinlog& field : segment.deltalogs) {
-          for (const Binlog& log : field.binlogs) {
-            const auto key = DeltaLogKey(on_disk, segment, log.log_id);
-            EXPECT_EQ(ReadTestFile(key).size(), static_cast<size_t>(log.log_size)) << key;
-            ++logs;
-          }
+        for (const LogEntry& log : segment.deltalogs.Entries()) {
+          const auto key = DeltaLogKey(on_disk, segment, log.log_id);
+          EXPECT_EQ(ReadTestFile(key).size(), static_cast<size_t>(log.log_size)) << key;
+          ++logs;
         }
       }
     }
@@ -161,8 +179,9 @@ TEST_F(ReaderTest, OldestLayoutHasNoGroupsAndNoFullMeta) {
   ASSERT_EQ(collection.partition_backups.size(), 1U);
   EXPECT_EQ(collection.partition_backups[0].load_state, "");
   const SegmentBackup& segment = collection.partition_backups[0].segment_backups.at(0);
-  EXPECT_EQ(segment.binlogs[0].binlogs[0].log_id, 44);
-  EXPECT_EQ(segment.binlogs[0].binlogs[1].log_id, 0);
+  EXPECT_EQ(
+      segment.binlogs.Entries(),
+      (std::vector<LogEntry>{{.field_id = 100, .log_id = 44, .log_size = 10}, {.field_id = 100}}));
   EXPECT_EQ(InsertLogKey(dir_, segment, 100, 44), "backup/demo/binlogs/insert_log/1/2/3/100/44");
 }
 
@@ -210,7 +229,7 @@ TEST_F(ReaderTest, L0SegmentsComeFromWhereTheyAre) {
     EXPECT_EQ(segment.partition_id, kAllPartitions);
   }
   EXPECT_EQ(DeltaLogKey(dir_, collection.l0_segments[0],
-                        collection.l0_segments[0].deltalogs.at(0).binlogs.at(0).log_id),
+                        collection.l0_segments[0].deltalogs.Entries().at(0).log_id),
             "backup/demo/binlogs/delta_log/1/-1/7/8");
 }
 
@@ -298,6 +317,20 @@ TEST(ListTest, RootMayBeEmptyOrWithoutBackups) {
   EXPECT_EQ(list.backups[0].name, "a");
   ASSERT_OK_AND_ASSIGN(const BackupList none, ListBackups({}, backend, "elsewhere"));
   EXPECT_TRUE(none.backups.empty() && none.unfinished.empty());
+}
+
+TEST(ListTest, HeadersAreReadAtTheSameTimeAndKeepTheirOrder) {
+  ScriptedBackend backend;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    AddBackup(backend, "backup/" + std::string(name) + "/", R"({"name":"x"})");
+  }
+  // No read ends before all of them have begun.
+  std::latch begun(4);
+  backend.before_read = [&] { begun.arrive_and_wait(); };
+  ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, "backup"));
+  std::string names;
+  for (const ListedBackup& backup : list.backups) names += backup.name;
+  EXPECT_EQ(names, "abcd");
 }
 
 TEST(ListTest, StorageErrorsAreNotHidden) {

@@ -184,6 +184,8 @@ BackupInfo SampleBackup() {
   info.control_channel_name = "p0_vcchan";
   info.physical_channel_names = {"p0", "p1"};
   info.format = "snapshot";
+  info.partial = true;
+  info.failed_collections = {"db.gone", "default.torn"};
   return info;
 }
 

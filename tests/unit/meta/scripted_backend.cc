@@ -53,6 +53,7 @@ Status ScriptedBackend::Around(const CallContext& ctx, const storage::CallInfo& 
                                storage::CallRef call) {
   using storage::Method;
   MB_RETURN_IF_ERROR(ctx.Check());
+  if (info.method == Method::kRead && before_read) before_read();
   if (info.method == Method::kRead && info.key == unreadable_key) {
     return {Code::kUnavailable, "connection refused"};
   }

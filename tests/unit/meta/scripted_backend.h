@@ -5,6 +5,7 @@
 #include "milvus_backup/storage/intercepting_backend.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -20,6 +21,8 @@ class ScriptedBackend final : public storage::InterceptingBackend {
   size_t fail_from_change = SIZE_MAX;
   /// Reading this key fails with kUnavailable.
   std::string unreadable_key;
+  /// Called at the beginning of every read, on its thread.
+  std::function<void()> before_read;
   /// DeleteMany reports this key as failed.
   std::string undeletable_key;
 

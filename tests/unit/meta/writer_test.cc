@@ -121,6 +121,20 @@ TEST_F(DeleteTest, RemovesTheHeaderFirstAndNothingOfTheNeighbours) {
               IsError(Code::kNotFound, "backup demo not found"));
 }
 
+TEST_F(DeleteTest, MeasuringSaysWhatDeletingWouldAndChangesNothing) {
+  const auto before = backend_.Contents();
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup would, MeasureBackup(ctx_, backend_, dir_));
+  EXPECT_TRUE(backend_.changes().empty());
+  EXPECT_TRUE(backend_.Contents() == before);
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup deleted, DeleteBackup(ctx_, backend_, dir_));
+  EXPECT_EQ(would.objects, deleted.objects);
+  EXPECT_EQ(would.bytes, deleted.bytes);
+  EXPECT_THAT(MeasureBackup(ctx_, backend_, dir_).status(),
+              IsError(Code::kNotFound, "backup demo not found"));
+  EXPECT_THAT(MeasureBackup(ctx_, backend_, "backup").status(),
+              IsError(Code::kInvalidArgument, "directory"));
+}
+
 TEST_F(DeleteTest, InterruptedItCanBeRepeated) {
   backend_.fail_from_change = 2;
   EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(), IsError(Code::kUnavailable, "died"));

@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::Contains;
 using testing::FakeAnswer;
+using ::testing::Ge;
 using ::testing::HasSubstr;
 using testing::IsError;
 using testing::IsOk;
@@ -212,6 +213,26 @@ TEST_F(FailureTest, AStopCutsARunningCall) {
   const auto begun = steady_clock::now();
   EXPECT_EQ(client_->ListDatabases(ctx).status().code(), Code::kCancelled);
   EXPECT_THAT(Since(begun), Lt(milliseconds(1000)));
+}
+
+TEST_F(FailureTest, AStopLetsARunningCallAboutImportsEnd) {
+  Start();
+  std::stop_source stop;
+  CallContext ctx;
+  ctx.stop = stop.get_token();
+  ctx.deadline = steady_clock::now() + milliseconds(100);
+  // The fake answers a cancelled call with an error, and would not know this task.
+  server_->Plan("GetImportState", {.delay = milliseconds(300)});
+  std::jthread interrupt([&stop] {
+    std::this_thread::sleep_for(milliseconds(50));
+    stop.request_stop();
+  });
+  const auto begun = steady_clock::now();
+  EXPECT_THAT(client_->GetImportTask(ctx, "default", 1),
+              IsError(Code::kNotFound, "key=by-dev/meta/importtask/1"));
+  EXPECT_THAT(Since(begun), Ge(milliseconds(300)));
+  EXPECT_EQ(client_->GetImportTask(ctx, "default", 1).status().code(), Code::kCancelled);
+  EXPECT_EQ(server_->count("GetImportState"), 1U);
 }
 
 TEST_F(FailureTest, AStopCutsTheWaitForARateLimit) {

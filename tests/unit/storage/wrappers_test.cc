@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -371,6 +372,26 @@ TEST(ReadAllTest, RefusesWhatIsTooLarge) {
   ASSERT_OK(memory->Put({}, "k", AsBytes("12345"), {}));
   EXPECT_THAT(ReadAll({}, *memory, "k", 4), IsError(Code::kOutOfRange, "larger than 4"));
   EXPECT_OK(ReadAll({}, *memory, "k", 5));
+}
+
+TEST(ForEachObjectTest, RangesHoldWhatLiesBetweenTheirBounds) {
+  const std::unique_ptr<Backend> backend = MakeMemoryBackend({.page_size = 2});
+  for (const char* key : {"a/1", "a/10", "a/2", "a/2/x", "a/3", "a/4", "b"}) {
+    ASSERT_OK(backend->Put({}, key, {}, {}));
+  }
+  const auto keys = [&](const KeyRange& range) {
+    std::string found;
+    EXPECT_OK(ForEachObject({}, *backend, range, [&](const ObjectInfo& object) {
+      found += object.key + " ";
+      return Status::Ok();
+    }));
+    return found;
+  };
+  EXPECT_EQ(keys({.prefix = "a/"}), "a/1 a/10 a/2 a/2/x a/3 a/4 ");
+  EXPECT_EQ(keys({.prefix = "a/", .last = "a/2"}), "a/1 a/10 a/2 ");
+  EXPECT_EQ(keys({.prefix = "a/", .after = "a/2", .last = "a/3"}), "a/2/x a/3 ");
+  EXPECT_EQ(keys({.prefix = "a/", .after = "a/3"}), "a/4 ");
+  EXPECT_EQ(keys({.prefix = "a/", .after = "a/4", .last = "a/5"}), "");
 }
 
 }  // namespace

@@ -4,12 +4,16 @@
 #include "transfer/transfer_internal.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/storage/intercepting_backend.h"
 #include "milvus_backup/storage/memory_backend.h"
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::transfer {
@@ -77,6 +81,31 @@ TEST_F(CopyEngineTest, StreamsWholeObjectsAndParts) {
   EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
 }
 
+TEST_F(CopyEngineTest, KeepsWhatIsThereOnlyWhenItsBytesAreEqual) {
+  CopyEngine engine({.concurrency = 2, .part_size = 256 * kKiB, .force_streaming = true},
+                    &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {}, Existing::kKeepIfEqual);
+  const std::vector<CopyItem> items = {
+      Store("same", 1000),  Store("same_large", 3 * kMiB),  Store("shorter", 1000),
+      Store("other", 1000), Store("other_large", 3 * kMiB), Store("absent", 1000)};
+  const auto put = [&](const std::string& key, const std::string& bytes) {
+    EXPECT_OK(destination_->Put({}, "copy/" + key, AsBytes(bytes), {}));
+  };
+  put("same", Bytes(1000));
+  put("same_large", Bytes(3 * kMiB));
+  put("shorter", Bytes(999));
+  put("other", std::string(1000, 'x'));
+  put("other_large", std::string(3 * kMiB, 'x'));
+  for (const CopyItem& item : items) EXPECT_OK(batch.Add(item));
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.kept_objects, 2U);
+  EXPECT_EQ(summary.objects, 4U);
+  for (const CopyItem& item : items) ExpectCopied(item.source_key, item.size);
+  EXPECT_EQ(progress_.objects_done, items.size());
+  EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+}
+
 TEST_F(CopyEngineTest, LargeServerSideCopiesGoInParts) {
   CopyEngine engine({.concurrency = 2, .server_copy_threshold = kMiB}, &progress_);
   CopyBatch batch(engine, *source_, *destination_, {});
@@ -115,6 +144,55 @@ TEST_F(CopyEngineTest, ChangedSourceIsNotCopied) {
   }
   EXPECT_THAT(destination_->Stat({}, "copy/grown"), IsError(Code::kNotFound, ""));
   EXPECT_THAT(destination_->Stat({}, "copy/replaced"), IsError(Code::kNotFound, ""));
+}
+
+/// A source that says its objects were uploaded in three parts.
+class ThreeParts final : public storage::InterceptingBackend {
+ public:
+  ThreeParts() : InterceptingBackend(storage::MakeMemoryBackend()) {}
+
+  Result<storage::ObjectInfo> Stat(const CallContext& ctx, const std::string& key) override {
+    Result<storage::ObjectInfo> info = InterceptingBackend::Stat(ctx, key);
+    if (info.ok()) info->etag = kEtag;
+    return info;
+  }
+  Result<storage::ReadInfo> Read(const CallContext& ctx, const std::string& key,
+                                 const storage::ReadOptions& options,
+                                 const storage::Sink& sink) override {
+    storage::ReadOptions any = options;
+    EXPECT_EQ(std::exchange(any.if_match, ""), kEtag);
+    ranges.insert({options.offset, options.length.value_or(0)});
+    return InterceptingBackend::Read(ctx, key, any, sink);
+  }
+
+  /// Offset and length of what was read.
+  std::set<std::pair<uint64_t, uint64_t>> ranges;
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+    return call();
+  }
+
+ private:
+  static constexpr char kEtag[] = "d41d8cd98f00b204e9800998ecf8427e-3";
+};
+
+TEST_F(CopyEngineTest, MissingEtagIsAskedForWhereAnObjectGoesInParts) {
+  ThreeParts source;
+  const std::string bytes = Bytes(12 * kMiB);
+  ASSERT_OK(source.Put({}, "large", AsBytes(bytes), {}));
+  CopyEngine engine({.concurrency = 1, .part_size = kMiB, .force_streaming = true}, nullptr);
+  CopyBatch batch(engine, source, *destination_, {});
+  EXPECT_OK(batch.Add({"large", "copy/large", bytes.size(), ""}));
+  EXPECT_OK(batch.Wait().ToStatus());
+  ExpectCopied("large", bytes.size());
+  // Three parts of 5 MiB, as the source was made, and one look at the whole.
+  EXPECT_TRUE(source.ranges.contains({5 * kMiB, 5 * kMiB}));
+  EXPECT_EQ(source.ranges.size(), 4U);
+
+  CopyBatch other(engine, source, *destination_, {});
+  EXPECT_OK(other.Add({"large", "copy/grown", bytes.size() - 1, ""}));
+  EXPECT_THAT(other.Wait().ToStatus(), IsError(Code::kAborted, "copying large"));
 }
 
 TEST_F(CopyEngineTest, StopAccountsForEveryObject) {

@@ -1,0 +1,29 @@
+/// Telling whether a process that left its mark somewhere still runs. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace milvus_backup {
+
+struct ProcessMark {
+  /// Boot and pid namespace of the machine: processes with equal marks can see each other. Empty
+  /// where the system does not tell.
+  std::string machine;
+  int64_t pid = 0;
+  /// Start of the process in clock ticks after boot; a later process with the same pid has another.
+  uint64_t start = 0;
+  friend bool operator==(const ProcessMark&, const ProcessMark&) = default;
+};
+
+/// This process.
+ProcessMark ThisProcess();
+
+/// True only when `mark` belongs to this machine and its process has ended: one of another machine
+/// may run for all we know.
+bool HasEnded(const ProcessMark& mark);
+
+/// Name of this host, for people.
+std::string HostName();
+
+}  // namespace milvus_backup

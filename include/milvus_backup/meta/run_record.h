@@ -1,0 +1,57 @@
+/// What a run leaves in storage while it works: its lock (`<backup root>/.locks/<name>/<run>.json`)
+/// and its marker (`meta/run.json` of an unfinished backup, `run.json` of a restore). One JSON
+/// object, documented in docs/format.md. Pure functions, thread-safe.
+#pragma once
+
+#include "milvus_backup/base/process.h"
+#include "milvus_backup/base/status.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace milvus_backup::meta {
+
+/// How far a restore has come with one collection.
+struct RestoreProgress {
+  /// `creating`, `filling`, `swapping` or `done`.
+  std::string state;
+  /// Name of the collection that is being filled; the target's own unless it replaces another.
+  std::string filled_as;
+  /// Id Milvus gave to it; 0 until that is known.
+  int64_t collection_id = 0;
+  friend bool operator==(const RestoreProgress&, const RestoreProgress&) = default;
+};
+
+struct RunRecord {
+  std::string run_id;
+  /// `create`, `delete` or `restore`.
+  std::string operation;
+  /// Name of the backup.
+  std::string backup;
+  /// Host and start (RFC 3339, UTC), for people.
+  std::string host;
+  std::string started;
+  ProcessMark process;
+  /// Lock only: its run has seen that no other run was there before it.
+  bool held = false;
+  /// create: keys relative to the backup directory that may have an unfinished multipart upload.
+  std::vector<std::string> uploads;
+  /// restore: by target, `db.collection`.
+  std::map<std::string, RestoreProgress> collections;
+  friend bool operator==(const RunRecord&, const RunRecord&) = default;
+
+  /// `create by process 12 on host since 2026-01-02T03:04:05Z`.
+  std::string ToString() const;
+};
+
+/// A record of this process, with a new random id.
+RunRecord NewRunRecord(std::string operation, std::string backup);
+
+std::string EncodeRunRecord(const RunRecord& record);
+/// kDataLoss naming `what` when the text is not a record. Unknown keys are ignored.
+Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what);
+
+}  // namespace milvus_backup::meta

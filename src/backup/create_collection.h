@@ -1,0 +1,78 @@
+/// The work of `create` on one collection, step by step; the run decides on order and failures.
+#pragma once
+
+#include "phase_clock.h"
+#include "segment_files.h"
+
+#include "milvus_backup/backup/create.h"
+#include "milvus_backup/backup/selection.h"
+#include "milvus_backup/backup/site.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/transfer/copy_engine.h"
+
+#include <string>
+#include <vector>
+
+namespace milvus_backup::backup {
+
+/// What the collections of one run share. Thread-safe while its texts stand still.
+struct CreateRun {
+  Site& site;
+  transfer::CopyEngine engine;
+  PhaseClock clock;
+  /// Of the run.
+  std::string id;
+  std::string backup_dir;
+
+  explicit CreateRun(Site& given) : site(given), engine(given.copy, given.progress) {}
+
+  /// Show the phase and charge it the time until the returned object goes.
+  PhaseClock::Scope Enter(const std::string& phase) {
+    if (site.progress != nullptr) site.progress->SetPhase(phase);
+    return {clock, phase};
+  }
+};
+
+/// Not thread-safe; several of one run may work side by side.
+class CollectionCreation {
+ public:
+  /// `run` must outlive it.
+  CollectionCreation(CreateRun& run, const CollectionName& name);
+
+  /// Everything but segments. Comes first.
+  Status Describe(const CallContext& ctx);
+  /// Seal what is in memory and wait until it is in storage.
+  Status Flush(const CallContext& ctx);
+  /// Find the files of the segments that are in storage, and count them.
+  Status FindFiles(const CallContext& ctx);
+  /// FindFiles, copy, and check what arrived.
+  Status CopyData(const CallContext& ctx);
+  /// Remove what CopyData may have written.
+  Status RemoveData(const CallContext& ctx);
+
+  /// Take it out of the backup.
+  void Fail(Status status) { report_.status = std::move(status); }
+  bool ok() const { return report_.status.ok(); }
+
+  const CollectionReport& report() const { return report_; }
+  const transfer::CopySummary& copied() const { return copied_; }
+  /// What the metas say of it; leaves this object without.
+  meta::CollectionBackup TakeBackup() { return std::move(backup_); }
+
+ private:
+  Result<std::vector<milvus::Segment>> FindSegments(const CallContext& ctx);
+  bool KnowsPartition(int64_t id) const;
+  Status Copy(const CallContext& ctx);
+  Status CheckArrived(const CallContext& ctx);
+
+  CreateRun& run_;
+  const CollectionName name_;
+  meta::CollectionBackup backup_;
+  SegmentFiles files_;
+  transfer::CopySummary copied_;
+  CollectionReport report_;
+};
+
+}  // namespace milvus_backup::backup

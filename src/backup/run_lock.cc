@@ -1,0 +1,144 @@
+#include "run_lock.h"
+
+#include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/layout.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr size_t kMaxRecordBytes = 1 * kMiB;
+constexpr auto kRemovalLimit = 10s;
+
+std::chrono::milliseconds RandomPause() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::chrono::milliseconds(std::uniform_int_distribution<int>(20, 300)(random));
+}
+
+Status Locked(const meta::RunRecord& other) {
+  return AlreadyExistsError(
+             fmt::format("backup {} is being worked on: {}", other.backup, other.ToString()))
+      .WithAdvice(
+          "wait for its end; a run that was killed on another machine is taken for dead "
+          "after a minute");
+}
+
+}  // namespace
+
+RunLock::RunLock(storage::Backend& backend, std::string directory, meta::RunRecord record,
+                 const RunLockOptions& options)
+    : backend_(backend),
+      directory_(std::move(directory)),
+      key_(directory_ + record.run_id + ".json"),
+      record_(std::move(record)),
+      options_(options) {}
+
+RunLock::~RunLock() {
+  renewer_.request_stop();
+  if (renewer_.joinable()) renewer_.join();
+  Remove();
+}
+
+void RunLock::Remove() {
+  if (!written_) return;
+  const CallContext ctx{{}, std::chrono::steady_clock::now() + kRemovalLimit};
+  const Status status = backend_.Delete(ctx, key_);
+  if (!status.ok()) {
+    log::Warn("lock={} is left and dies within a minute: {}", key_, status.ToString());
+  }
+}
+
+Result<std::unique_ptr<RunLock>> RunLock::Acquire(const CallContext& ctx, storage::Backend& backend,
+                                                  const std::string& root,
+                                                  const meta::RunRecord& record,
+                                                  const RunLockOptions& options) {
+  const std::string directory = meta::JoinPath(root, ".locks/" + record.backup) + "/";
+  // Its destructor removes the object on every way out of here.
+  std::unique_ptr<RunLock> lock(new RunLock(backend, directory, record, options));
+  const auto give_up = std::chrono::steady_clock::now() + options.patience;
+  while (true) {
+    std::optional<meta::RunRecord> other;
+    MB_RETURN_IF_ERROR(lock->TryOnce(ctx, other).Annotate("locking backup " + record.backup));
+    if (!other) break;
+    if (other->held || std::chrono::steady_clock::now() > give_up) return Locked(*other);
+    // Both came together and both step back; chance decides who is first the next time.
+    lock->Remove();
+    if (!Clock::Real().SleepFor(RandomPause(), ctx.stop)) return CancelledError();
+  }
+  lock->record_.held = true;
+  MB_RETURN_IF_ERROR(lock->Write(ctx));
+  lock->renewer_ =
+      std::jthread([lock = lock.get()](const std::stop_token& stop) { lock->Renew(stop); });
+  return lock;
+}
+
+Status RunLock::TryOnce(const CallContext& ctx, std::optional<meta::RunRecord>& other) {
+  MB_RETURN_IF_ERROR(Write(ctx));
+  MB_ASSIGN_OR_RETURN(other, FindOther(ctx));
+  return Status::Ok();
+}
+
+Status RunLock::Write(const CallContext& ctx) {
+  written_ = true;  // a failed request may have been carried out
+  return backend_.Put(ctx, key_, AsBytes(meta::EncodeRunRecord(record_)), {}).status();
+}
+
+Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx) {
+  std::vector<storage::ObjectInfo> locks;
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject(ctx, backend_, directory_, [&](const storage::ObjectInfo& object) {
+        locks.push_back(object);
+        return Status::Ok();
+      }));
+  std::chrono::system_clock::time_point now{};
+  for (const storage::ObjectInfo& lock : locks) {
+    if (lock.key == key_) now = lock.modified;
+  }
+  for (const storage::ObjectInfo& lock : locks) {
+    if (lock.key == key_) continue;
+    const auto text = storage::ReadAll(ctx, backend_, lock.key, kMaxRecordBytes);
+    if (!text.ok() && text.status().code() == Code::kNotFound) continue;  // just released
+    MB_RETURN_IF_ERROR(text.status());
+    const auto record = meta::DecodeRunRecord(*text, lock.key);
+    if (now - lock.modified > options_.lifetime || (record.ok() && HasEnded(record->process))) {
+      log::Info("removing the lock of a run that has ended: {}", lock.key);
+      MB_RETURN_IF_ERROR(backend_.Delete(ctx, lock.key));
+      continue;
+    }
+    MB_RETURN_IF_ERROR(record.status());
+    return std::optional<meta::RunRecord>(*record);
+  }
+  return std::optional<meta::RunRecord>();
+}
+
+void RunLock::Renew(const std::stop_token& stop) {
+  while (Clock::Real().SleepFor(options_.renewal, stop)) {
+    // One that another run has removed must not come back: Check tells.
+    const CallContext ctx{stop, std::chrono::steady_clock::now() + options_.lifetime / 2};
+    Status status = backend_.Stat(ctx, key_).status();
+    if (status.ok()) status = Write(ctx);
+    if (!status.ok() && !stop.stop_requested()) {
+      log::Warn("the lock {} could not be renewed: {}", key_, status.ToString());
+    }
+  }
+}
+
+Status RunLock::Check(const CallContext& ctx) {
+  const Status status = backend_.Stat(ctx, key_).status();
+  if (status.code() != Code::kNotFound) return status;
+  return Status(Code::kAborted,
+                fmt::format("this run lost its lock {}: it was not renewed in time and another "
+                            "run may have gone on with {}",
+                            key_, record_.backup))
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("run the same command again");
+}
+
+}  // namespace milvus_backup::backup

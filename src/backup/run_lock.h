@@ -1,0 +1,68 @@
+/// Keeping two runs apart that would work on the same backup: an advisory lock in the backup
+/// storage.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace milvus_backup::backup {
+
+struct RunLockOptions {
+  /// How often the lock object is written again.
+  std::chrono::milliseconds renewal{10000};
+  /// A lock that was not renewed for this long, by the clock of the storage, is dead.
+  std::chrono::milliseconds lifetime{60000};
+  /// How long two runs that started together try again until one of them gives way.
+  std::chrono::milliseconds patience{3000};
+};
+
+/// Every run writes an object of its own below `<root>/.locks/<backup>/` and only then looks for
+/// others. Whoever finds another live one steps back, so of two runs at least one sees the other,
+/// whatever their clocks say. Locks of dead runs are removed: those whose process has ended on this
+/// machine, and those not renewed for their lifetime.
+///
+/// A thread renews the object until the lock is destroyed, which removes it. Thread-safe.
+class RunLock {
+ public:
+  /// `backend` must outlive the lock. kAlreadyExists naming the other run when there is one.
+  static Result<std::unique_ptr<RunLock>> Acquire(const CallContext& ctx, storage::Backend& backend,
+                                                  const std::string& root,
+                                                  const meta::RunRecord& record,
+                                                  const RunLockOptions& options = {});
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+  ~RunLock();
+
+  /// To be asked before the step that makes the work final: kAborted when another run took this
+  /// lock for dead, which happens to a process that was suspended for long.
+  Status Check(const CallContext& ctx);
+
+ private:
+  RunLock(storage::Backend& backend, std::string directory, meta::RunRecord record,
+          const RunLockOptions& options);
+
+  Status Write(const CallContext& ctx);
+  /// The record of another live run; none when this is the only one. Removes dead locks.
+  Result<std::optional<meta::RunRecord>> FindOther(const CallContext& ctx);
+  Status TryOnce(const CallContext& ctx, std::optional<meta::RunRecord>& other);
+  void Renew(const std::stop_token& stop);
+  void Remove();
+
+  storage::Backend& backend_;
+  const std::string directory_;
+  const std::string key_;
+  meta::RunRecord record_;
+  const RunLockOptions options_;
+  bool written_ = false;
+  std::jthread renewer_;
+};
+
+}  // namespace milvus_backup::backup
