@@ -4,10 +4,12 @@
 #include "describe.h"
 #include "enumerate.h"
 #include "flush_wait.h"
+#include "stale_files.h"
 
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/totals.h"
 #include "milvus_backup/meta/writer.h"
 #include "milvus_backup/milvus/gc_pause.h"
@@ -15,12 +17,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <optional>
 #include <random>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -66,14 +71,19 @@ class Creation {
       : ctx_(ctx), site_(site), options_(options), run_(site) {}
 
   Result<CreateReport> Run() {
-    MB_RETURN_IF_ERROR(Prepare());
+    Status prepared = Prepare();
+    if (!prepared.ok()) {
+      LeaveUnfinished();
+      return prepared;
+    }
+    if (WasComplete()) return ReportFinished();
     if (options_.dry_run) {
       MB_RETURN_IF_ERROR(Plan());
       return Report();
     }
     Status status = Fill();
     if (!status.ok()) {
-      RemoveLeftovers();
+      LeaveUnfinished();
       return status;
     }
     return Report();
@@ -96,33 +106,83 @@ class Creation {
     if (options_.rbac) {
       MB_ASSIGN_OR_RETURN(info_.rbac_meta, DescribeRbac(ctx_, *site_.client));
     }
+    if (WasComplete()) return Status::Ok();
     MB_ASSIGN_OR_RETURN(Inventory inventory, FindSelected(ctx_, *site_.client, options_.selection));
-    info_.database_backups = std::move(inventory.databases);
-    for (const CollectionName& name : inventory.collections) collections_.emplace_back(run_, name);
+    TakeUp(std::move(inventory));
+    return Status::Ok();
+  }
+
+  /// Take the name, and go on with what an earlier run left under it.
+  Status ClaimName() {
+    const Place& place = site_.backup_storage;
+    MB_RETURN_IF_ERROR(OpenStorage());
+    if (options_.dry_run) return CheckNameIsFree();
+    MB_ASSIGN_OR_RETURN(run_.claim, BackupClaim::Take(ctx_, place, run_.backup_dir));
+    if (run_.claim->found() == BackupClaim::Found::kPartial) {
+      info_ = std::move(run_.claim->partial());
+      run_.id = info_.id;
+    }
     return Status::Ok();
   }
 
   // The bucket is created when it is missing: backups may go to a place of their own.
-  Status ClaimName() {
+  Status OpenStorage() {
     storage::Backend& backend = *site_.backup_storage.backend;
-    auto page = backend.List(ctx_, {.prefix = run_.backup_dir, .max_keys = 1});
-    if (!page.ok() && page.status().service_code() == "NoSuchBucket") {
-      if (options_.dry_run) return Status::Ok();
-      MB_RETURN_IF_ERROR(backend.CreateContainer(ctx_));
-      log::Warn("created the missing bucket of the backup storage: {}", backend.Describe());
-      page = backend.List(ctx_, {.prefix = run_.backup_dir, .max_keys = 1});
+    const Status status = backend.CheckAccess(ctx_);
+    if (status.service_code() != "NoSuchBucket" || options_.dry_run) {
+      return status.service_code() == "NoSuchBucket"
+                 ? Status::Ok()
+                 : status.Annotate("opening the backup storage");
     }
-    if (!page.ok()) return page.status().Annotate("opening the backup storage");
-    if (page->objects.empty()) return Status::Ok();
-    const auto header = backend.Stat(ctx_, meta::MetaKey(run_.backup_dir, meta::MetaFile::kHeader));
-    if (header.ok()) {
-      return AlreadyExistsError("backup " + info_.name + " already exists")
-          .WithAdvice("choose another name with -n, or remove it with `delete -n " + info_.name +
-                      "`");
+    MB_RETURN_IF_ERROR(backend.CreateContainer(ctx_));
+    log::Warn("created the missing bucket of the backup storage: {}", backend.Describe());
+    return Status::Ok();
+  }
+
+  Status CheckNameIsFree() {
+    const auto header = meta::ReadHeader(ctx_, *site_.backup_storage.backend, run_.backup_dir);
+    if (!header.ok() || header->partial) return Status::Ok();
+    return AlreadyExistsError("backup " + info_.name + " already exists")
+        .WithAdvice("choose another name with -n");
+  }
+
+  /// What a partial backup has stays; only what it lacks is taken up.
+  void TakeUp(Inventory inventory) {
+    const std::set<std::string> missing(info_.failed_collections.begin(),
+                                        info_.failed_collections.end());
+    const bool all = run_.claim == nullptr || !info_.partial;
+    for (const meta::CollectionBackup& kept : info_.collection_backups) kept_.push_back(Of(kept));
+    for (const CollectionName& name : inventory.collections) {
+      if (all || missing.contains(name.ToString())) collections_.emplace_back(run_, name);
     }
-    return AlreadyExistsError("an unfinished backup " + info_.name + " is in the way")
-        .WithAdvice("remove it with `delete -n " + info_.name +
-                    "`, or choose another name with -n");
+    for (const std::string& name : missing) {
+      const bool retried = std::ranges::any_of(
+          collections_, [&](const CollectionCreation& one) { return one.report().name == name; });
+      if (retried) continue;
+      kept_.push_back({.name = name,
+                       .status = NotFoundError("missing since an earlier run, and not selected by "
+                                               "this one or no longer in Milvus")});
+    }
+    for (meta::DatabaseBackup& database : inventory.databases) {
+      if (std::ranges::count(info_.database_backups, database.db_name,
+                             &meta::DatabaseBackup::db_name) == 0) {
+        info_.database_backups.push_back(std::move(database));
+      }
+    }
+    info_.partial = false;
+    info_.failed_collections.clear();
+  }
+
+  static CollectionReport Of(const meta::CollectionBackup& kept) {
+    CollectionReport report{.name = kept.db_name + "." + kept.collection_name,
+                            .bytes = static_cast<uint64_t>(kept.size)};
+    for (const meta::PartitionBackup& partition : kept.partition_backups) {
+      report.segments += partition.segment_backups.size();
+      for (const meta::SegmentBackup& segment : partition.segment_backups) {
+        report.rows += segment.num_of_rows;
+      }
+    }
+    return report;
   }
 
   Status Plan() {
@@ -226,46 +286,88 @@ class Creation {
                   status.ToString());
       }
     }
+    for (const CollectionReport& missing : kept_) {
+      if (missing.status.ok()) continue;
+      info_.partial = true;
+      info_.failed_collections.push_back(missing.name);
+    }
+    std::ranges::sort(info_.failed_collections);
     meta::UpdateTotals(info_);
+    storage::Backend& backend = *site_.backup_storage.backend;
+    if (run_.claim->resumes()) MB_RETURN_IF_ERROR(RemoveWhatIsNotInIt());
     MB_RETURN_IF_ERROR(ctx_.Check());
-    return meta::WriteBackup(ctx_, *site_.backup_storage.backend, run_.backup_dir, info_);
+    MB_RETURN_IF_ERROR(run_.claim->Check(ctx_));
+    MB_RETURN_IF_ERROR(meta::WriteBackup(ctx_, backend, run_.backup_dir, info_));
+    if (const Status ended = run_.claim->End(ctx_); !ended.ok()) {
+      log::Warn("the backup is finished, but {}", ended.ToString());
+    }
+    return Status::Ok();
+  }
+
+  Status RemoveWhatIsNotInIt() {
+    std::set<int64_t> ids;
+    for (const meta::CollectionBackup& one : info_.collection_backups)
+      ids.insert(one.collection_id);
+    return RemoveStaleCollections(ctx_, *site_.backup_storage.backend, run_.backup_dir, ids);
   }
 
   CreateReport Report() const {
-    CreateReport report{.name = info_.name};
+    CreateReport report{.name = info_.name,
+                        .resumed = run_.claim != nullptr && run_.claim->resumes()};
+    for (const CollectionReport& kept : kept_) Add(kept, report);
     for (const CollectionCreation& collection : collections_) {
-      const CollectionReport& one = report.per_collection.emplace_back(collection.report());
-      if (!one.status.ok()) continue;
-      ++report.collections;
-      report.segments += one.segments;
-      report.rows += one.rows;
-      report.objects += one.objects;
-      report.bytes += one.bytes;
+      Add(collection.report(), report);
+      if (!collection.ok()) continue;
       report.server_side_objects += collection.copied().server_side_objects;
       report.second_reads += collection.copied().second_reads;
+      report.kept_objects += collection.copied().kept_objects;
     }
+    std::ranges::sort(report.per_collection, {}, &CollectionReport::name);
     report.phases = run_.clock.seconds();
     report.seconds = run_.clock.total();
     return report;
   }
 
-  // Runs on a context of its own: the command's may have been cancelled.
-  void RemoveLeftovers() {
+  static void Add(const CollectionReport& one, CreateReport& report) {
+    report.per_collection.push_back(one);
+    if (!one.status.ok()) return;
+    ++report.collections;
+    report.segments += one.segments;
+    report.rows += one.rows;
+    report.objects += one.objects;
+    report.bytes += one.bytes;
+  }
+
+  bool WasComplete() const {
+    return run_.claim != nullptr && run_.claim->found() == BackupClaim::Found::kComplete;
+  }
+
+  /// The earlier run got as far as the header; only its marker was left.
+  Result<CreateReport> ReportFinished() {
+    MB_ASSIGN_OR_RETURN(info_,
+                        meta::ReadBackup(ctx_, *site_.backup_storage.backend, run_.backup_dir));
+    MB_RETURN_IF_ERROR(run_.claim->End(ctx_));
+    for (const meta::CollectionBackup& one : info_.collection_backups) kept_.push_back(Of(one));
+    return Report();
+  }
+
+  /// What was copied stays for the next run of the same command; a marker alone is removed. On a
+  /// context of its own: the command's may have been cancelled.
+  void LeaveUnfinished() {
+    if (run_.claim == nullptr || WasComplete()) return;
     const auto phase = run_.Enter("clean up");
     const CallContext ctx{{}, std::chrono::steady_clock::now() + 60s};
-    // This run writes the header as its very last step, so one that is there belongs to a complete
-    // backup: another run's, or ours when only the reply to that step was lost.
-    const std::string header = meta::MetaKey(run_.backup_dir, meta::MetaFile::kHeader);
-    if (site_.backup_storage.backend->Stat(ctx, header).ok()) {
-      log::Warn("a complete backup {} is there and was left alone", info_.name);
-      return;
-    }
-    const Status status =
-        meta::DeleteBackup(ctx, *site_.backup_storage.backend, run_.backup_dir).status();
-    if (!status.ok() && status.code() != Code::kNotFound) {
-      log::Error("the unfinished backup {} could not be removed: {}; run `delete -n {}`",
-                 info_.name, status.ToString(), info_.name);
-    }
+    const auto page =
+        site_.backup_storage.backend->List(ctx, {.prefix = run_.backup_dir, .max_keys = 2});
+    const std::string marker = meta::MarkerKey(run_.backup_dir);
+    const bool only_marker =
+        page.ok() && std::ranges::all_of(page->objects, [&](const storage::ObjectInfo& object) {
+          return object.key == marker;
+        });
+    if (only_marker && run_.claim->End(ctx).ok()) return;
+    log::Warn(
+        "backup {} is unfinished: the same command goes on with it, `delete -n {}` removes it",
+        info_.name, info_.name);
   }
 
   const CallContext ctx_;
@@ -273,6 +375,8 @@ class Creation {
   const CreateOptions& options_;
   CreateRun run_;
   meta::BackupInfo info_;
+  /// Collections this run does not work on: those a partial backup has, and those it still lacks.
+  std::vector<CollectionReport> kept_;
   /// In the order of their names. A deque, because they do not move.
   std::deque<CollectionCreation> collections_;
 };

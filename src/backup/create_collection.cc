@@ -3,6 +3,7 @@
 #include "describe.h"
 #include "expected_files.h"
 #include "flush_wait.h"
+#include "stale_files.h"
 
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
@@ -105,13 +106,26 @@ Status CollectionCreation::CopyData(const CallContext& ctx) {
 Status CollectionCreation::Copy(const CallContext& ctx) {
   const auto phase = run_.Enter("copy");
   const Site& site = run_.site;
-  transfer::CopyBatch batch(run_.engine, *site.milvus_storage.backend, *site.backup_storage.backend,
-                            ctx.stop);
+  transfer::CopyBatch batch(
+      run_.engine, *site.milvus_storage.backend, *site.backup_storage.backend, ctx.stop,
+      run_.claim->resumes() ? transfer::Existing::kKeepIfEqual : transfer::Existing::kOverwrite);
+  MB_RETURN_IF_ERROR(AnnounceUploads(ctx, batch));
   for (const meta::SegmentBackup& segment : files_.segments) {
     MB_RETURN_IF_ERROR(AddFiles(FilesOf(site.milvus_storage, segment), batch));
   }
   copied_ = batch.Wait();
   return copied_.ToStatus();
+}
+
+Status CollectionCreation::AnnounceUploads(const CallContext& ctx,
+                                           const transfer::CopyBatch& batch) const {
+  std::vector<std::string> keys;
+  for (const meta::SegmentBackup& segment : files_.segments) {
+    for (SegmentFile& file : FilesOf(run_.site.milvus_storage, segment)) {
+      if (batch.GoesInParts({.size = file.size})) keys.push_back(std::move(file.backup_path));
+    }
+  }
+  return run_.claim->NoteUploads(ctx, keys);
 }
 
 /// A batch that has ended early takes no more and says why when it is waited for.
@@ -133,8 +147,13 @@ Status CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
 
 Status CollectionCreation::CheckArrived(const CallContext& ctx) {
   const auto phase = run_.Enter("check");
-  return CheckFiles(ctx, *run_.site.backup_storage.backend, run_.backup_dir, backup_.collection_id,
-                    ExpectedFiles(files_.segments), {});
+  storage::Backend& backend = *run_.site.backup_storage.backend;
+  const ExpectedFiles expected(files_.segments);
+  if (run_.claim->resumes()) {
+    MB_RETURN_IF_ERROR(
+        RemoveStaleFiles(ctx, backend, run_.backup_dir, backup_.collection_id, expected));
+  }
+  return CheckFiles(ctx, backend, run_.backup_dir, backup_.collection_id, expected, {});
 }
 
 Status CollectionCreation::RemoveData(const CallContext& ctx) {

@@ -1,6 +1,7 @@
 /// The work of `create` on one collection, step by step; the run decides on order and failures.
 #pragma once
 
+#include "claim.h"
 #include "phase_clock.h"
 #include "segment_files.h"
 
@@ -12,6 +13,7 @@
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,8 @@ struct CreateRun {
   /// Of the run.
   std::string id;
   std::string backup_dir;
+  /// Null in a dry run.
+  std::unique_ptr<BackupClaim> claim;
 
   explicit CreateRun(Site& given) : site(given), engine(given.copy, given.progress) {}
 
@@ -65,6 +69,8 @@ class CollectionCreation {
   Result<std::vector<milvus::Segment>> FindSegments(const CallContext& ctx);
   bool KnowsPartition(int64_t id) const;
   Status Copy(const CallContext& ctx);
+  Status AnnounceUploads(const CallContext& ctx, const transfer::CopyBatch& batch) const;
+  Status AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
   Status CheckArrived(const CallContext& ctx);
 
   CreateRun& run_;

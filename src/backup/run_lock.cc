@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr size_t kMaxRecordBytes = 1 * kMiB;
 constexpr auto kRemovalLimit = 10s;
 
 std::chrono::milliseconds RandomPause() {
@@ -87,7 +86,7 @@ Status RunLock::TryOnce(const CallContext& ctx, std::optional<meta::RunRecord>& 
 
 Status RunLock::Write(const CallContext& ctx) {
   written_ = true;  // a failed request may have been carried out
-  return backend_.Put(ctx, key_, AsBytes(meta::EncodeRunRecord(record_)), {}).status();
+  return meta::WriteRunRecord(ctx, backend_, key_, record_);
 }
 
 Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx) {
@@ -103,17 +102,15 @@ Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx
   }
   for (const storage::ObjectInfo& lock : locks) {
     if (lock.key == key_) continue;
-    const auto text = storage::ReadAll(ctx, backend_, lock.key, kMaxRecordBytes);
-    if (!text.ok() && text.status().code() == Code::kNotFound) continue;  // just released
-    MB_RETURN_IF_ERROR(text.status());
-    const auto record = meta::DecodeRunRecord(*text, lock.key);
-    if (now - lock.modified > options_.lifetime || (record.ok() && HasEnded(record->process))) {
+    const auto record = meta::ReadRunRecord(ctx, backend_, lock.key);
+    if (record.ok() && !*record) continue;  // just released
+    if (now - lock.modified > options_.lifetime || (record.ok() && HasEnded((*record)->process))) {
       log::Info("removing the lock of a run that has ended: {}", lock.key);
       MB_RETURN_IF_ERROR(backend_.Delete(ctx, lock.key));
       continue;
     }
     MB_RETURN_IF_ERROR(record.status());
-    return std::optional<meta::RunRecord>(*record);
+    return *record;
   }
   return std::optional<meta::RunRecord>();
 }

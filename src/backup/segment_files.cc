@@ -19,8 +19,11 @@ constexpr int32_t kLevelZero = 1;
 
 /// A range of this many segments takes at least a page or two, so cutting it saves time.
 constexpr size_t kSegmentsPerRange = 100;
-/// Ranges per kind of log, and listings at once.
+/// Ranges per kind of log.
 constexpr size_t kMostRanges = 16;
+/// Ranges listed at once, each with a page in work and one on its way; a page of 1000 names takes
+/// about 3 MiB while it is parsed.
+constexpr size_t kParallelRanges = 4;
 
 meta::SegmentBackup Describe(const milvus::Segment& segment) {
   return {.segment_id = segment.id,
@@ -113,7 +116,7 @@ Status ListAll(const CallContext& ctx, const Place& storage, int64_t collection_
     std::ranges::move(CutIntoRanges(storage, kind, collection_id, segments),
                       std::back_inserter(ranges));
   }
-  TaskGroup group(kMostRanges, ctx.stop);
+  TaskGroup group(kParallelRanges, ctx.stop);
   for (const storage::KeyRange& range : ranges) {
     const bool taken = group.Submit([&](const std::stop_token& stop) {
       Collector collector(storage, by_id, segments);

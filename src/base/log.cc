@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace milvus_backup::log {
@@ -32,6 +35,28 @@ std::shared_ptr<spdlog::logger>& Logger() {
   return logger;
 }
 
+// Rotated files are called `NAME.1.EXT`, `NAME.2.EXT` and so on. One that cannot be removed stays.
+void RemoveExpired(const Options& options) {
+  namespace fs = std::filesystem;
+  if (options.max_days == 0) return;
+  const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(24) * options.max_days;
+  const fs::path path(options.path);
+  const std::string begin = path.stem().string() + ".";
+  const std::string end = path.extension().string();
+  std::error_code ignored;
+  std::vector<fs::path> expired;
+  for (fs::directory_iterator it(path.parent_path().empty() ? "." : path.parent_path(), ignored);
+       it != fs::directory_iterator(); it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(begin) || !name.ends_with(end)) continue;
+    if (name.size() <= begin.size() + end.size()) continue;
+    const std::string number = name.substr(begin.size(), name.size() - begin.size() - end.size());
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (fs::last_write_time(it->path(), ignored) < oldest) expired.push_back(it->path());
+  }
+  for (const fs::path& file : expired) fs::remove(file, ignored);
+}
+
 }  // namespace
 
 Result<Level> ParseLevel(std::string_view text) {
@@ -52,6 +77,7 @@ Status Configure(const Options& options) {
   try {
     if (options.console) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     if (!options.path.empty()) {
+      RemoveExpired(options);
       const size_t max_bytes = std::max<uint64_t>(options.max_size_mib, 1) * 1024 * 1024;
       const size_t backups = options.max_backups == 0 ? 10 : options.max_backups;
       sinks.push_back(
@@ -61,7 +87,8 @@ Status Configure(const Options& options) {
     return Status(Code::kFailedPrecondition,
                   fmt::format("cannot open the log file {}: {}", options.path, error.what()))
         .WithOrigin(Origin::kConfig)
-        .WithAdvice("set log.file.rootPath to a file in a writable directory");
+        .WithAdvice(
+            "set log.file.filename (log.file.path in a v2 file) to a file in a writable directory");
   }
   auto logger = std::make_shared<spdlog::logger>("milvus-backup", sinks.begin(), sinks.end());
   logger->set_level(ToSpdlog(options.level));

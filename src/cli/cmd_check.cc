@@ -39,9 +39,8 @@ Status RunCheck(const CommandContext& context) {
   if (report.milvus_root_is_empty) {
     PrintLine(
         fmt::format("!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
-                    "holds no data yet, or minio.bucketName or minio.rootPath is not the one "
-                    "Milvus uses.",
-                    milvus.root_path));
+                    "holds no data yet, or {} or {} is not the one Milvus uses.",
+                    milvus.root_path, milvus.keys.bucket, milvus.keys.root_path));
   }
   PrintLine("Success!");
   return Status::Ok();

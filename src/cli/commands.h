@@ -8,6 +8,7 @@
 #include "milvus_backup/config/config.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,14 @@ Command AddDelete(CLI::App& app);
 Command AddGet(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRestore(CLI::App& app);
+
+/// Runs one of the commands about the configuration itself, which need no server, no log and, to
+/// translate a file, no valid configuration. Nothing when another command was given.
+using ConfigCommand =
+    std::function<std::optional<Status>(const config::LoadOptions& options, bool json)>;
+
+/// Add `config show`, `config migrate` and the older `check config`. Call after AddCheck.
+ConfigCommand AddConfig(CLI::App& app);
 
 /// A flag of the reference tool that does not work yet.
 struct UnbuiltFlag {

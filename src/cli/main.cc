@@ -33,8 +33,8 @@ constexpr const char* kExitStatuses =
     "14 Milvus unreachable, 20 integrity, 130 interrupted.";
 
 /// Commands of the reference tools that this version does not have.
-constexpr std::array<std::string_view, 6> kUnbuiltCommands = {"config", "server",    "migrate",
-                                                              "dm",     "migration", "l0compact"};
+constexpr std::array<std::string_view, 5> kUnbuiltCommands = {"server", "migrate", "dm",
+                                                              "migration", "l0compact"};
 
 struct GlobalFlags {
   std::string config = "backup.yaml";
@@ -67,24 +67,30 @@ int Fail(const Status& status, bool json) {
   return code;
 }
 
+config::LoadOptions LoadOptionsOf(const GlobalFlags& flags) {
+  return {.path = flags.config, .sets = flags.sets, .environment = config::ProcessEnvironment};
+}
+
 int RunCommand(const Command& command, const GlobalFlags& flags, const std::stop_source& stop) {
-  auto config = config::Load(
-      {.path = flags.config, .sets = flags.sets, .environment = config::ProcessEnvironment});
+  auto config = config::Load(LoadOptionsOf(flags));
   if (!config.ok()) return Fail(config.status(), flags.json);
   if (Status status = log::Configure(config->log); !status.ok()) return Fail(status, flags.json);
+  for (const std::string& warning : config->warnings) log::Warn("{}", warning);
   ExitCode exit_code = kDone;
   const Status status = command({{stop.get_token(), {}}, *config, flags.json, exit_code});
   return status.ok() ? exit_code : Fail(status, flags.json);
 }
 
 // CLI11 would only say that a command is missing. Values of global flags are passed over.
-void RefuseUnknownCommand(int argc, char** argv, const std::map<std::string, Command>& commands) {
+void RefuseUnknownCommand(int argc, char** argv, const CLI::App& app) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--config" || word == "--set") {
       ++i;
     } else if (!word.starts_with('-')) {
-      if (commands.contains(std::string(word))) return;
+      const auto is_named = [&](const CLI::App* command) { return command->get_name() == word; };
+      if (std::ranges::any_of(commands, is_named)) return;
       throw CLI::ValidationError(fmt::format("unknown command '{}'", word));
     }
   }
@@ -135,8 +141,9 @@ int Dispatch(int argc, char** argv) {
       {"check", AddCheck(app)}, {"create", AddCreate(app)}, {"delete", AddDelete(app)},
       {"get", AddGet(app)},     {"list", AddList(app)},     {"restore", AddRestore(app)},
   };
+  const ConfigCommand config_command = AddConfig(app);
   try {
-    RefuseUnknownCommand(argc, argv, commands);
+    RefuseUnknownCommand(argc, argv, app);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
@@ -145,6 +152,9 @@ int Dispatch(int argc, char** argv) {
     return kUsage;
   }
   HideSecrets(argc, argv);
+  if (const auto status = config_command(LoadOptionsOf(flags), flags.json)) {
+    return status->ok() ? kDone : Fail(*status, flags.json);
+  }
   RaiseFileLimit();
   const std::stop_source stop = InstallSignalHandling();
   return RunCommand(commands.at(app.get_subcommands().front()->get_name()), flags, stop);

@@ -8,8 +8,10 @@
 
 namespace milvus_backup::cli {
 
-void PrintLine(std::string_view text) {
-  fmt::print(stdout, "{}\n", text);
+void PrintLine(std::string_view text) { PrintText(fmt::format("{}\n", text)); }
+
+void PrintText(std::string_view text) {
+  fmt::print(stdout, "{}", text);
   std::fflush(stdout);
 }
 

@@ -12,6 +12,8 @@
 namespace milvus_backup::cli {
 
 void PrintLine(std::string_view text);
+/// As it is, without a newline at its end.
+void PrintText(std::string_view text);
 void PrintErrorLine(std::string_view text);
 
 /// What --json says of an error.

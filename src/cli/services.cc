@@ -22,12 +22,6 @@ storage::S3Provider ProviderOf(const std::string& name) {
   return storage::S3Provider::kMinio;
 }
 
-// `minio.` + `address`, or `minio.backup` + `Address`.
-std::string KeyName(const StorageSettings& settings, std::string name) {
-  if (settings.key_prefix.back() != '.') name[0] = static_cast<char>(name[0] - 'a' + 'A');
-  return settings.key_prefix + name;
-}
-
 storage::S3Options ToS3Options(const StorageSettings& settings) {
   storage::S3Options options;
   options.provider = ProviderOf(settings.provider);
@@ -43,40 +37,45 @@ storage::S3Options ToS3Options(const StorageSettings& settings) {
   options.credentials_from_environment = settings.use_iam;
   options.anonymous =
       !settings.use_iam && settings.access_key.empty() && settings.secret_key.empty();
-  options.key_names = {.address = KeyName(settings, "address"),
-                       .port = KeyName(settings, "port"),
-                       .use_ssl = KeyName(settings, "useSSL"),
-                       .ca_file = KeyName(settings, "caCertPath"),
-                       .region = KeyName(settings, "region"),
-                       .access_key = KeyName(settings, "accessKeyID"),
-                       .secret_key = KeyName(settings, "secretAccessKey"),
-                       .bucket = KeyName(settings, "bucketName")};
+  options.key_names = {.address = settings.keys.address,
+                       .port = settings.keys.port,
+                       .use_ssl = settings.keys.use_ssl,
+                       .ca_file = settings.keys.ca_cert_path,
+                       .region = settings.keys.region,
+                       .access_key = settings.keys.access_key,
+                       .secret_key = settings.keys.secret_key,
+                       .bucket = settings.keys.bucket};
   return options;
 }
 
 Result<std::unique_ptr<storage::Backend>> Open(const StorageSettings& settings,
                                                backup::Place& place) {
-  place.root_key = KeyName(settings, "rootPath");
+  place.root_key = settings.keys.root_path;
   std::unique_ptr<storage::Backend> backend;
   if (settings.kind == StorageKind::kLocal) {
     const std::string directory = std::filesystem::absolute(settings.root_path).string();
     MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}));
-    place.milvus_prefix = directory + "/";
+    place.milvus_prefix = (settings.milvus_path.empty() ? directory : settings.milvus_path) + "/";
     place.bucket_key = place.root_key;
   } else {
     MB_ASSIGN_OR_RETURN(backend, storage::OpenS3(ToS3Options(settings)));
     place.root = settings.root_path;
-    place.bucket_key = KeyName(settings, "bucketName");
+    place.bucket_key = settings.keys.bucket;
   }
   place.backend = backend.get();
   return backend;
 }
 
-bool SamePlaceForMilvus(const StorageSettings& a, const StorageSettings& b) {
-  if (a.kind != b.kind) return false;
-  if (a.kind == StorageKind::kLocal) return true;
-  return a.address == b.address && a.port == b.port && a.use_ssl == b.use_ssl &&
-         a.provider == b.provider && a.bucket == b.bucket;
+bool SamePlaceForMilvus(const StorageSettings& milvus, const StorageSettings& backup) {
+  if (milvus.kind != backup.kind) return false;
+  if (milvus.kind == StorageKind::kLocal) {
+    // A Milvus that sees its own directory elsewhere, as one in a container does, sees that of the
+    // backups only where the configuration says so.
+    return milvus.milvus_path.empty() || !backup.milvus_path.empty();
+  }
+  return milvus.address == backup.address && milvus.port == backup.port &&
+         milvus.use_ssl == backup.use_ssl && milvus.provider == backup.provider &&
+         milvus.bucket == backup.bucket;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "parameters.h"
+#include "resolver.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -8,13 +8,17 @@
 namespace milvus_backup::config {
 namespace {
 
-void Flatten(const YAML::Node& node, const std::string& path, FlatFile& flat) {
+// Deeper than any key; an alias inside its own anchor would otherwise never end.
+constexpr int kMaxDepth = 16;
+
+void Flatten(const YAML::Node& node, const std::string& path, int depth, FlatFile& flat) {
+  if (depth > kMaxDepth) throw YAML::RepresentationException(node.Mark(), "nested too deeply");
   switch (node.Type()) {
     case YAML::NodeType::Map:
       for (const auto& entry : node) {
         std::string inner = path.empty() ? "" : path + ".";
         inner += ToLower(entry.first.as<std::string>());
-        Flatten(entry.second, inner, flat);
+        Flatten(entry.second, inner, depth + 1, flat);
       }
       break;
     case YAML::NodeType::Sequence: {
@@ -45,7 +49,7 @@ Result<FlatFile> ParseYaml(std::string_view text, const std::string& path) {
       return InvalidArgumentError(fmt::format("{} is not a mapping of keys to values", path))
           .WithOrigin(Origin::kConfig);
     }
-    Flatten(root, "", flat);
+    Flatten(root, "", 0, flat);
   } catch (const YAML::Exception& error) {
     return InvalidArgumentError(fmt::format("{} line {}: {}", path, error.mark.line + 1, error.msg))
         .WithOrigin(Origin::kConfig);

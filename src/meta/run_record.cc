@@ -2,6 +2,7 @@
 
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/meta/layout.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,9 @@ namespace milvus_backup::meta {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// A marker names the objects with open uploads, so it can grow; more than this is not a marker.
+constexpr size_t kMaxRecordBytes = 256 * kMiB;
 
 }  // namespace
 
@@ -74,6 +78,24 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
     return DataLossError(fmt::format("{} is not the record of a run: {}", what, error.what()));
   }
   return record;
+}
+
+std::string MarkerKey(std::string_view backup_dir) { return MetaDir(backup_dir) + "run.json"; }
+
+Status WriteRunRecord(const CallContext& ctx, storage::Backend& backend, const std::string& key,
+                      const RunRecord& record) {
+  return backend.Put(ctx, key, AsBytes(EncodeRunRecord(record)), {})
+      .status()
+      .Annotate("writing " + key);
+}
+
+Result<std::optional<RunRecord>> ReadRunRecord(const CallContext& ctx, storage::Backend& backend,
+                                               const std::string& key) {
+  const Result<std::string> text = storage::ReadAll(ctx, backend, key, kMaxRecordBytes);
+  if (!text.ok() && text.status().code() == Code::kNotFound) return std::optional<RunRecord>();
+  MB_RETURN_IF_ERROR(text.status());
+  MB_ASSIGN_OR_RETURN(RunRecord record, DecodeRunRecord(*text, key));
+  return std::optional<RunRecord>(std::move(record));
 }
 
 }  // namespace milvus_backup::meta

@@ -14,9 +14,9 @@ from typing import Iterator
 
 import pytest
 from configs import backup_config
-from many_objects import Shape, write_backup
 from peak import Measured, measure
 from servers import MilvusServer, MinioServer
+from synthetic_backup import Shape, write_backup
 
 SHAPE = Shape(collections=1, partitions=50, segments=100, fields=20)
 

@@ -171,9 +171,11 @@ FakeReply FakeS3::Handle(const FakeRequest& request) {
   std::optional<FakeFault> fault;
   {
     const std::scoped_lock lock(mutex_);
-    FakeRequest entry = request;
-    entry.body.clear();
-    requests_.push_back(std::move(entry));
+    if (options_.record_requests) {
+      FakeRequest entry = request;
+      entry.body.clear();
+      requests_.push_back(std::move(entry));
+    }
     for (Planned& planned : plan_) {
       const FakeFault& plan = planned.fault;
       if (planned.hits >= plan.times) continue;
@@ -283,8 +285,10 @@ FakeReply FakeS3::List(const Bucket& objects, const Query& query) const {
   std::string last;
   uint64_t count = 0;
   bool truncated = false;
-  for (const auto& [key, object] : objects) {
-    if (!key.starts_with(prefix) || key <= after) continue;
+  for (auto it = objects.lower_bound(std::max(prefix, after)); it != objects.end(); ++it) {
+    const auto& [key, object] = *it;
+    if (!key.starts_with(prefix)) break;
+    if (key == after) continue;
     const size_t end = delimiter.empty() ? std::string::npos : key.find(delimiter, prefix.size());
     const std::string name = end == std::string::npos ? key : key.substr(0, end + 1);
     if (name != key && (name == last || after.starts_with(name))) continue;

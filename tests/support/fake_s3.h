@@ -52,6 +52,8 @@ struct FakeS3Options {
   /// Allow requests without signature.
   bool anonymous = false;
   uint64_t min_part = 5 * kMiB;
+  /// Keep every request for requests() and log(); off where there are millions.
+  bool record_requests = true;
 };
 
 class FakeS3 {

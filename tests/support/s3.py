@@ -69,6 +69,14 @@ class S3Client:
             if not token:
                 return found
 
+    def children(self, bucket: str, prefix: str) -> list[str]:
+        """Keys and common prefixes one slash below `prefix`, of the first page."""
+        page = ElementTree.fromstring(
+            self._request("GET", f"/{bucket}", {"list-type": "2", "prefix": prefix, "delimiter": "/"})
+        )
+        nodes = page.findall("{*}Contents/{*}Key") + page.findall("{*}CommonPrefixes/{*}Prefix")
+        return [node.text or "" for node in nodes]
+
     def uploads(self, bucket: str) -> list[str]:
         """Keys of multipart uploads that were started and neither completed nor aborted."""
         page = ElementTree.fromstring(self._request("GET", f"/{bucket}", {"uploads": ""}))

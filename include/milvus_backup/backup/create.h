@@ -58,6 +58,10 @@ struct CreateReport {
   uint64_t server_side_objects = 0;
   /// Streamed objects proved by a second read of the source.
   uint64_t second_reads = 0;
+  /// The run went on with what an earlier one had left.
+  bool resumed = false;
+  /// Objects that the earlier run had copied.
+  uint64_t kept_objects = 0;
   /// By name, those that failed included.
   std::vector<CollectionReport> per_collection;
   /// Seconds per phase: prepare, describe, flush, list, copy, check, meta. Collections work side by
@@ -75,8 +79,12 @@ struct CreateReport {
 ///
 /// A collection that fails is left out, and the backup and the report say so. The run itself fails
 /// when all of them do, at the first with `fail_fast`, and by errors that none can survive: a stop,
-/// storage or Milvus gone, credentials refused, no space. Then what it has written is removed.
-/// kAlreadyExists when the name is taken.
+/// storage or Milvus gone, credentials refused, no space.
+///
+/// A run that failed, was stopped or killed leaves a marker and what it has copied. The next one of
+/// the same name flushes and lists again, keeps the objects that are right, and finishes. A partial
+/// backup is taken up for its missing collections only. kAlreadyExists when the name is taken by a
+/// finished backup or by a run that is at work.
 Result<CreateReport> CreateBackup(const CallContext& ctx, Site& site, const CreateOptions& options);
 
 }  // namespace milvus_backup::backup

@@ -23,6 +23,8 @@ struct Options {
   uint64_t max_size_mib = 300;
   /// Rotated files kept; 0 keeps 10.
   uint64_t max_backups = 0;
+  /// Rotated files older than this many days are removed by Configure; 0 keeps them.
+  uint64_t max_days = 0;
 };
 
 /// `debug`, `info`, `warn`, `error`, `panic`, `fatal`; the last two mean error.

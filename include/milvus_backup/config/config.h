@@ -1,5 +1,5 @@
-/// The configuration of milvus-backup: a YAML file in the v1 format of the reference tool, the
-/// environment and `--set`, resolved to one struct. Plain data, loaded once at start.
+/// The configuration of milvus-backup: a YAML file in the v1 or v2 format of the reference tool,
+/// the environment and `--set`, resolved to one struct. Plain data, loaded once at start.
 #pragma once
 
 #include "milvus_backup/base/log.h"
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,20 @@ namespace milvus_backup::config {
 /// What speaks to a storage.
 enum class StorageKind { kLocal, kS3 };
 
-/// One storage: where Milvus keeps its data, or where backups go.
+/// What the user calls the fields of a storage, for messages.
+struct StorageKeyNames {
+  std::string address = "minio.address";
+  std::string port = "minio.port";
+  std::string use_ssl = "minio.useSSL";
+  std::string ca_cert_path = "minio.caCertPath";
+  std::string region = "minio.region";
+  std::string access_key = "minio.accessKeyID";
+  std::string secret_key = "minio.secretAccessKey";
+  std::string bucket = "minio.bucketName";
+  std::string root_path = "minio.rootPath";
+};
+
+/// One storage: where Milvus keeps its data, where backups go, or one of the `storages:` map.
 struct StorageSettings {
   StorageKind kind = StorageKind::kS3;
   /// Normalised provider: local, minio, s3, aliyun, tencent, hwc or gcp.
@@ -31,7 +45,7 @@ struct StorageSettings {
   std::string access_key;
   Secret secret_key;
   Secret session_token;
-  /// Take credentials from the environment instead of the two keys above.
+  /// Take credentials from the environment; the three fields above are then empty.
   bool use_iam = false;
   /// PEM file of the authority that signed the server's certificate; empty uses the system's.
   std::string ca_cert_path;
@@ -39,8 +53,9 @@ struct StorageSettings {
   /// Key prefix inside the bucket, or directory of a local storage; no slash at either end except
   /// the leading one of an absolute directory.
   std::string root_path;
-  /// Start of the configuration keys that set this storage: `minio.` or `minio.backup`.
-  std::string key_prefix = "minio.";
+  /// Directory of a local storage as the Milvus process sees it; empty when it sees `root_path`.
+  std::string milvus_path;
+  StorageKeyNames keys;
 };
 
 struct Parallelism {
@@ -65,6 +80,9 @@ struct Setting {
   std::string value;
   /// `default`, `inherited`, `file`, `environment` or `--set`.
   std::string source;
+  /// The name under which the value was found: of a key, an alias, a `…File` key, an environment
+  /// variable, or the key it was inherited from. Empty for a default.
+  std::string source_key;
 };
 
 struct Config {
@@ -82,7 +100,12 @@ struct Config {
   /// Leave the staging directory of a restore in Milvus' bucket.
   bool keep_temp_files = false;
   GcPause gc_pause;
+  /// Other storages by name, in lower case.
+  std::map<std::string, StorageSettings> storages;
+  /// Every key of the file's version, in the order of the documentation.
   std::vector<Setting> settings;
+  /// One line each, for the log: keys that mean nothing.
+  std::vector<std::string> warnings;
 };
 
 struct LoadOptions {
@@ -98,8 +121,14 @@ struct LoadOptions {
 std::optional<std::string> ProcessEnvironment(const std::string& name);
 
 /// Find the file (as given, then `$MILVUSCONF/<file name>`, then `configs/<file name>`), read it
-/// and resolve every key: --set over environment over file over default. Unknown keys are ignored,
-/// as the reference tool does. Errors carry Origin::kConfig and name the key.
+/// and resolve every key: --set over environment over file over default. A secret may instead be
+/// named by a `…File` key or `…_FILE` variable whose file holds it. Unknown keys of a v1 file are
+/// ignored, as the reference tool does; those of a v2 file and of --set become warnings; those
+/// inside `storages:` are errors. Errors carry Origin::kConfig and name the key.
 Result<Config> Load(const LoadOptions& options);
+
+/// The storage called `name`, in any case: one of `storages:`, or `milvus` or `backup` for the two
+/// every configuration has. kInvalidArgument listing the known names otherwise.
+Result<StorageSettings> FindStorage(const Config& config, std::string_view name);
 
 }  // namespace milvus_backup::config

@@ -1,13 +1,16 @@
 /// What a run leaves in storage while it works: its lock (`<backup root>/.locks/<name>/<run>.json`)
 /// and its marker (`meta/run.json` of an unfinished backup, `run.json` of a restore). One JSON
-/// object, documented in docs/format.md. Pure functions, thread-safe.
+/// object, documented in docs/format.md. Functions without state, thread-safe.
 #pragma once
 
+#include "milvus_backup/base/context.h"
 #include "milvus_backup/base/process.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/storage/backend.h"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,5 +56,14 @@ RunRecord NewRunRecord(std::string operation, std::string backup);
 std::string EncodeRunRecord(const RunRecord& record);
 /// kDataLoss naming `what` when the text is not a record. Unknown keys are ignored.
 Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what);
+
+/// Key of the marker of an unfinished backup: `<backup_dir>meta/run.json`.
+std::string MarkerKey(std::string_view backup_dir);
+
+Status WriteRunRecord(const CallContext& ctx, storage::Backend& backend, const std::string& key,
+                      const RunRecord& record);
+/// None when nothing is at `key`.
+Result<std::optional<RunRecord>> ReadRunRecord(const CallContext& ctx, storage::Backend& backend,
+                                               const std::string& key);
 
 }  // namespace milvus_backup::meta

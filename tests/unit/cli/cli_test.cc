@@ -91,7 +91,6 @@ TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{"server"},
                                              {"migrate", "-n", "x"},
-                                             {"config", "show"},
                                              {"l0compact"},
                                              {"restore", "secondary"},
                                              {"restore", "-n", "x", "--rbac"},

@@ -1,74 +1,13 @@
-#include "milvus_backup/config/config.h"
-
-#include "support/status_matchers.h"
-#include "support/temp_dir.h"
-#include "support/test_paths.h"
-
-#include <gtest/gtest.h>
+#include "config_fixture.h"
 
 #include <filesystem>
-#include <fstream>
-#include <map>
-#include <string>
-#include <vector>
 
 namespace milvus_backup::config {
 namespace {
 
 using milvus_backup::testing::IsError;
-using milvus_backup::testing::TempDir;
 
-class ConfigTest : public ::testing::Test {
- protected:
-  Result<Config> LoadText(const std::string& text, std::vector<std::string> sets = {}) {
-    const std::string path = dir_.path() + "/backup.yaml";
-    std::ofstream(path) << text;
-    return Load({.path = path, .sets = std::move(sets), .environment = Environment()});
-  }
-  std::function<std::optional<std::string>(const std::string&)> Environment() {
-    return [this](const std::string& name) -> std::optional<std::string> {
-      const auto it = environment_.find(name);
-      return it == environment_.end() ? std::nullopt : std::optional(it->second);
-    };
-  }
-
-  TempDir dir_;
-  std::map<std::string, std::string> environment_;
-};
-
-// The two blocks of the multi-storage guide, with keys in the guide's order and its addresses.
-constexpr const char* kGuideConfig = R"(
-# milvus proxy address, compatible to milvus.yaml
-milvus:
-  address: milvus_A
-  port: 19530
-  authorizationEnabled: false
-  tlsMode: 0
-  user: "root"
-  password: "Milvus"
-
-minio:
-  # cloudProvider: "minio" # deprecated use storageType instead
-  storageType: "minio" # support storage type: local, minio, s3, aws, gcp, ali(aliyun), azure, tc(tencent)
-
-  address: minio_A # Address of MinIO/S3
-  port: 9000   # Port of MinIO/S3
-  accessKeyID: minioadmin  # accessKeyID of MinIO/S3
-  secretAccessKey: minioadmin # MinIO/S3 encryption string
-  useSSL: false # Access to MinIO/S3 with SSL
-  useIAM: false
-  iamEndpoint: ""
-
-  bucketName: "bucket_A" # Milvus Bucket name in MinIO/S3
-  rootPath: "files" # Milvus storage root path in MinIO/S3
-
-  # only for azure
-  backupAccessKeyID: minioadmin  # accessKeyID of MinIO/S3
-  backupSecretAccessKey: minioadmin # MinIO/S3 encryption string
-
-  backupBucketName: "bucket_A" # Bucket name to store backup data
-  backupRootPath: "backup" # Rootpath to store backup data
-)";
+class ConfigTest : public ConfigFixture {};
 
 TEST_F(ConfigTest, LoadsTheGuidesFileUnchanged) {
   ASSERT_OK_AND_ASSIGN(const Config config, LoadText(kGuideConfig));
@@ -144,28 +83,104 @@ minio: {storageType: local, rootPath: /var/lib/milvus/data/, backupRootPath: /va
   EXPECT_EQ(config.backup_storage.root_path, "/var/backups");
 }
 
-TEST_F(ConfigTest, GarbageCollectionIsPausedUnlessToldOtherwise) {
-  ASSERT_OK_AND_ASSIGN(const Config plain, LoadText("backup: {keepTempFiles: true}\n"));
-  EXPECT_TRUE(plain.gc_pause.enable);
-  EXPECT_EQ(plain.gc_pause.address, "http://localhost:9091");
-  environment_["BACKUP_GC_PAUSE_ADDRESS"] = "http://milvus:9091";
-  ASSERT_OK_AND_ASSIGN(
-      const Config told,
-      LoadText("backup: {gcPause: {enable: false, address: http://from-file:1}}\n"));
-  EXPECT_FALSE(told.gc_pause.enable);
-  EXPECT_EQ(told.gc_pause.address, "http://milvus:9091");
+TEST_F(ConfigTest, SettingsSayWhatWasFoundWhere) {
+  environment_["MINIO_PORT"] = "9001";
+  ASSERT_OK_AND_ASSIGN(const Config config,
+                       LoadText("minio: {secretAccessKey: verysecret, CloudProvider: aws}\n"
+                                "milvus: {password: abc}\n",
+                                {"minio_region=eu"}));
+  auto settings = ByKey(config);
+  const auto expect = [&](const std::string& key, const std::string& value,
+                          const std::string& source, const std::string& source_key) {
+    EXPECT_EQ(settings[key].value, value) << key;
+    EXPECT_EQ(settings[key].source, source) << key;
+    EXPECT_EQ(settings[key].source_key, source_key) << key;
+  };
+  expect("minio.secretAccessKey", "ve****et", "file", "minio.secretAccessKey");
+  expect("minio.backupSecretAccessKey", "ve****et", "inherited", "minio.secretAccessKey");
+  expect("milvus.password", "****", "file", "milvus.password");
+  expect("storage.storageType", "aws", "file", "minio.cloudProvider");
+  expect("minio.port", "9001", "environment", "MINIO_PORT");
+  expect("minio.region", "eu", "--set", "MINIO_REGION");
+  expect("milvus.port", "19530", "default", "");
+  expect("cloud.apikey", "", "default", "");
 }
 
-TEST_F(ConfigTest, SecretsAreMaskedInSettings) {
+TEST_F(ConfigTest, GarbageCollectionPause) {
+  ASSERT_OK_AND_ASSIGN(const Config defaults, LoadText(""));
+  EXPECT_TRUE(defaults.gc_pause.enable);
+  EXPECT_EQ(defaults.gc_pause.address, "http://localhost:9091");
+  environment_["BACKUP_GC_PAUSE_ADDRESS"] = "milvus:9091";
   ASSERT_OK_AND_ASSIGN(const Config config,
-                       LoadText("minio: {secretAccessKey: verysecret}\nmilvus: {password: abc}\n"));
-  std::map<std::string, Setting> settings;
-  for (const Setting& setting : config.settings) settings[setting.key] = setting;
-  EXPECT_EQ(settings["minio.secretAccessKey"].value, "ve****et");
-  EXPECT_EQ(settings["minio.secretAccessKey"].source, "file");
-  EXPECT_EQ(settings["minio.backupSecretAccessKey"].value, "ve****et");
-  EXPECT_EQ(settings["minio.backupSecretAccessKey"].source, "inherited");
-  EXPECT_EQ(settings["milvus.password"].value, "****");
+                       LoadText("backup: {gcPause: {enable: false, seconds: 7200}}"));
+  EXPECT_FALSE(config.gc_pause.enable);
+  EXPECT_EQ(config.gc_pause.address, "http://milvus:9091");
+  environment_.clear();
+  EXPECT_THAT(LoadText("backup: {gcPause: {address: 'ftp://x'}}"),
+              IsError(Code::kInvalidArgument, "backup.gcPause.address is 'ftp://x'"));
+  EXPECT_THAT(LoadText("backup: {gcPause: {address: ''}}"),
+              IsError(Code::kInvalidArgument, "backup.gcPause.address is ''"));
+  ASSERT_OK_AND_ASSIGN(const Config off, LoadText("backup: {gcPause: {enable: f, address: ''}}"));
+  EXPECT_EQ(off.gc_pause.address, "http://localhost:9091");
+}
+
+TEST_F(ConfigTest, ValuesAreReadAsTheReferenceToolReadsThem) {
+  for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    ASSERT_OK_AND_ASSIGN(const Config config,
+                         LoadText(std::string("minio: {useSSL: ") + yes + ", crossStorage: '1'}"));
+    EXPECT_TRUE(config.milvus_storage.use_ssl) << yes;
+    EXPECT_TRUE(config.backup_storage.use_ssl) << yes;
+    EXPECT_TRUE(config.cross_storage);
+  }
+  ASSERT_OK_AND_ASSIGN(const Config config, LoadText(R"(
+MINIO: {PORT: "9001", useSSL: t, backupUseSSL: "0", backupPort: ~, backupRegion: "", region: r}
+milvus: {tlsMode: 2}
+log: {file: {rootPath: old.log, maxDays: 3}}
+)"));
+  EXPECT_EQ(config.milvus_storage.port, 9001);
+  EXPECT_EQ(config.backup_storage.port, 9001);  // null inherits
+  EXPECT_EQ(config.backup_storage.region, "");  // empty is a value
+  EXPECT_FALSE(config.backup_storage.use_ssl);
+  EXPECT_EQ(config.milvus.tls_mode, milvus::TlsMode::kServer);  // no certificate of ours
+  EXPECT_EQ(config.log.path, "old.log");
+  EXPECT_EQ(config.log.max_days, 3U);
+}
+
+TEST_F(ConfigTest, BackupRootFollowsTheReferenceRules) {
+  const auto root = [&](const std::string& text) -> std::string {
+    const auto config = LoadText(text);
+    return config.ok() ? config->backup_storage.root_path : config.status().ToString();
+  };
+  EXPECT_EQ(root("minio: {rootPath: by-dev}"), "by-dev");
+  EXPECT_EQ(root("minio: {rootPath: ''}"), "backup");
+  EXPECT_EQ(root("minio: {rootPath: /}"), "backup");
+  EXPECT_EQ(root("minio: {backupRootPath: ''}"), "");  // the whole bucket
+  EXPECT_EQ(root("minio: {rootPath: by-dev, backupRootPath: /b/c/}"), "b/c");
+  EXPECT_THAT(LoadText("minio: {storageType: local, rootPath: ''}"),
+              IsError(Code::kInvalidArgument, "minio.rootPath is empty"));
+}
+
+TEST_F(ConfigTest, CredentialsFromTheEnvironmentLeaveNoKeys) {
+  ASSERT_OK_AND_ASSIGN(const Config config,
+                       LoadText("minio: {accessKeyID: a, token: t, useIAM: true, "
+                                "backupUseIAM: false}"));
+  EXPECT_TRUE(config.milvus_storage.use_iam);
+  EXPECT_EQ(config.milvus_storage.access_key, "");
+  EXPECT_TRUE(config.milvus_storage.session_token.empty());
+  EXPECT_EQ(config.backup_storage.access_key, "a");
+  EXPECT_EQ(config.backup_storage.session_token.Reveal(), "t");
+}
+
+TEST_F(ConfigTest, UnknownKeysAreIgnoredButNotThoseOfSet) {
+  ASSERT_OK_AND_ASSIGN(
+      const Config config,
+      LoadText("nope: {a: 1}\nmilvus: {authorizationEnabled: true}\n", {"minio.prot=1"}));
+  ASSERT_EQ(config.warnings.size(), 1U);
+  EXPECT_NE(config.warnings[0].find("--set: unknown key minio.prot"), std::string::npos);
+}
+
+TEST_F(ConfigTest, EndlessAliasIsRefused) {
+  EXPECT_THAT(LoadText("minio: &a {b: *a}\n"), IsError(Code::kInvalidArgument, "backup.yaml"));
 }
 
 TEST_F(ConfigTest, BadValuesNameTheKey) {
@@ -179,6 +194,9 @@ TEST_F(ConfigTest, BadValuesNameTheKey) {
               IsError(Code::kInvalidArgument, "minio.storageType is 'floppy'"));
   EXPECT_THAT(LoadText("minio: {storageType: azure}\n"),
               IsError(Code::kInvalidArgument, "not built yet"));
+  EXPECT_THAT(LoadText("milvus: {tlsMode: 2, mtlsKeyPath: k}\n"),
+              IsError(Code::kInvalidArgument, "milvus.mtlsCertPath is missing"));
+  EXPECT_THAT(LoadText("", {"MINIO_PORT=x"}), IsError(Code::kInvalidArgument, "MINIO_PORT is 'x'"));
   EXPECT_THAT(LoadText("configVersion: v3\n"), IsError(Code::kInvalidArgument, "configVersion"));
   EXPECT_THAT(LoadText("a: [b\n"), IsError(Code::kInvalidArgument, "backup.yaml line"));
   EXPECT_THAT(LoadText("just text"), IsError(Code::kInvalidArgument, "not a mapping"));
@@ -188,22 +206,13 @@ TEST_F(ConfigTest, BadValuesNameTheKey) {
 
 TEST_F(ConfigTest, MissingFileNamesWhereItLooked) {
   environment_["MILVUSCONF"] = dir_.path() + "/conf";
-  const auto missing = Load({.path = dir_.path() + "/none.yaml", .environment = Environment()});
+  const auto missing = Load(OptionsFor(dir_.path() + "/none.yaml"));
   EXPECT_THAT(missing, IsError(Code::kInvalidArgument, "/conf/none.yaml"));
   EXPECT_THAT(missing, IsError(Code::kInvalidArgument, "configs/none.yaml"));
   std::filesystem::create_directory(dir_.path() + "/conf");
-  std::ofstream(dir_.path() + "/conf/none.yaml") << "milvus: {port: 1234}\n";
-  ASSERT_OK_AND_ASSIGN(const Config found,
-                       Load({.path = dir_.path() + "/none.yaml", .environment = Environment()}));
+  WriteFile("conf/none.yaml", "milvus: {port: 1234}\n");
+  ASSERT_OK_AND_ASSIGN(const Config found, Load(OptionsFor(dir_.path() + "/none.yaml")));
   EXPECT_EQ(found.milvus.port, 1234);
-}
-
-TEST_F(ConfigTest, SampleFileLoads) {
-  ASSERT_OK_AND_ASSIGN(const Config config,
-                       Load({.path = milvus_backup::testing::ConfigsDir() + "/backup.yaml",
-                             .environment = Environment()}));
-  EXPECT_EQ(config.backup_storage.root_path, "backup");
-  EXPECT_EQ(config.milvus_storage.bucket, "a-bucket");
 }
 
 }  // namespace

@@ -111,9 +111,9 @@ TEST_F(MemoryTest, ALogTakesAFewBytes) {
     of_lists += copying.now();
   }
   // A log, and its share of the text that all paths of its segment begin with.
-  EXPECT_LE(of_lists, 15 * kLogs);
+  EXPECT_LE(of_lists, 14 * kLogs);
   // With its share of the segment: 200 bytes of members, the channel's name.
-  EXPECT_LE(heap.now(), 36 * kLogs);
+  EXPECT_LE(heap.now(), 28 * kLogs);
 }
 
 TEST_F(MemoryTest, ReadingTakesLittleMoreThanTheResult) {

@@ -1,0 +1,106 @@
+#include "claim.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
+
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+Status AbortUploadsOf(const CallContext& ctx, storage::Backend& backend, const std::string& key) {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::UploadInfo> uploads,
+                      backend.ListUploads(ctx, key));
+  for (const storage::UploadInfo& upload : uploads) {
+    auto open = backend.ResumeUpload(ctx, key, upload.upload_id);
+    if (!open.ok() && open.status().code() == Code::kNotFound) continue;
+    MB_RETURN_IF_ERROR(open.status());
+    MB_RETURN_IF_ERROR((*open)->Abort(ctx));
+  }
+  return Status::Ok();
+}
+
+Status Taken(const std::string& name) {
+  return AlreadyExistsError("backup " + name + " already exists")
+      .WithAdvice("choose another name with -n, or remove it with `delete -n " + name + "`");
+}
+
+Status InTheWay(const std::string& name, const std::string& key) {
+  return AlreadyExistsError("an unfinished backup " + name +
+                            " is in the way, which has no marker " + "to go on from; it holds " +
+                            key)
+      .WithAdvice("remove it with `delete -n " + name + "`, or choose another name with -n");
+}
+
+}  // namespace
+
+BackupClaim::BackupClaim(storage::Backend& backend, std::string backup_dir)
+    : backend_(backend),
+      backup_dir_(std::move(backup_dir)),
+      marker_(meta::NewRunRecord("create", meta::BackupName(backup_dir_))) {}
+
+Result<std::unique_ptr<BackupClaim>> BackupClaim::Take(const CallContext& ctx, const Place& place,
+                                                       const std::string& backup_dir) {
+  std::unique_ptr<BackupClaim> claim(new BackupClaim(*place.backend, backup_dir));
+  MB_ASSIGN_OR_RETURN(claim->lock_,
+                      RunLock::Acquire(ctx, *place.backend, place.root, claim->marker_));
+  MB_RETURN_IF_ERROR(claim->LookAround(ctx));
+  if (claim->found_ == Found::kComplete) return claim;
+  MB_RETURN_IF_ERROR(
+      meta::WriteRunRecord(ctx, *place.backend, meta::MarkerKey(backup_dir), claim->marker_));
+  return claim;
+}
+
+Status BackupClaim::LookAround(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const storage::ListPage page,
+                      backend_.List(ctx, {.prefix = backup_dir_, .max_keys = 1}));
+  if (page.objects.empty()) return Status::Ok();
+  const std::string name = meta::BackupName(backup_dir_);
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> left,
+                      meta::ReadRunRecord(ctx, backend_, meta::MarkerKey(backup_dir_)));
+  const Result<meta::BackupInfo> header = meta::ReadHeader(ctx, backend_, backup_dir_);
+  if (header.ok() && !header->partial && !left) return Taken(name);
+  if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
+  if (!header.ok() && !left) return InTheWay(name, page.objects.front().key);
+  if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
+  if (!header.ok()) {
+    found_ = Found::kUnfinished;
+    log::Info("going on with the unfinished backup {} ({})", name, left->ToString());
+    return Status::Ok();
+  }
+  found_ = header->partial ? Found::kPartial : Found::kComplete;
+  if (found_ == Found::kPartial) {
+    MB_ASSIGN_OR_RETURN(partial_, meta::ReadBackup(ctx, backend_, backup_dir_));
+    // The header is what says so.
+    partial_.failed_collections = header->failed_collections;
+  }
+  return Status::Ok();
+}
+
+Status BackupClaim::NoteUploads(const CallContext& ctx, const std::vector<std::string>& keys) {
+  if (keys.empty()) return Status::Ok();
+  const std::scoped_lock lock(mutex_);
+  marker_.uploads.insert(marker_.uploads.end(), keys.begin(), keys.end());
+  return meta::WriteRunRecord(ctx, backend_, meta::MarkerKey(backup_dir_), marker_);
+}
+
+Status BackupClaim::End(const CallContext& ctx) {
+  const std::string key = meta::MarkerKey(backup_dir_);
+  return backend_.Delete(ctx, key).Annotate("removing the marker " + key);
+}
+
+Status AbortUploads(const CallContext& ctx, storage::Backend& backend,
+                    const std::string& backup_dir, const meta::RunRecord& marker) {
+  for (const std::string& key : marker.uploads) {
+    MB_RETURN_IF_ERROR(AbortUploadsOf(ctx, backend, backup_dir + key));
+  }
+  using meta::MetaFile;
+  for (const MetaFile file : {MetaFile::kHeader, MetaFile::kCollections, MetaFile::kPartitions,
+                              MetaFile::kSegments, MetaFile::kFull}) {
+    MB_RETURN_IF_ERROR(AbortUploadsOf(ctx, backend, meta::MetaKey(backup_dir, file)));
+  }
+  return Status::Ok();
+}
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,70 @@
+/// The right of one run to work on one backup directory.
+#pragma once
+
+#include "run_lock.h"
+
+#include "milvus_backup/backup/site.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/meta/run_record.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::backup {
+
+/// A lock on the name, and a marker `meta/run.json` that says that the backup is not finished.
+/// Thread-safe.
+class BackupClaim {
+ public:
+  /// What an earlier run left under the name.
+  enum class Found {
+    kNothing,
+    kUnfinished,  ///< a marker, perhaps data
+    kPartial,     ///< a backup that some of its collections are missing from
+    kComplete,    ///< a backup whose marker was about to be removed
+  };
+
+  /// Lock the name, look what is there, end multipart uploads that an earlier run left open, and
+  /// leave the marker. kAlreadyExists: a finished backup, another run that is at work, or something
+  /// that no run of this program left.
+  static Result<std::unique_ptr<BackupClaim>> Take(const CallContext& ctx, const Place& place,
+                                                   const std::string& backup_dir);
+
+  Found found() const { return found_; }
+  /// Whether objects of an earlier run may lie in the directory.
+  bool resumes() const { return found_ != Found::kNothing; }
+  /// The whole partial backup; only for kPartial.
+  meta::BackupInfo& partial() { return partial_; }
+
+  /// Record keys (relative to the backup directory) before multipart uploads to them begin: not
+  /// every service can list the uploads of a directory.
+  Status NoteUploads(const CallContext& ctx, const std::vector<std::string>& keys);
+  /// Whether the right still holds, to be asked before the header is written.
+  Status Check(const CallContext& ctx) { return lock_->Check(ctx); }
+  /// Remove the marker: the backup is finished, or nothing was written.
+  Status End(const CallContext& ctx);
+
+ private:
+  BackupClaim(storage::Backend& backend, std::string backup_dir);
+
+  Status LookAround(const CallContext& ctx);
+
+  storage::Backend& backend_;
+  const std::string backup_dir_;
+  std::unique_ptr<RunLock> lock_;
+  Found found_ = Found::kNothing;
+  meta::BackupInfo partial_;
+  std::mutex mutex_;
+  meta::RunRecord marker_;
+};
+
+/// End the multipart uploads that the marker of an unfinished backup speaks of, and those of its
+/// meta files.
+Status AbortUploads(const CallContext& ctx, storage::Backend& backend,
+                    const std::string& backup_dir, const meta::RunRecord& marker);
+
+}  // namespace milvus_backup::backup

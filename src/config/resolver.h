@@ -1,0 +1,105 @@
+/// The rules by which the value of a configuration key is found.
+#pragma once
+
+#include "keys.h"
+
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace milvus_backup::config {
+
+/// Lower-case dotted path → scalar text; items of a list are joined by commas. Null leaves are
+/// absent.
+using FlatFile = std::map<std::string, std::string>;
+
+/// Parse YAML into dotted paths. Origin::kConfig, with file and line, when it is not YAML or not a
+/// mapping.
+Result<FlatFile> ParseYaml(std::string_view text, const std::string& path);
+
+/// A resolved parameter.
+struct Value {
+  Parameter parameter;
+  std::string text;
+  /// See Setting.
+  std::string source;
+  std::string source_key;
+  /// The file that holds the secret, when a `…File` key named one.
+  std::string secret_file;
+
+  /// Whether somebody wrote the value down, rather than left it to inheritance or default.
+  bool is_set() const { return source != "default" && source != "inherited"; }
+  /// The name messages use: the one the value was found under, or the key's first.
+  const std::string& name() const { return is_set() ? source_key : parameter.names.front(); }
+};
+
+/// Looks parameters up and remembers what was found: --set over environment over file over parent
+/// over fallback.
+class Resolver {
+ public:
+  using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+  using SecretReader = std::function<Result<std::string>(const std::string& path)>;
+
+  Resolver(FlatFile file, Environment environment, SecretReader read_secret);
+
+  /// Take the texts of --set: `key=value`, several in one text separated by commas.
+  Status AddSets(const std::vector<std::string>& sets);
+
+  /// Find the value and check that it is of the parameter's kind. Its parent must be resolved.
+  Status Resolve(const Parameter& parameter);
+
+  /// What Resolve has found. Asking for an id that was not resolved is a programmer's error.
+  const Value& Get(const std::string& id) const;
+  const std::string& Text(const std::string& id) const { return Get(id).text; }
+  const std::vector<Value>& all() const { return values_; }
+  bool Bool(const std::string& id) const;
+  int64_t Number(const std::string& id) const;
+
+  /// Second path elements of the file's and --set's keys below `section`, in lower case.
+  std::set<std::string> NamesBelow(const std::string& section) const;
+  /// Keys, in lower case, that no parameter resolved so far answers to.
+  std::vector<std::string> UnknownFileKeys() const;
+  std::vector<std::string> UnknownSets() const;
+
+  /// Everything resolved, in order, with secrets masked.
+  std::vector<Setting> Settings() const;
+
+ private:
+  /// One place values come from, and how a parameter is spelt there.
+  struct Layer {
+    std::string source;
+    std::function<std::optional<std::string>(const std::string& name)> look_up;
+    std::vector<std::string> names;
+    /// Names whose value is the path of a file that holds the secret.
+    std::vector<std::string> file_names;
+  };
+  std::vector<Layer> LayersOf(const Parameter& parameter) const;
+  Result<bool> FindIn(const Layer& layer, Value& value) const;
+  void Remember(const Parameter& parameter);
+
+  FlatFile file_;
+  Environment environment_;
+  SecretReader read_secret_;
+  /// Lower-case key or environment name → value.
+  std::map<std::string, std::string> sets_;
+  std::vector<Value> values_;
+  std::map<std::string, size_t> index_;
+  /// Every spelling that means something, in lower case.
+  std::set<std::string> known_;
+};
+
+/// Go's strconv.ParseBool, which the reference tool uses.
+std::optional<bool> ParseBool(std::string_view text);
+
+/// kInvalidArgument with Origin::kConfig.
+Status ConfigError(std::string message);
+
+}  // namespace milvus_backup::config

@@ -1,0 +1,75 @@
+#include "source_file.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxSecretBytes = 64 * 1024;
+
+Result<std::string> FindFile(const LoadOptions& options) {
+  const fs::path given(options.path);
+  std::vector<fs::path> candidates = {given};
+  if (const auto directory = options.environment("MILVUSCONF")) {
+    candidates.push_back(fs::path(*directory) / given.filename());
+  }
+  candidates.push_back(fs::path("configs") / given.filename());
+  std::string tried;
+  for (const fs::path& candidate : candidates) {
+    std::error_code ignored;
+    if (fs::is_regular_file(candidate, ignored)) return candidate.string();
+    tried += (tried.empty() ? "" : ", ") + candidate.string();
+  }
+  return ConfigError(fmt::format("no configuration file found; tried {}", tried))
+      .WithAdvice("name it with --config, or start from the sample configs/backup.yaml");
+}
+
+Result<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file.good()) return ConfigError(fmt::format("cannot read {}", path));
+  return std::move(text).str();
+}
+
+}  // namespace
+
+Result<SourceFile> ReadSourceFile(const LoadOptions& options) {
+  SourceFile source;
+  MB_ASSIGN_OR_RETURN(source.path, FindFile(options));
+  MB_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.path));
+  MB_ASSIGN_OR_RETURN(source.keys, ParseYaml(text, source.path));
+  const auto version = source.keys.find("configversion");
+  if (version == source.keys.end()) return source;
+  if (version->second != "v1" && version->second != "v2") {
+    return ConfigError(
+        fmt::format("{}: configVersion is '{}'; use v1 or v2", source.path, version->second));
+  }
+  source.version = version->second == "v2" ? Version::kV2 : Version::kV1;
+  source.keys.erase(version);
+  return source;
+}
+
+Result<std::string> ReadSecretFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string secret(kMaxSecretBytes + 1, '\0');
+  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  secret.resize(static_cast<size_t>(file.gcount()));
+  if (!file.eof()) {
+    return ConfigError(secret.empty() ? fmt::format("cannot read {}", path)
+                                      : fmt::format("{} is too large to be a secret", path));
+  }
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  if (secret.empty()) return ConfigError(path + " is empty");
+  return secret;
+}
+
+}  // namespace milvus_backup::config

@@ -1,0 +1,56 @@
+#include "milvus_backup/base/log.h"
+
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+namespace milvus_backup::log {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LogTest : public ::testing::Test {
+ protected:
+  // No sinks, as before the test.
+  ~LogTest() override { EXPECT_OK(Configure({.console = false})); }
+
+  void Write(const std::string& name, int age_days) const {
+    const fs::path path = fs::path(dir_.path()) / name;
+    std::ofstream(path) << "x";
+    fs::last_write_time(path,
+                        fs::file_time_type::clock::now() - std::chrono::hours(24 * age_days + 1));
+  }
+  std::set<std::string> Names() const {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(dir_.path())) {
+      names.insert(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  testing::TempDir dir_;
+};
+
+TEST_F(LogTest, RemovesExpiredRotatedFilesOnly) {
+  for (const char* name : {"backup.1.log", "backup.12.log", "backup.1.txt", "backup.x.log",
+                           "other.1.log", "backup..log", "backup.log"}) {
+    Write(name, 3);
+  }
+  Write("backup.2.log", 2);
+  const std::string path = dir_.path() + "/backup.log";
+  ASSERT_OK(Configure({.console = false, .path = path}));
+  EXPECT_EQ(Names().size(), 8U);
+  ASSERT_OK(Configure({.console = false, .path = path, .max_days = 3}));
+  EXPECT_EQ(Names(), (std::set<std::string>{"backup.1.txt", "backup.2.log", "backup.x.log",
+                                            "other.1.log", "backup..log", "backup.log"}));
+}
+
+}  // namespace
+}  // namespace milvus_backup::log
