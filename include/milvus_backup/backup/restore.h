@@ -59,6 +59,9 @@ struct RestoreOptions {
   bool dry_run = false;
   /// A run whose imports show no sign of life for so long fails.
   std::chrono::milliseconds import_stall_limit = std::chrono::minutes(30);
+  /// After a failure or a stop: how long running imports are waited for before their unfinished
+  /// collection is dropped all the same.
+  std::chrono::milliseconds drain_limit{60000};
 
   /// kInvalidArgument naming the flags that exclude each other.
   Status Validate() const;
