@@ -300,7 +300,7 @@ TEST_F(CreateRestoreTest, MissingRowsAreAnError) {
 
 TEST_F(CreateRestoreTest, StopDuringTheImportDropsTheCollection) {
   ASSERT_OK(Create());
-  fake_.PlanImport(FakeImport::kNeverEnd);
+  fake_.Plan("GetImportState", {.delay = std::chrono::milliseconds(200)});
   std::stop_source stop;
   std::jthread stopper([&] {
     while (fake_.count("GetImportState") == 0) std::this_thread::yield();
