@@ -17,9 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Time that dropping half-made collections and removing staged objects may take, or changing
-/// names.
-constexpr auto kCleanUpLimit = 60s;
+/// Time that changing names may take.
+constexpr auto kReplaceLimit = 60s;
 /// Calls of CreateIndex at once, for one collection.
 constexpr size_t kParallelIndexes = 4;
 constexpr auto kLoadPollInterval = 200ms;
@@ -210,7 +209,7 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const ImportWatch& w
 // leave none under the right one.
 Status CollectionRestore::Replace() {
   if (destination_.retired_name.empty()) return Status::Ok();
-  const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
+  const CallContext ctx{{}, std::chrono::steady_clock::now() + kReplaceLimit};
   const PhaseClock::Scope scope(run_.clock, "replace");
   run_.Enter("replace");
   const std::string& target = plan_.target.collection;
