@@ -114,6 +114,13 @@ Status FileError(int errno_value, std::string_view doing, const std::string& pat
   }
 }
 
+Status LinkError(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  return FailedPreconditionError(path + " is a symbolic link to a directory; it is not followed")
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("mount that directory there (mount --bind) or move it to where the link is");
+}
+
 Status CheckLocalKey(std::string_view key) {
   const auto refuse = [key](const char* why) {
     return InvalidArgumentError("not a key for local storage: '" + std::string(key) + "' " + why)
