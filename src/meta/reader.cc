@@ -1,11 +1,13 @@
 #include "milvus_backup/meta/reader.h"
 
+#include "consistency_internal.h"
 #include "fill_gaps_internal.h"
 #include "storage_text_internal.h"
 
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/totals.h"
 
 #include <algorithm>
 #include <optional>
@@ -55,6 +57,11 @@ Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend
       ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kSegments), DecodeSegmentMeta, needed));
   MB_RETURN_IF_ERROR(
       AttachLevels(info, std::move(partitions), std::move(segments)).Annotate(MetaDir(backup_dir)));
+  if (depth == Depth::kLogs) {
+    MB_RETURN_IF_ERROR(CheckTree(info).Annotate(MetaDir(backup_dir)));
+    MB_RETURN_IF_ERROR(CheckSizes(info, SizeRule::kExact).Annotate(MetaDir(backup_dir)));
+  }
+  UpdateTotals(info);
   if (depth == Depth::kCollections) {
     for (CollectionBackup& collection : info.collection_backups) {
       collection.l0_segments.clear();
@@ -80,14 +87,6 @@ Result<std::vector<std::string>> ListDirectories(const CallContext& ctx, storage
   return names;
 }
 
-/// Whether a directory without a header has parts of a backup in it.
-Result<bool> HoldsBackupParts(const CallContext& ctx, storage::Backend& backend,
-                              const std::string& backup_dir) {
-  MB_ASSIGN_OR_RETURN(const bool has_meta, HasObjects(ctx, backend, MetaDir(backup_dir)));
-  if (has_meta) return true;
-  return HasObjects(ctx, backend, BinlogsDir(backup_dir));
-}
-
 /// A directory below the root: a backup, an unfinished one, or neither.
 struct Directory {
   std::string name;
@@ -111,8 +110,9 @@ Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::st
     return Status::Ok();
   }
   if (code != Code::kNotFound) return std::move(header).status();
-  MB_ASSIGN_OR_RETURN(const bool has_parts, HoldsBackupParts(ctx, backend, *dir));
-  if (has_parts) directory.problem = "backup_meta.json is missing";
+  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, *dir));
+  if (content.kind == DirectoryKind::kBackupParts)
+    directory.problem = "backup_meta.json is missing";
   return Status::Ok();
 }
 
@@ -127,6 +127,9 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
       header.status().service_code() != "NoSuchBucket") {
     return BackupNotFound(backup_dir);
   }
+  if (header.ok() && header->id.empty() && header->name.empty()) {
+    return DataLossError(MetaKey(backup_dir, MetaFile::kHeader) + " has neither an id nor a name");
+  }
   return header;
 }
 
@@ -137,6 +140,8 @@ Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
       ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kFull), DecodeBackup, depth);
   if (!info.ok() && info.status().code() == Code::kNotFound) {
     info = ReadLeveled(ctx, backend, backup_dir, std::move(header), depth);
+  } else if (info.ok() && info->format.empty() && depth == Depth::kLogs) {
+    MB_RETURN_IF_ERROR(CheckConsistent(header, *info).Annotate(MetaDir(backup_dir)));
   }
   if (!info.ok()) return info;
   FillGaps(*info, BackupName(backup_dir));
