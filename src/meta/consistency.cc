@@ -5,7 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace milvus_backup::meta {
 namespace {
@@ -102,9 +105,19 @@ Status CheckTree(const BackupInfo& info) {
   return Status::Ok();
 }
 
-Status CheckConsistent(const BackupInfo& header, const BackupInfo& full) {
-  MB_RETURN_IF_ERROR(CheckTree(full));
-  MB_RETURN_IF_ERROR(CheckSizes(full, SizeRule::kMayHaveDropped));
+bool HasPartitions(const BackupInfo& info, const std::vector<PartitionBackup>& partitions) {
+  std::set<std::pair<int64_t, int64_t>> ids;
+  for (const CollectionBackup& collection : info.collection_backups) {
+    for (const PartitionBackup& partition : collection.partition_backups) {
+      ids.insert({collection.collection_id, partition.partition_id});
+    }
+  }
+  return std::ranges::all_of(partitions, [&](const PartitionBackup& partition) {
+    return ids.contains({partition.collection_id, partition.partition_id});
+  });
+}
+
+Status CheckHeaderSize(const BackupInfo& header, const BackupInfo& full) {
   if (header.size == 0 || header.size == full.size) return Status::Ok();
   return WrongSize("the backup", header.size, full.size, "collections");
 }

@@ -29,7 +29,10 @@ Status CheckSizes(const BackupInfo& info, SizeRule rule);
 /// listed twice, consistency levels that Milvus does not have.
 Status CheckTree(const BackupInfo& info);
 
-/// All of this for a full_meta.json, whose size must be that of the header.
-Status CheckConsistent(const BackupInfo& header, const BackupInfo& full);
+/// Whether `info` has every one of these partitions.
+bool HasPartitions(const BackupInfo& info, const std::vector<PartitionBackup>& partitions);
+
+/// kDataLoss when the size of a full_meta.json is not the header's.
+Status CheckHeaderSize(const BackupInfo& header, const BackupInfo& full);
 
 }  // namespace milvus_backup::meta

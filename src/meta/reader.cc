@@ -73,6 +73,20 @@ Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend
   return info;
 }
 
+/// Whether what full_meta.json says can be the whole backup.
+Status CheckFull(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                 const BackupInfo& header, const BackupInfo& full) {
+  MB_RETURN_IF_ERROR(CheckTree(full));
+  if (Status exact = CheckSizes(full, SizeRule::kExact); !exact.ok()) {
+    const auto listed =
+        ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kPartitions), DecodePartitionMeta);
+    if (!listed.ok() && listed.status().code() != Code::kNotFound) return listed.status();
+    if (listed.ok() && !HasPartitions(full, *listed)) return exact;
+    MB_RETURN_IF_ERROR(CheckSizes(full, SizeRule::kMayHaveDropped));
+  }
+  return CheckHeaderSize(header, full);
+}
+
 /// The directories directly below `prefix`, by name.
 Result<std::vector<std::string>> ListDirectories(const CallContext& ctx, storage::Backend& backend,
                                                  const std::string& prefix) {
@@ -141,7 +155,8 @@ Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
   if (!info.ok() && info.status().code() == Code::kNotFound) {
     info = ReadLeveled(ctx, backend, backup_dir, std::move(header), depth);
   } else if (info.ok() && info->format.empty() && depth == Depth::kLogs) {
-    MB_RETURN_IF_ERROR(CheckConsistent(header, *info).Annotate(MetaDir(backup_dir)));
+    MB_RETURN_IF_ERROR(
+        CheckFull(ctx, backend, backup_dir, header, *info).Annotate(MetaDir(backup_dir)));
   }
   if (!info.ok()) return info;
   FillGaps(*info, BackupName(backup_dir));

@@ -26,7 +26,7 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 ///   - delta entries without logs are dropped, `is_l0` is set on L0 segments.
 /// The name is that of the directory, whatever the files say. Errors as ReadHeader; kDataLoss also
 /// for a missing leveled file, for a segment whose partition is unknown, and at Depth::kLogs for
-/// metas that contradict each other (CheckConsistent). Memory is what the result takes: at
+/// metas that contradict each other (docs/format.md). Memory is what the result takes: at
 /// Depth::kLogs about 30 bytes per log.
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir, Depth depth = Depth::kLogs);
