@@ -69,7 +69,7 @@ class Chain {
     while (levels_.size() > 1) {
       const std::string name = std::move(levels_.back().name);
       levels_.pop_back();
-      if (unlinkat(last(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return;
+      if (unlinkat(last(), name.c_str(), AT_REMOVEDIR) != 0) return;
     }
   }
 

@@ -246,7 +246,9 @@ Result<TemporaryFile> TemporaryFile::CreateFor(const std::string& target) {
     FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target, false);
     if (errno != ENOENT || attempt == 100) return FileError(errno, "creating", target);
-    MB_RETURN_IF_ERROR(MakeDirectories(parent));
+    // It may also remove a parent before its child is made.
+    Status made = MakeDirectories(parent);
+    if (!made.ok() && made.code() != Code::kNotFound) return made;
   }
 }
 
