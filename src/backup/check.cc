@@ -61,6 +61,12 @@ class Probe {
   bool wrote_destination_ = false;
 };
 
+// A bucket says so by a code of its own, a directory by an error without any reply.
+bool IsMissing(const Status& access) {
+  if (access.code() != Code::kNotFound || access.origin() != Origin::kStorage) return false;
+  return access.service_code() == "NoSuchBucket" || access.http_status() == 0;
+}
+
 }  // namespace
 
 Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {
@@ -71,7 +77,12 @@ Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {
       const storage::ListPage page,
       site.milvus_storage.backend->List(ctx, {.prefix = milvus_root, .max_keys = 1}));
   report.milvus_root_is_empty = page.objects.empty();
-  MB_RETURN_IF_ERROR(site.backup_storage.backend->CheckAccess(ctx));
+  const Status access = site.backup_storage.backend->CheckAccess(ctx);
+  if (IsMissing(access)) {
+    report.backup_storage_is_missing = true;
+    return report;
+  }
+  MB_RETURN_IF_ERROR(access);
   Probe probe(ctx, site);
   MB_ASSIGN_OR_RETURN(report.server_side_copy, probe.Run());
   return report;
