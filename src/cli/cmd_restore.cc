@@ -1,9 +1,11 @@
+#include "arguments.h"
 #include "commands.h"
 #include "output.h"
 #include "services.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/restore.h"
+#include "milvus_backup/meta/layout.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -11,6 +13,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace milvus_backup::cli {
 namespace {
@@ -75,6 +78,7 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
   const TerminalProgress progress(services->progress(), !context.json);
   MB_ASSIGN_OR_RETURN(const backup::RestoreReport report,
                       backup::RestoreBackup(context.call, services->site(), options));
+  NoteDone("the restore is complete");
   Print(report, context.json);
   return Status::Ok();
 }
@@ -84,13 +88,17 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
 Command AddRestore(CLI::App& app) {
   CLI::App* command = app.add_subcommand("restore", "Restore collections of a backup");
   auto flags = std::make_shared<RestoreFlags>();  // shared with the returned function
-  command->add_option("-n,--name", flags->name, "Name of the backup")->required();
+  command->add_option("-n,--name", flags->name, "Name of the backup")
+      ->required()
+      ->check(Checker([](std::string_view name) { return meta::BackupDir("", name).status(); }));
   command->add_option("-c,--collections", flags->collections,
                       "Collections by their names in the backup: COLL or DB.COLL; default all");
   command->add_option("--filter", flags->filter,
                       "Collections by the names they will have: DB.*, DB.COLL, COLL");
-  command->add_option("-s,--suffix", flags->suffix, "Appended to every collection name");
+  command->add_option("-s,--suffix", flags->suffix, "Appended to every collection name")
+      ->check(Checker(backup::ValidateSuffix));
   command->add_flag("--rebuild_index", flags->rebuild_index, "Create the indexes of the backup");
+  AddUnbuiltCommand(*command, "secondary");
   AddUnbuiltFlags(*command, {{"-r,--rename", true},
                              {"-d,--databases", true},
                              {"-a,--database_collections", true},
