@@ -16,10 +16,11 @@ using milvus::ImportState;
 using milvus::ImportTask;
 
 constexpr auto kPollInterval = 50ms;
-/// A server works through its tasks in order, so only the oldest ones are worth asking about.
-constexpr size_t kPolledAtOnce = 4;
-/// No task changed its state, progress or row count for this long: the server has given up on them.
-constexpr auto kStallLimit = 30min;
+/// While the oldest task still waits for those of other collections.
+constexpr auto kPendingPollInterval = 250ms;
+/// A server works through its tasks in order: when the oldest ones run, the others need no
+/// question.
+constexpr size_t kPolledAtOnce = 2;
 
 std::string InfoOf(const ImportTask& task, const std::string& key) {
   const auto it = task.infos.find(key);
@@ -40,38 +41,70 @@ Status FailureOf(const ImportTask& task, const std::string& what) {
 
 }  // namespace
 
+bool ImportQueue::TryTakeSlot() {
+  const std::scoped_lock lock(mutex_);
+  if (in_flight_ >= max_in_flight_) return false;
+  ++in_flight_;
+  return true;
+}
+
+void ImportQueue::ReturnSlots(size_t count) {
+  const std::scoped_lock lock(mutex_);
+  in_flight_ -= count;
+}
+
+void ImportQueue::NoteChange() {
+  const std::scoped_lock lock(mutex_);
+  changed_ = std::chrono::steady_clock::now();
+}
+
+bool ImportQueue::stalled() const {
+  const std::scoped_lock lock(mutex_);
+  return std::chrono::steady_clock::now() - changed_ > stall_limit_;
+}
+
 Status ImportWatch::Run(const CallContext& ctx,
                         const std::vector<milvus::ImportRequest>& requests) {
   auto next = requests.begin();
-  auto changed = std::chrono::steady_clock::now();
-  std::string last_state;
   while (next != requests.end() || !unfinished_.empty()) {
     MB_RETURN_IF_ERROR(ctx.Check());
-    for (; next != requests.end() && unfinished_.size() < max_in_flight_; ++next) {
-      const std::string what = fmt::format("{}.{}/{} ({})", next->db_name, next->collection_name,
-                                           next->partition_name, next->files.front());
-      auto id = client_.Import(ctx, *next);
-      if (!id.ok()) return id.status().Annotate("importing " + what);
-      log::Info("import={} target={}", *id, what);
-      unfinished_.push_back({*id, what});
-      changed = std::chrono::steady_clock::now();
+    for (; next != requests.end() && queue_.TryTakeSlot(); ++next) {
+      MB_RETURN_IF_ERROR(Start(ctx, *next));
     }
+    const std::string before = last_state_;
     MB_RETURN_IF_ERROR(Poll(ctx, false));
-    if (last_state != last_state_) {
-      last_state = last_state_;
-      changed = std::chrono::steady_clock::now();
-    } else if (std::chrono::steady_clock::now() - changed > kStallLimit) {
-      return Status(
-                 Code::kDeadlineExceeded,
-                 fmt::format("import task {} of {} has made no progress for {} minutes",
-                             unfinished_.front().id, unfinished_.front().what, kStallLimit.count()))
-          .WithOrigin(Origin::kMilvus);
-    }
-    if (!unfinished_.empty() && !Clock::Real().SleepFor(kPollInterval, ctx.stop)) {
-      return CancelledError();
-    }
+    if (last_state_ != before) queue_.NoteChange();
+    if (next == requests.end() && unfinished_.empty()) break;
+    if (queue_.stalled()) return Stalled();
+    const auto pause = is_pending_ ? kPendingPollInterval : kPollInterval;
+    if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
   }
   return Status::Ok();
+}
+
+Status ImportWatch::Start(const CallContext& ctx, const milvus::ImportRequest& request) {
+  const std::string what = fmt::format("{}.{}/{} ({})", request.db_name, request.collection_name,
+                                       request.partition_name, request.files.front());
+  auto id = client_.Import(ctx, request);
+  if (!id.ok()) {
+    queue_.ReturnSlots(1);
+    return id.status().Annotate("importing " + what);
+  }
+  log::Info("import={} target={}", *id, what);
+  unfinished_.push_back({*id, what});
+  queue_.NoteChange();
+  return Status::Ok();
+}
+
+Status ImportWatch::Stalled() const {
+  const std::string whose =
+      unfinished_.empty()
+          ? "the imports before that of " + db_
+          : fmt::format("import task {} of {}", unfinished_.front().id, unfinished_.front().what);
+  const std::chrono::duration<double> limit = queue_.stall_limit();
+  return Status(Code::kDeadlineExceeded,
+                fmt::format("{} has made no progress for {:g} s", whose, limit.count()))
+      .WithOrigin(Origin::kMilvus);
 }
 
 Status ImportWatch::Drain(const CallContext& ctx) {
@@ -102,7 +135,8 @@ Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx) {
 
 Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {
   std::string state;
-  for (size_t i = 0, asked = 0; i < unfinished_.size() && asked < kPolledAtOnce; ++asked) {
+  is_pending_ = false;
+  for (size_t i = 0; i < unfinished_.size() && i < kPolledAtOnce && !is_pending_;) {
     const Task& watched = unfinished_[i];
     auto task = client_.GetImportTask(ctx, db_, watched.id);
     if (!task.ok()) return task.status().Annotate("asking for " + watched.what);
@@ -112,10 +146,12 @@ Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {
       if (progress_ != nullptr) ++progress_->imports_done;
       state += fmt::format("{} done,", task->id);
       unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(i));
+      queue_.ReturnSlots(1);
       continue;
     }
     state += fmt::format("{} {} {} {},", task->id, static_cast<int>(task->state),
                          InfoOf(*task, "progress_percent"), task->row_count);
+    is_pending_ = task->state == ImportState::kPending;
     ++i;
   }
   last_state_ = std::move(state);

@@ -7,26 +7,56 @@
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/transfer/progress.h"
 
+#include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
 
 namespace milvus_backup::backup {
 
+/// What the imports of all collections of a run share: a server works through its tasks in the
+/// order they came, whatever collection they are for, so their number is limited together and only
+/// together they can be said to be stuck. Thread-safe.
+class ImportQueue {
+ public:
+  /// At most `max_in_flight` unfinished tasks; stalled once nothing has changed for `stall_limit`.
+  ImportQueue(size_t max_in_flight, std::chrono::milliseconds stall_limit)
+      : max_in_flight_(max_in_flight), stall_limit_(stall_limit) {}
+
+  bool TryTakeSlot();
+  void ReturnSlots(size_t count);
+  /// A task was started or finished, or has made progress.
+  void NoteChange();
+  bool stalled() const;
+  std::chrono::milliseconds stall_limit() const { return stall_limit_; }
+
+ private:
+  const size_t max_in_flight_;
+  const std::chrono::milliseconds stall_limit_;
+  mutable std::mutex mutex_;
+  size_t in_flight_ = 0;
+  std::chrono::steady_clock::time_point changed_ = std::chrono::steady_clock::now();
+};
+
 /// Import tasks of one collection. Not thread-safe.
 class ImportWatch {
  public:
   /// All arguments must outlive the watch; `progress` may be null.
-  ImportWatch(milvus::Client& client, const CollectionName& target, size_t max_in_flight,
+  ImportWatch(milvus::Client& client, const CollectionName& target, ImportQueue& queue,
               transfer::Progress* progress)
       : client_(client),
         db_(target.db),
         collection_(target.collection),
-        max_in_flight_(max_in_flight),
+        queue_(queue),
         progress_(progress) {}
+  ImportWatch(const ImportWatch&) = delete;
+  ImportWatch& operator=(const ImportWatch&) = delete;
+  ~ImportWatch() { queue_.ReturnSlots(unfinished_.size()); }
 
-  /// Hand every request to the server, never more than `max_in_flight` unfinished ones at once, and
-  /// wait for all of them. The first failed task ends the wait with the server's reason.
+  /// Hand every request to the server as soon as the queue has room for it, and wait for all of
+  /// them. The first failed task ends the wait with the server's reason, a stalled queue with
+  /// kDeadlineExceeded.
   Status Run(const CallContext& ctx, const std::vector<milvus::ImportRequest>& requests);
 
   /// Wait until no import into the collection is pending or started, whatever became of it, also
@@ -41,17 +71,21 @@ class ImportWatch {
     std::string what;
   };
 
+  Status Start(const CallContext& ctx, const milvus::ImportRequest& request);
   Status Poll(const CallContext& ctx, bool tolerate_failure);
+  Status Stalled() const;
   Status AwaitUnknownTasks(const CallContext& ctx);
 
   milvus::Client& client_;
   const std::string db_;
   const std::string collection_;
-  const size_t max_in_flight_;
+  ImportQueue& queue_;
   transfer::Progress* const progress_;
   /// Oldest first.
   std::vector<Task> unfinished_;
   std::string last_state_;
+  /// The oldest task has not been begun.
+  bool is_pending_ = false;
   int64_t rows_imported_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "restore_plan.h"
 
-#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/bytes.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 
@@ -53,7 +53,9 @@ void AddSegment(const meta::SegmentBackup& segment, bool whole_partition, Import
 }
 
 // One unit per partition where the server walks directories and the data fits one task, else one
-// per group directory, each group once however many segments share it.
+// per group directory, each group once however many segments share it. Never several partitions in
+// one, not even with a partition key: Milvus puts all rows of a backup import into the partition it
+// names, where queries by the key would not look for those of another one.
 void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
                    std::vector<ImportUnit>& units) {
   uint64_t bytes = 0;
@@ -126,51 +128,36 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
   return plan;
 }
 
-std::vector<milvus::KeyValue> Convert(const std::vector<meta::KeyValue>& pairs) {
-  std::vector<milvus::KeyValue> converted;
-  converted.reserve(pairs.size());
-  for (const meta::KeyValue& pair : pairs) converted.push_back({pair.key, pair.value});
-  return converted;
+CollectionName TargetOf(const CollectionName& source, const RestoreOptions& options) {
+  CollectionName target = options.renames.Apply(source);
+  target.collection += options.suffix;
+  return target;
 }
 
-Result<milvus::FieldSchema> Convert(const meta::FieldSchema& field) {
-  milvus::FieldSchema converted{
-      .field_id = field.field_id,
-      .name = field.name,
-      .is_primary_key = field.is_primary_key,
-      .description = field.description,
-      .data_type = field.data_type,
-      .type_params = Convert(field.type_params),
-      .index_params = Convert(field.index_params),
-      .auto_id = field.auto_id,
-      .element_type = field.element_type,
-      .is_partition_key = field.is_partition_key,
-      .nullable = field.nullable,
-      .is_function_output = field.is_function_output,
-  };
-  if (!field.default_value_base64.empty()) {
-    auto bytes = Base64Decode(field.default_value_base64);
-    if (!bytes.ok())
-      return DataLossError("the default value of field " + field.name + " is damaged");
-    converted.default_value = *std::move(bytes);
-  } else if (!field.default_value_proto.empty()) {
-    converted.default_value = field.default_value_proto;
-  }
-  return converted;
-}
-
-Status CheckSelection(const meta::BackupInfo& info, const RestoreOptions& options,
-                      const std::vector<CollectionPlan>& plans) {
+Status CheckSources(const meta::BackupInfo& info, const RestoreOptions& options) {
   std::set<CollectionName> sources;
-  for (const meta::CollectionBackup& backup : info.collection_backups)
+  std::set<std::string> databases;
+  for (const meta::CollectionBackup& backup : info.collection_backups) {
     sources.insert(NameOf(backup));
-  for (const CollectionName& name : options.sources.named()) {
-    if (!sources.contains(name)) {
-      return InvalidArgumentError(
-                 fmt::format("collection {} is not in backup {}", name.ToString(), options.name))
-          .WithAdvice("see `get -n " + options.name + "` for what it holds");
-    }
+    databases.insert(NameOf(backup).db);
   }
+  for (const meta::DatabaseBackup& database : info.database_backups) {
+    databases.insert(database.db_name);
+  }
+  const auto absent = [&](const std::string& what) {
+    return InvalidArgumentError(fmt::format("{} is not in backup {}", what, options.name))
+        .WithAdvice("see `get -n " + options.name + "` for what it holds");
+  };
+  for (const CollectionName& name : options.sources.named()) {
+    if (!sources.contains(name)) return absent("collection " + name.ToString());
+  }
+  for (const std::string& db : options.sources.whole_databases()) {
+    if (!databases.contains(db)) return absent("database " + db);
+  }
+  return Status::Ok();
+}
+
+Status CheckTargets(const RestoreOptions& options, const std::vector<CollectionPlan>& plans) {
   std::set<CollectionName> targets;
   for (const CollectionPlan& plan : plans) {
     if (!targets.insert(plan.target).second) {
@@ -179,10 +166,10 @@ Status CheckSelection(const meta::BackupInfo& info, const RestoreOptions& option
   }
   for (const CollectionName& name : options.targets.named()) {
     if (!targets.contains(name)) {
-      return InvalidArgumentError(fmt::format(
-          "--filter asks for {}, which this restore would not create; names are matched "
-          "after the suffix is added",
-          name.ToString()));
+      return InvalidArgumentError(
+          fmt::format("--filter asks for {}, which this restore would not create; names are "
+                      "matched after they are changed by -s/--suffix or -r/--rename",
+                      name.ToString()));
     }
   }
   return Status::Ok();
@@ -198,77 +185,32 @@ Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
                                                 const RestoreOptions& options,
                                                 bool server_walks_directories) {
   MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info));
+  MB_RETURN_IF_ERROR(CheckSources(info, options));
   std::vector<CollectionPlan> plans;
   for (const meta::CollectionBackup& backup : info.collection_backups) {
     const CollectionName source = NameOf(backup);
-    const CollectionName target{source.db, source.collection + options.suffix};
+    const CollectionName target = TargetOf(source, options);
     if (!options.sources.Matches(source) || !options.targets.Matches(target)) continue;
     auto plan = PlanCollection(backup, server_walks_directories);
     if (!plan.ok()) return plan.status().Annotate("collection " + source.ToString());
     plan->target = target;
     plans.push_back(*std::move(plan));
   }
-  MB_RETURN_IF_ERROR(CheckSelection(info, options, plans));
+  MB_RETURN_IF_ERROR(CheckTargets(options, plans));
   return plans;
 }
 
-Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan) {
-  const meta::CollectionBackup& backup = *plan.backup;
-  milvus::CreateCollectionRequest request{
-      .db_name = plan.target.db,
-      .shards_num = backup.shards_num,
-      .consistency_level = backup.consistency_level,
-  };
-  milvus::CollectionSchema& schema = request.schema;
-  schema.name = plan.target.collection;
-  schema.description = backup.schema.description;
-  schema.auto_id = backup.schema.auto_id;
-  schema.enable_dynamic_field = backup.schema.enable_dynamic_field;
-  schema.properties = Convert(backup.schema.properties);
-  request.properties =
-      Convert(backup.schema.properties.empty() ? backup.properties : backup.schema.properties);
-  for (const meta::FieldSchema& field : backup.schema.fields) {
-    if (field.is_dynamic) continue;
-    MB_ASSIGN_OR_RETURN(milvus::FieldSchema converted, Convert(field));
-    if (converted.is_partition_key) {
-      request.num_partitions = static_cast<int64_t>(backup.partition_backups.size());
-    }
-    schema.fields.push_back(std::move(converted));
+std::set<std::string> DatabasesToRestore(const meta::BackupInfo& info,
+                                         const RestoreOptions& options) {
+  const std::set<std::string> sources = options.sources.databases();
+  const std::set<std::string> targets = options.targets.databases();
+  std::set<std::string> databases;
+  for (const meta::DatabaseBackup& database : info.database_backups) {
+    if (!options.sources.selects_everything() && !sources.contains(database.db_name)) continue;
+    const std::string target = options.renames.ApplyToDatabase(database.db_name);
+    if (options.targets.selects_everything() || targets.contains(target)) databases.insert(target);
   }
-  for (const meta::FunctionSchema& function : backup.schema.functions) {
-    schema.functions.push_back({.name = function.name,
-                                .id = function.id,
-                                .description = function.description,
-                                .type = function.type,
-                                .input_field_names = function.input_field_names,
-                                .input_field_ids = function.input_field_ids,
-                                .output_field_names = function.output_field_names,
-                                .output_field_ids = function.output_field_ids,
-                                .params = Convert(function.params)});
-  }
-  return request;
-}
-
-std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup) {
-  std::set<std::string> vector_fields;
-  for (const meta::FieldSchema& field : backup.schema.fields) {
-    if (milvus::data_type::IsVector(field.data_type)) vector_fields.insert(field.name);
-  }
-  std::vector<milvus::Index> indexes;
-  for (const meta::IndexInfo& info : backup.index_infos) {
-    milvus::Index index{.field_name = info.field_name, .name = info.index_name};
-    for (const auto& [key, value] : info.params) {
-      // Milvus reports this index type under a name that CreateIndex does not take.
-      const bool trie = key == "index_type" && value == "marisa-trie";
-      index.params.push_back({key, trie ? "Trie" : value});
-    }
-    indexes.push_back(std::move(index));
-  }
-  // Not std::ranges: clang 14 cannot compile the subrange that libstdc++ 12 returns.
-  std::stable_partition(indexes.begin(), indexes.end(), [&](const milvus::Index& index) {
-    return vector_fields.contains(index.field_name);
-  });
-  return indexes;
+  return databases;
 }
 
 }  // namespace milvus_backup::backup

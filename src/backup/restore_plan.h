@@ -6,10 +6,10 @@
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/meta/backup_info.h"
-#include "milvus_backup/milvus/types.h"
 #include "milvus_backup/milvus/version.h"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,18 +42,16 @@ struct CollectionPlan {
 /// version counts as new, for what those take the older ones take as well.
 bool ImportWalksDirectories(const milvus::ParsedVersion& server);
 
-/// Choose the collections, name the targets and cut the data into import units. kNotFound when a
-/// collection asked for by name is not in the backup, kInvalidArgument when two sources get the
-/// same target, kDataLoss when the meta contradicts itself (rows without binlogs), kUnimplemented
-/// when a collection needs what this program cannot restore.
+/// Choose the collections, name the targets and cut the data into import units. kInvalidArgument
+/// when what was asked for by name is not in the backup or two sources get the same target,
+/// kDataLoss when the meta contradicts itself (rows without binlogs), kUnimplemented when a
+/// collection needs what this program cannot restore.
 Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
                                                 const RestoreOptions& options,
                                                 bool server_walks_directories);
 
-/// The call that creates the target of a plan.
-Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan);
-
-/// The indexes of a collection in the order in which they are created: vector fields first.
-std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup);
+/// Databases that the options select, by their new names, even those without a collection.
+std::set<std::string> DatabasesToRestore(const meta::BackupInfo& info,
+                                         const RestoreOptions& options);
 
 }  // namespace milvus_backup::backup

@@ -1,6 +1,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "output.h"
+#include "restore_flags.h"
 #include "services.h"
 #include "terminal_progress.h"
 
@@ -11,20 +12,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace milvus_backup::cli {
 namespace {
-
-struct RestoreFlags {
-  std::string name;
-  std::string collections;
-  std::string filter;
-  std::string suffix;
-  bool rebuild_index = false;
-};
 
 std::string RowText(const backup::RowCheck& rows) {
   if (rows.exact()) return fmt::format("{} rows, as many as in the backup", rows.restored);
@@ -32,54 +28,112 @@ std::string RowText(const backup::RowCheck& rows) {
                      rows.at_least, rows.at_most);
 }
 
-void Print(const backup::RestoreReport& report, bool json) {
-  if (!json) {
-    for (const backup::RestoredCollection& collection : report.collections) {
-      PrintLine(fmt::format("restored {} as {}: {}", collection.source, collection.target,
-                            RowText(collection.rows)));
-    }
-    PrintLine(fmt::format("duration:{:.2f} s", report.seconds));
-    return;
+std::string_view ActionOf(backup::ExistingTarget existing) {
+  switch (existing) {
+    case backup::ExistingTarget::kRefuse:
+      return "create";
+    case backup::ExistingTarget::kReplace:
+      return "replace";
+    case backup::ExistingTarget::kReuse:
+      return "add to";
   }
+  return "";
+}
+
+// One line of the plan of a dry run.
+std::string PlanText(const backup::RestoredCollection& collection, bool meta_only) {
+  std::string text = fmt::format("would restore {} as {} ({} it): ", collection.source,
+                                 collection.target, ActionOf(collection.existing));
+  if (meta_only) return text + "no rows";
+  const backup::RowCheck& rows = collection.rows;
+  text += rows.exact() ? fmt::format("{} rows", rows.at_most)
+                       : fmt::format("{} to {} rows", rows.at_least, rows.at_most);
+  return text + fmt::format(", {}, {} imports, {}",
+                            FormatBytes(static_cast<double>(collection.bytes)), collection.imports,
+                            collection.in_place ? "in place" : "staged");
+}
+
+void PrintText(const backup::RestoreReport& report) {
+  for (const std::string& db : report.created_databases) {
+    if (report.dry_run) PrintLine("would create database " + db);
+  }
+  for (const backup::RestoredCollection& collection : report.collections) {
+    if (report.dry_run) {
+      PrintLine(PlanText(collection, report.meta_only));
+    } else {
+      PrintLine(fmt::format("restored {} as {}: {}", collection.source, collection.target,
+                            report.meta_only ? "no rows" : RowText(collection.rows)));
+    }
+  }
+  PrintLine(fmt::format("duration:{:.2f} s", report.seconds));
+}
+
+nlohmann::ordered_json ToJson(const backup::RestoredCollection& collection) {
+  return {{"source", collection.source},
+          {"target", collection.target},
+          {"action", ActionOf(collection.existing)},
+          {"rows", collection.rows.restored},
+          {"rows_at_least", collection.rows.at_least},
+          {"rows_at_most", collection.rows.at_most},
+          {"row_check", collection.rows.exact() ? "exact" : "interval"},
+          {"bytes", collection.bytes},
+          {"imports", collection.imports},
+          {"in_place", collection.in_place},
+          {"loaded", collection.loaded}};
+}
+
+void PrintJson(const backup::RestoreReport& report) {
   nlohmann::ordered_json collections = nlohmann::ordered_json::array();
   for (const backup::RestoredCollection& collection : report.collections) {
-    collections.push_back({{"source", collection.source},
-                           {"target", collection.target},
-                           {"rows", collection.rows.restored},
-                           {"rows_at_least", collection.rows.at_least},
-                           {"rows_at_most", collection.rows.at_most},
-                           {"row_check", collection.rows.exact() ? "exact" : "interval"},
-                           {"imports", collection.imports},
-                           {"in_place", collection.in_place}});
+    collections.push_back(ToJson(collection));
   }
-  PrintLine(nlohmann::ordered_json{
+  const nlohmann::ordered_json document = {
       {"status", "ok"},
       {"name", report.name},
+      {"dry_run", report.dry_run},
+      {"meta_only", report.meta_only},
+      {"created_databases", report.created_databases},
       {"collections", collections},
+      {"warnings", report.warnings},
       {"imports", report.imports},
       {"staged_objects", report.staged_objects},
       {"staged_bytes", report.staged_bytes},
       {"seconds", report.seconds},
       {"phases", report.phases},
-  }
-                .dump());
+  };
+  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+// The configuration to work with: --from-config only says where the backup is. The environment and
+// --set are meant for the file of --config, so they do not change the other one.
+Result<config::Config> ConfigFor(const config::Config& own, const RestoreFlags& flags) {
+  config::Config config = own;
+  if (flags.from_config.empty()) return config;
+  auto other =
+      config::Load({.path = flags.from_config, .sets = {}, .environment = [](const std::string&) {
+                      return std::nullopt;
+                    }});
+  if (!other.ok()) return other.status().Annotate("--from-config");
+  config.backup_storage = other->backup_storage;
+  return config;
 }
 
 Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
-  if (!flags.collections.empty() && !flags.filter.empty()) {
-    return InvalidArgumentError("-c/--collections and --filter exclude each other");
-  }
-  backup::RestoreOptions options{
-      .name = flags.name, .suffix = flags.suffix, .rebuild_index = flags.rebuild_index};
-  MB_ASSIGN_OR_RETURN(options.sources, backup::Selection::ParseCollections(flags.collections));
-  MB_ASSIGN_OR_RETURN(options.targets, backup::Selection::ParseFilter(flags.filter));
+  MB_ASSIGN_OR_RETURN(const backup::RestoreOptions options, ToOptions(flags));
+  MB_ASSIGN_OR_RETURN(const config::Config config, ConfigFor(context.config, flags));
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
-                      Services::Create(context.call, context.config, Services::Needs::kEverything));
+                      Services::Create(context.call, config, Services::Needs::kEverything));
+  backup::Site& site = services->site();
+  site.parallel_collections = static_cast<size_t>(config.parallelism.restore_collection);
   const TerminalProgress progress(services->progress(), !context.json);
   MB_ASSIGN_OR_RETURN(const backup::RestoreReport report,
-                      backup::RestoreBackup(context.call, services->site(), options));
-  NoteDone("the restore is complete");
-  Print(report, context.json);
+                      backup::RestoreBackup(context.call, site, options));
+  if (!report.dry_run) NoteDone("the restore is complete");
+  if (context.json) {
+    PrintJson(report);
+  } else {
+    PrintText(report);
+  }
   return Status::Ok();
 }
 
@@ -91,25 +145,44 @@ Command AddRestore(CLI::App& app) {
   command->add_option("-n,--name", flags->name, "Name of the backup")
       ->required()
       ->check(Checker([](std::string_view name) { return meta::BackupDir("", name).status(); }));
-  command->add_option("-c,--collections", flags->collections,
-                      "Collections by their names in the backup: COLL or DB.COLL; default all");
-  command->add_option("--filter", flags->filter,
-                      "Collections by the names they will have: DB.*, DB.COLL, COLL");
-  command->add_option("-s,--suffix", flags->suffix, "Appended to every collection name")
-      ->check(Checker(backup::ValidateSuffix));
-  command->add_flag("--rebuild_index", flags->rebuild_index, "Create the indexes of the backup");
+  const std::initializer_list<std::tuple<const char*, std::string*, const char*>> options = {
+      {"-c,--collections", &flags->collections,
+       "Collections by their names in the backup: COLL or DB.COLL; default all"},
+      {"-d,--databases", &flags->databases, "Databases by their names in the backup"},
+      {"-a,--database_collections", &flags->database_collections,
+       "Both, as JSON: {\"db1\":[\"c1\"],\"db2\":[]}; an empty list is the whole database"},
+      {"--filter", &flags->filter, "Collections by the names they will have: DB.*, DB.COLL, COLL"},
+      {"-s,--suffix", &flags->suffix, "Appended to every collection name"},
+      {"-r,--rename", &flags->rename,
+       "New names: COLL:NEW, DB.COLL:DB2.NEW, DB.*:DB2.*, DB.:DB2., separated by commas"},
+      {"--skip_params", &flags->skip_params,
+       "Keys to leave out, as JSON: {\"collectionProperties\":[],\"fieldIndexParams\":[],"
+       "\"fieldTypeParams\":[],\"indexParams\":[]}"},
+      {"--from-config", &flags->from_config,
+       "Read the backup from the backup storage of this configuration file"}};
+  for (const auto& [names, value, help] : options) command->add_option(names, *value, help);
+  command->get_option("--suffix")->check(Checker(backup::ValidateSuffix));
+  command->add_option("--max_shard_num", flags->max_shard_num,
+                      "Shards of a created collection at most; 0 for as many as in the backup");
+  const std::initializer_list<std::tuple<const char*, bool*, const char*>> switches = {
+      {"--rebuild_index,--restore_index", &flags->rebuild_index,
+       "Create the indexes of the backup"},
+      {"--use_auto_index", &flags->use_auto_index,
+       "Vector indexes become AUTOINDEX, with their metric type"},
+      {"--meta_only", &flags->meta_only, "Collections, partitions and indexes, but no rows"},
+      {"--drop_exist_collection", &flags->drop_exist_collection,
+       "Replace collections that exist; each is dropped once the restored one is whole"},
+      {"--skip_create_collection", &flags->skip_create_collection,
+       "Add to collections that exist already"},
+      {"--drop_exist_index", &flags->drop_exist_index,
+       "Drop the indexes of collections that are added to"},
+      {"--load", &flags->load, "Load collections that were loaded when they were backed up"},
+      {"--dry-run", &flags->dry_run, "Check everything, print the plan, change nothing"},
+      {"--allow-partial", &flags->allow_partial,
+       "Restore what is there of a backup that some collections are missing from"}};
+  for (const auto& [names, value, help] : switches) command->add_flag(names, *value, help);
   AddUnbuiltCommand(*command, "secondary");
-  AddUnbuiltFlags(*command, {{"-r,--rename", true},
-                             {"-d,--databases", true},
-                             {"-a,--database_collections", true},
-                             {"--restore_index", false},
-                             {"--use_auto_index", false},
-                             {"--meta_only", false},
-                             {"--drop_exist_collection", false},
-                             {"--drop_exist_index", false},
-                             {"--skip_create_collection", false},
-                             {"--rbac", false},
-                             {"--use_v2_restore", false}});
+  AddUnbuiltFlags(*command, {{"--rbac", false}, {"--use_v2_restore", false}});
   return [flags](const CommandContext& context) { return RunRestore(context, *flags); };
 }
 

@@ -60,6 +60,8 @@ class GrpcClient final : public Client {
   Status CreateCollection(const CallContext& ctx, const CreateCollectionRequest& request) override;
   Status DropCollection(const CallContext& ctx, const std::string& db,
                         const std::string& collection) override;
+  Status RenameCollection(const CallContext& ctx, const std::string& db, const std::string& from,
+                          const std::string& to) override;
 
   Result<std::vector<Partition>> ListPartitions(const CallContext& ctx, const std::string& db,
                                                 const std::string& collection) override;
@@ -74,6 +76,10 @@ class GrpcClient final : public Client {
                    const std::string& field, const std::string& index) override;
   Status CreateAlias(const CallContext& ctx, const std::string& db, const std::string& collection,
                      const std::string& alias) override;
+  Status AlterAlias(const CallContext& ctx, const std::string& db, const std::string& collection,
+                    const std::string& alias) override;
+  Status DropAlias(const CallContext& ctx, const std::string& db,
+                   const std::string& alias) override;
 
   Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                  const std::string& collection) override;
@@ -252,6 +258,17 @@ Status GrpcClient::DropCollection(const CallContext& ctx, const std::string& db,
   return Call(ctx, "DropCollection", db, collection, &Stub::DropCollection, request).status();
 }
 
+Status GrpcClient::RenameCollection(const CallContext& ctx, const std::string& db,
+                                    const std::string& from, const std::string& to) {
+  api::RenameCollectionRequest request;
+  request.set_db_name(db);
+  request.set_oldname(from);
+  request.set_newname(to);
+  return Call(ctx, "RenameCollection", db, from + " to " + to, &Stub::RenameCollection, request,
+              Repeat::kIfRefused)
+      .status();
+}
+
 Result<std::vector<Partition>> GrpcClient::ListPartitions(const CallContext& ctx,
                                                           const std::string& db,
                                                           const std::string& collection) {
@@ -324,6 +341,21 @@ Status GrpcClient::CreateAlias(const CallContext& ctx, const std::string& db,
   return Call(ctx, "CreateAlias", db, collection + "/" + alias, &Stub::CreateAlias, request,
               Repeat::kIfRefused)
       .status();
+}
+
+Status GrpcClient::AlterAlias(const CallContext& ctx, const std::string& db,
+                              const std::string& collection, const std::string& alias) {
+  auto request = About<api::AlterAliasRequest>(db, collection);
+  request.set_alias(alias);
+  return Call(ctx, "AlterAlias", db, collection + "/" + alias, &Stub::AlterAlias, request).status();
+}
+
+Status GrpcClient::DropAlias(const CallContext& ctx, const std::string& db,
+                             const std::string& alias) {
+  api::DropAliasRequest request;
+  request.set_db_name(db);
+  request.set_alias(alias);
+  return Call(ctx, "DropAlias", db, alias, &Stub::DropAlias, request).status();
 }
 
 Result<LoadState> GrpcClient::GetLoadState(const CallContext& ctx, const std::string& db,

@@ -59,6 +59,7 @@ constexpr std::array kCodes = std::to_array<NumberMeaning>({
     {1400, kBadLogin},
     {1401, kForbidden},
     {1600, kAbsent},
+    {1601, {Code::kAlreadyExists, RetryClass::kNever}},
     {1602, {Code::kAlreadyExists, RetryClass::kNever}},
     {1800, kBadLogin},
     {1801, kBadRequest},

@@ -82,10 +82,8 @@ def schema_of(kind: Combination) -> CollectionSchema:
         array = {"element_type": kind_of_value, "max_capacity": 8, **text}
         fields.append(FieldSchema(f"{name}_array", DataType.ARRAY, **array))
     fields.append(FieldSchema("json", DataType.JSON))
-    fields.append(FieldSchema("tenant_number", DataType.INT64, is_partition_key=kind["partition_key"] == "tenant_number"))
-    fields.append(
-        FieldSchema("tenant_name", DataType.VARCHAR, is_partition_key=kind["partition_key"] == "tenant_name", **text)
-    )
+    for name, kind_of_value, params in (("tenant_number", DataType.INT64, {}), ("tenant_name", DataType.VARCHAR, text)):
+        fields.append(FieldSchema(name, kind_of_value, is_partition_key=kind["partition_key"] == name, **params))
     fields.append(FieldSchema("vector", kind["vector"], dim=DIMENSION))
     return CollectionSchema(fields, description=json.dumps(kind, default=str), enable_dynamic_field=kind["dynamic"])
 
@@ -196,8 +194,8 @@ def back_up_and_restore(tool: Tool, alias: str, kinds: list[Combination]) -> Non
         tool.succeed("restore", "-n", DATABASE, "-s", "_bak", timeout_s=LIMIT_S)
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             checks = {each.name: pool.submit(check, alias, each, "_bak") for each in made}
-        failures = {name: outcome.exception() for name, outcome in checks.items() if outcome.exception()}
-        assert not failures, {(name, str(kinds[int(name.split("_")[1])])): str(error) for name, error in failures.items()}
+        outcomes = [(str(each.kind), checks[each.name].exception()) for each in made]
+        assert [(kind, str(error)) for kind, error in outcomes if error] == []
     finally:
         tool.run("delete", "-n", DATABASE)
         for name in utility.list_collections(using=alias):

@@ -104,9 +104,9 @@ def test_rows_are_the_rows(problems: dict[Layout, BaseException | None], layout:
 
 
 @pytest.mark.soak
-def test_every_collection_of_every_layout(at_b: Tool, milvus_b: MilvusServer) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_every_collection(at_b: Tool, milvus_b: MilvusServer, layout: Layout) -> None:
     default_database = tuple(name for name in golden.COLLECTIONS if "." not in name)
-    for layout in LAYOUTS:
-        with restored(at_b, milvus_b, {layout: default_database}):
-            has_aliases = layout.version >= (0, 5, 12)
-            golden.check_restored(milvus_b, suffix(layout), default_database, aliases=has_aliases)
+    with restored(at_b, milvus_b, {layout: default_database}):
+        has_aliases = layout.version >= (0, 5, 12)
+        golden.check_restored(milvus_b, suffix(layout), default_database, aliases=has_aliases)

@@ -151,9 +151,18 @@ grpc::Status FakeMilvusService::DropCollection(grpc::ServerContext* context,
                                                const api::DropCollectionRequest* request,
                                                proto::common::Status* reply) {
   const std::string db = DatabaseOf(*context, request->db_name());
-  return Serve(context, "DropCollection", db + "." + request->collection_name(), reply, [&] {
-    state_.DropCollection(db, request->collection_name());
-    return Refusal();
+  return Serve(context, "DropCollection", db + "." + request->collection_name(), reply,
+               [&] { return state_.DropCollection(db, request->collection_name()); });
+}
+
+grpc::Status FakeMilvusService::RenameCollection(grpc::ServerContext* context,
+                                                 const api::RenameCollectionRequest* request,
+                                                 proto::common::Status* reply) {
+  const std::string db = DatabaseOf(*context, request->db_name());
+  const std::string text = db + "." + request->oldname() + " to " + request->newname();
+  return Serve(context, "RenameCollection", text, reply, [&]() -> Refusal {
+    if (!state_.HasDatabase(db)) return DatabaseNotFound(db);
+    return state_.RenameCollection(db, request->oldname(), request->newname());
   });
 }
 
@@ -165,6 +174,24 @@ grpc::Status FakeMilvusService::CreateAlias(grpc::ServerContext* context,
                          [&](FakeCollection& collection) {
                            return state_.CreateAlias(db, collection, request->alias());
                          });
+}
+
+grpc::Status FakeMilvusService::AlterAlias(grpc::ServerContext* context,
+                                           const api::AlterAliasRequest* request,
+                                           proto::common::Status* reply) {
+  const std::string db = DatabaseOf(*context, request->db_name());
+  return ServeCollection(context, "AlterAlias", request, reply, "/" + request->alias(),
+                         [&](FakeCollection& collection) {
+                           return state_.AlterAlias(db, collection, request->alias());
+                         });
+}
+
+grpc::Status FakeMilvusService::DropAlias(grpc::ServerContext* context,
+                                          const api::DropAliasRequest* request,
+                                          proto::common::Status* reply) {
+  const std::string db = DatabaseOf(*context, request->db_name());
+  return Serve(context, "DropAlias", db + "." + request->alias(), reply,
+               [&] { return state_.DropAlias(db, request->alias()); });
 }
 
 grpc::Status FakeMilvusService::ShowPartitions(grpc::ServerContext* context,
@@ -230,11 +257,8 @@ grpc::Status FakeMilvusService::DropIndex(grpc::ServerContext* context,
                                           proto::common::Status* reply) {
   const std::string& name = request->index_name();
   return ServeCollection(
-      context, "DropIndex", request, reply, "/" + name, [&](FakeCollection& collection) {
-        std::erase_if(collection.indexes,
-                      [&](const milvus::Index& index) { return index.name == name; });
-        return Refusal();
-      });
+      context, "DropIndex", request, reply, "/" + name,
+      [&](FakeCollection& collection) { return FakeMilvusState::DropIndex(collection, name); });
 }
 
 grpc::Status FakeMilvusService::GetLoadingProgress(grpc::ServerContext* context,

@@ -178,8 +178,14 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                       proto::common::Status* reply) override;
   St DropCollection(Ctx context, const api::DropCollectionRequest* request,
                     proto::common::Status* reply) override;
+  St RenameCollection(Ctx context, const api::RenameCollectionRequest* request,
+                      proto::common::Status* reply) override;
   St CreateAlias(Ctx context, const api::CreateAliasRequest* request,
                  proto::common::Status* reply) override;
+  St AlterAlias(Ctx context, const api::AlterAliasRequest* request,
+                proto::common::Status* reply) override;
+  St DropAlias(Ctx context, const api::DropAliasRequest* request,
+               proto::common::Status* reply) override;
   St ShowPartitions(Ctx context, const api::ShowPartitionsRequest* request,
                     api::ShowPartitionsResponse* reply) override;
   St CreatePartition(Ctx context, const api::CreatePartitionRequest* request,

@@ -49,9 +49,9 @@ FakeMilvusState::FakeMilvusState(const FakeMilvusOptions& options)
   AddDatabase("default");
 }
 
-bool FakeMilvusState::IsAtLeast24() const {
+bool FakeMilvusState::IsAtLeast(int minor) const {
   const auto parsed = milvus::ParseVersion(options_.version);
-  return parsed.known && parsed.version >= milvus::Version{.major = 2, .minor = 4, .patch = 0};
+  return parsed.known && parsed.version >= milvus::Version{.major = 2, .minor = minor, .patch = 0};
 }
 
 std::vector<std::string> FakeMilvusState::ListDatabases() const {
@@ -116,6 +116,7 @@ FakeCollection* FakeMilvusState::Find(const std::string& db, const std::string& 
 Refusal FakeMilvusState::CreateCollection(const std::string& db, FakeCollection collection,
                                           int64_t num_partitions) {
   const std::string& name = collection.info.schema.name;
+  if (const Refusal refusal = CheckName(name); !refusal.ok()) return refusal;
   collection.info.schema = Renumbered(std::move(collection.info.schema));
   if (const FakeCollection* existing = Find(db, name)) {
     const bool is_same = existing->info.schema == collection.info.schema &&
@@ -136,8 +137,72 @@ Refusal FakeMilvusState::CreateCollection(const std::string& db, FakeCollection 
   return {};
 }
 
-void FakeMilvusState::DropCollection(const std::string& db, const std::string& name) {
-  if (const auto found = databases_.find(db); found != databases_.end()) found->second.erase(name);
+Refusal FakeMilvusState::DropCollection(const std::string& db, const std::string& name) {
+  const auto found = databases_.find(db);
+  if (found == databases_.end()) return {};
+  if (OwnerOf(db, name) != nullptr) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "cannot drop the collection via alias = " + name};
+  }
+  const FakeCollection* collection = Find(db, name);
+  if (collection != nullptr && !collection->info.aliases.empty() && IsAtLeast(6)) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "unable to drop the collection [" + name +
+                      "] because it has associated aliases [" + collection->info.aliases.front() +
+                      "], please remove all aliases before dropping the collection"};
+  }
+  found->second.erase(name);
+  return {};
+}
+
+Refusal FakeMilvusState::RenameCollection(const std::string& db, const std::string& from,
+                                          const std::string& to) {
+  if (const Refusal refusal = CheckName(to); !refusal.ok()) return refusal;
+  auto& collections = databases_[db];
+  if (OwnerOf(db, from) != nullptr) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "unsupported use an alias to rename collection, alias:" + from};
+  }
+  if (Find(db, to) != nullptr) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "duplicated new collection name " + db + ":" + to +
+                      "with other collection name or alias"};
+  }
+  const auto found = collections.find(from);
+  if (found == collections.end()) return CollectionNotFound(db, from);
+  auto node = collections.extract(found);
+  node.key() = to;
+  node.mapped().info.schema.name = to;
+  collections.insert(std::move(node));
+  return {};
+}
+
+Refusal FakeMilvusState::CheckName(const std::string& name) const {
+  constexpr size_t kMaxName = 255;
+  if (name.size() > kMaxName) {
+    return {.code = 1100,
+            .error_code = 5,
+            .reason = "Invalid collection name: " + name +
+                      ". the length of a collection name must be less than 255 characters: "
+                      "invalid parameter"};
+  }
+  if (name.empty() || (name.front() >= '0' && name.front() <= '9')) {
+    return {.code = 1100,
+            .error_code = 5,
+            .reason = "Invalid collection name: " + name +
+                      ". the first character of a collection name must be an underscore or "
+                      "letter: invalid parameter"};
+  }
+  return {};
+}
+
+FakeCollection* FakeMilvusState::OwnerOf(const std::string& db, const std::string& alias) {
+  FakeCollection* found = Find(db, alias);
+  return found == nullptr || found->info.schema.name == alias ? nullptr : found;
 }
 
 Refusal FakeMilvusState::CreatePartition(FakeCollection& collection, const std::string& partition) {
@@ -174,14 +239,49 @@ Refusal FakeMilvusState::CreateIndex(FakeCollection& collection, milvus::Index i
 
 Refusal FakeMilvusState::CreateAlias(const std::string& db, FakeCollection& collection,
                                      const std::string& alias) {
-  const FakeCollection* owner = Find(db, alias);
+  const FakeCollection* owner = OwnerOf(db, alias);
   if (owner == &collection) return {};
   if (owner != nullptr) {
-    return {.code = kUnexpected,
+    return {.code = 1602,
             .error_code = 1,
-            .reason = "alias and collection name conflict or alias already exist: " + alias};
+            .reason = alias + " is alias to another collection: " + owner->info.schema.name +
+                      ": alias already exist[database=" + db + "][alias=" + alias + "]"};
+  }
+  if (Find(db, alias) != nullptr) {
+    return {
+        .code = 1601,
+        .error_code = 1,
+        .reason = "alias and collection name conflict[database=" + db + "][alias=" + alias + "]"};
   }
   collection.info.aliases.push_back(alias);
+  return {};
+}
+
+Refusal FakeMilvusState::AlterAlias(const std::string& db, FakeCollection& collection,
+                                    const std::string& alias) {
+  FakeCollection* owner = OwnerOf(db, alias);
+  if (owner == nullptr) {
+    return {.code = 1600,
+            .error_code = 1,
+            .reason = "alias not found[database=" + db + "][alias=" + alias + "]"};
+  }
+  std::erase(owner->info.aliases, alias);
+  collection.info.aliases.push_back(alias);
+  return {};
+}
+
+Refusal FakeMilvusState::DropAlias(const std::string& db, const std::string& alias) {
+  if (FakeCollection* owner = OwnerOf(db, alias)) std::erase(owner->info.aliases, alias);
+  return {};
+}
+
+Refusal FakeMilvusState::DropIndex(FakeCollection& collection, const std::string& name) {
+  if (collection.load_state != milvus::LoadState::kNotLoad) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "index cannot be dropped, collection is loaded, please release it first"};
+  }
+  std::erase_if(collection.indexes, [&](const milvus::Index& index) { return index.name == name; });
   return {};
 }
 
@@ -246,7 +346,14 @@ Refusal FakeMilvusState::Import(const milvus::ImportRequest& request, int64_t& t
   const FakeCollection* collection = Find(request.db_name, request.collection_name);
   if (collection == nullptr) return CollectionNotFound(request.db_name, request.collection_name);
   const bool is_backup = Option(request, "backup") == "true";
-  const bool is_l0 = IsAtLeast24() && Option(request, "l0_import") == "true";
+  const bool is_l0 = IsAtLeast(4) && Option(request, "l0_import") == "true";
+  if (is_l0 && collection->load_state != milvus::LoadState::kNotLoad) {
+    return {.code = 2100,
+            .error_code = 1,
+            .reason =
+                "for l0 import, collection cannot be loaded, please release it first: "
+                "importing data failed"};
+  }
   if (request.partition_name.empty() && is_backup) {
     return {.code = 1100, .error_code = 5, .reason = "partition not specified: invalid parameter"};
   }

@@ -40,10 +40,14 @@ class FakeMilvusState {
   FakeCollection* Find(const std::string& db, const std::string& name);
   Refusal CreateCollection(const std::string& db, FakeCollection collection,
                            int64_t num_partitions);
-  void DropCollection(const std::string& db, const std::string& name);
+  Refusal DropCollection(const std::string& db, const std::string& name);
+  Refusal RenameCollection(const std::string& db, const std::string& from, const std::string& to);
   Refusal CreatePartition(FakeCollection& collection, const std::string& partition);
   Refusal CreateIndex(FakeCollection& collection, milvus::Index index);
   Refusal CreateAlias(const std::string& db, FakeCollection& collection, const std::string& alias);
+  Refusal AlterAlias(const std::string& db, FakeCollection& collection, const std::string& alias);
+  Refusal DropAlias(const std::string& db, const std::string& alias);
+  static Refusal DropIndex(FakeCollection& collection, const std::string& name);
   static Refusal Load(FakeCollection& collection);
 
   milvus::FlushTicket Flush(FakeCollection& collection);
@@ -67,7 +71,10 @@ class FakeMilvusState {
 
  private:
   int64_t NewId() { return next_id_++; }
-  bool IsAtLeast24() const;
+  bool IsAtLeast(int minor) const;
+  Refusal CheckName(const std::string& name) const;
+  /// The collection that has this alias; null when nobody has it.
+  FakeCollection* OwnerOf(const std::string& db, const std::string& alias);
   /// Let the ticks that are due happen.
   void AdvanceImports();
   void StartNextTask();

@@ -21,7 +21,7 @@ COLLECTIONS = ("golden_types", "golden_multi", "golden_pkey", "golden_empty", "s
 # Every binlog of golden_0509 is the same file in golden_0516, so it is kept once.
 BINLOGS_OF = "golden_0516"
 # Whether restore gives a collection the aliases that the backup names.
-ALIASES_RESTORED = False
+ALIASES_RESTORED = True
 # Earlier backups hold no aliases.
 BACKUPS_WITH_ALIASES = ("golden_0516",)
 

@@ -50,6 +50,11 @@ class Client {
   virtual Status DropCollection(const CallContext& ctx, const std::string& db,
                                 const std::string& collection) = 0;
 
+  /// The new name must be free. Rows, indexes, load state and aliases stay with the collection.
+  /// kUnimplemented before 2.2.9.
+  virtual Status RenameCollection(const CallContext& ctx, const std::string& db,
+                                  const std::string& from, const std::string& to) = 0;
+
   virtual Result<std::vector<Partition>> ListPartitions(const CallContext& ctx,
                                                         const std::string& db,
                                                         const std::string& collection) = 0;
@@ -67,6 +72,11 @@ class Client {
 
   virtual Status CreateAlias(const CallContext& ctx, const std::string& db,
                              const std::string& collection, const std::string& alias) = 0;
+  /// Point an existing alias at another collection.
+  virtual Status AlterAlias(const CallContext& ctx, const std::string& db,
+                            const std::string& collection, const std::string& alias) = 0;
+  virtual Status DropAlias(const CallContext& ctx, const std::string& db,
+                           const std::string& alias) = 0;
 
   virtual Result<LoadState> GetLoadState(const CallContext& ctx, const std::string& db,
                                          const std::string& collection) = 0;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,18 @@ TEST(RestorePlanTest, LargePartitionsAreCutAtGroups) {
   EXPECT_EQ(plans[0].units.size(), 2U);
 }
 
+// Rows imported into another partition than their key's are not found by queries for the key.
+TEST(RestorePlanTest, PartitionsAreKeptApartWithAPartitionKeyToo) {
+  meta::BackupInfo info = Backup({Segment(1, 11, 5, false), Segment(2, 21, 7, false)});
+  info.collection_backups[0].schema.fields[0].is_partition_key = true;
+  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
+  ASSERT_EQ(plans[0].units.size(), 2U);
+  EXPECT_EQ(plans[0].units[0].partition_name, "_default");
+  EXPECT_EQ(plans[0].units[0].insert_dir, "binlogs/insert_log/7/1/");
+  EXPECT_EQ(plans[0].units[1].partition_name, "p2");
+  EXPECT_EQ(plans[0].units[1].insert_dir, "binlogs/insert_log/7/2/");
+}
+
 TEST(RestorePlanTest, SharedGroupIsImportedOnce) {
   const meta::BackupInfo info = Backup({Segment(1, 11, 5, false, 1), Segment(1, 12, 6, false, 1)});
   ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, false));
@@ -121,7 +134,34 @@ TEST(RestorePlanTest, UnknownNamesAreErrors) {
   options.suffix = "_bak";
   ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter("coll"));
   EXPECT_THAT(PlanRestore(info, options, true),
-              IsError(Code::kInvalidArgument, "after the suffix"));
+              IsError(Code::kInvalidArgument, "after they are changed"));
+  options.targets = {};
+  ASSERT_OK_AND_ASSIGN(options.sources, Selection::ParseDatabases("shop"));
+  EXPECT_THAT(PlanRestore(info, options, true),
+              IsError(Code::kInvalidArgument, "database shop is not in backup b"));
+}
+
+TEST(RestorePlanTest, RenamesComeBeforeTheFilter) {
+  const meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
+  RestoreOptions options{.name = "b"};
+  ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("default.*:shop.*"));
+  ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter("shop.coll"));
+  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, options, true));
+  ASSERT_EQ(plans.size(), 1U);
+  EXPECT_EQ(plans[0].source.ToString(), "default.coll");
+  EXPECT_EQ(plans[0].target.ToString(), "shop.coll");
+}
+
+TEST(RestorePlanTest, DatabasesWithoutCollectionsAreSelectedToo) {
+  meta::BackupInfo info = Backup({});
+  info.database_backups = {{.db_name = "default"}, {.db_name = "shop"}, {.db_name = "empty"}};
+  RestoreOptions options{.name = "b"};
+  EXPECT_EQ(DatabasesToRestore(info, options), (std::set<std::string>{"default", "shop", "empty"}));
+  ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("shop.:store."));
+  ASSERT_OK_AND_ASSIGN(options.sources, Selection::ParseDatabases("shop"));
+  EXPECT_EQ(DatabasesToRestore(info, options), std::set<std::string>{"store"});
+  ASSERT_OK_AND_ASSIGN(options.sources, Selection::ParseCollections("coll"));
+  EXPECT_EQ(DatabasesToRestore(info, options), std::set<std::string>{"default"});
 }
 
 TEST(RestorePlanTest, FieldsAddedLaterAreRefused) {
@@ -129,43 +169,6 @@ TEST(RestorePlanTest, FieldsAddedLaterAreRefused) {
   info.collection_backups[0].schema.fields[1].field_id = 103;
   EXPECT_THAT(PlanRestore(info, {.name = "b"}, true),
               IsError(Code::kUnimplemented, "field 'v' has id 103"));
-}
-
-TEST(RestorePlanTest, CreateRequestKeepsTheSchema) {
-  meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
-  meta::CollectionBackup& backup = info.collection_backups[0];
-  backup.schema.enable_dynamic_field = true;
-  backup.schema.fields[0].auto_id = true;
-  backup.schema.fields.push_back({.field_id = 102,
-                                  .name = "tenant",
-                                  .data_type = 21,
-                                  .is_partition_key = true,
-                                  .default_value_base64 = "MgNhYmM="});
-  backup.schema.fields.push_back({.field_id = 103, .name = "$meta", .is_dynamic = true});
-  backup.consistency_level = 2;
-  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b", .suffix = "_x"}, true));
-  ASSERT_OK_AND_ASSIGN(const milvus::CreateCollectionRequest request, ToCreateRequest(plans[0]));
-  EXPECT_EQ(request.schema.name, "coll_x");
-  EXPECT_EQ(request.shards_num, 2);
-  EXPECT_EQ(request.consistency_level, 2);
-  EXPECT_EQ(request.num_partitions, 2);
-  ASSERT_EQ(request.schema.fields.size(), 3U);
-  EXPECT_TRUE(request.schema.fields[0].auto_id);
-  EXPECT_EQ(request.schema.fields[2].default_value,
-            "2\x03"
-            "abc");
-  EXPECT_TRUE(request.schema.enable_dynamic_field);
-}
-
-TEST(RestorePlanTest, VectorIndexesComeFirst) {
-  meta::BackupInfo info = Backup({});
-  info.collection_backups[0].index_infos = {
-      {.field_name = "id", .index_name = "a", .params = {{"index_type", "marisa-trie"}}},
-      {.field_name = "v", .index_name = "b", .params = {{"index_type", "HNSW"}}}};
-  const std::vector<milvus::Index> indexes = IndexesToBuild(info.collection_backups[0]);
-  ASSERT_EQ(indexes.size(), 2U);
-  EXPECT_EQ(indexes[0].field_name, "v");
-  EXPECT_EQ(indexes[1].params, (std::vector<milvus::KeyValue>{{"index_type", "Trie"}}));
 }
 
 TEST(RestorePlanTest, OnlyOldServersWalkDirectories) {

@@ -64,6 +64,28 @@ TEST(SelectionTest, BadItemsAreNamed) {
   EXPECT_THAT(Selection::ParseCollections("db.*"), IsError(Code::kInvalidArgument, "'db.*'"));
 }
 
+TEST(SelectionTest, DatabasesAreWhole) {
+  ASSERT_OK_AND_ASSIGN(const Selection selection, Selection::ParseDatabases("db1,db2"));
+  EXPECT_TRUE(selection.Matches({"db1", "any"}));
+  EXPECT_FALSE(selection.Matches({"default", "any"}));
+  EXPECT_EQ(selection.whole_databases().size(), 2U);
+  for (const char* text : {"db.", "db.*", "a b", "a,"}) {
+    EXPECT_THAT(Selection::ParseDatabases(text), IsError(Code::kInvalidArgument, "--databases"));
+  }
+}
+
+TEST(SelectionTest, AnEmptyListStandsForTheWholeDatabase) {
+  ASSERT_OK_AND_ASSIGN(const Selection selection,
+                       Selection::FromDatabases({{"db1", {"c1"}}, {"db2", {}}, {"", {"c3"}}}));
+  EXPECT_TRUE(selection.Matches({"db1", "c1"}));
+  EXPECT_FALSE(selection.Matches({"db1", "c2"}));
+  EXPECT_TRUE(selection.Matches({"db2", "any"}));
+  EXPECT_TRUE(selection.Matches({"default", "c3"}));
+  EXPECT_THAT(Selection::FromDatabases({}), IsError(Code::kInvalidArgument, "names no database"));
+  EXPECT_THAT(Selection::FromDatabases({{"d", {"a.b"}}}), IsError(Code::kInvalidArgument, "'a.b'"));
+  EXPECT_THAT(Selection::FromDatabases({{"d.", {}}}), IsError(Code::kInvalidArgument, "'d.'"));
+}
+
 TEST(SelectionTest, SuffixHoldsNameCharactersOnly) {
   EXPECT_OK(ValidateSuffix("_bak1"));
   EXPECT_THAT(ValidateSuffix("-bak"), IsError(Code::kInvalidArgument, "-bak"));

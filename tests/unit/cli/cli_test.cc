@@ -114,8 +114,8 @@ TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
                                              {"--json=false", "server"},
                                              {"--config", "f", "migrate", "start", "--help"},
                                              {"--config", "f", "restore", "secondary", "-n"},
-                                             {"restore", "-n", "x", "--rename", "a:b"},
-                                             {"restore", "-n", "x", "--drop_exist_collection"}}) {
+                                             {"restore", "-n", "x", "--rbac"},
+                                             {"restore", "-n", "x", "--use_v2_restore"}}) {
     EXPECT_NE(ErrorOf(arguments, 2).find("is not built yet"), std::string::npos)
         << arguments.front();
   }

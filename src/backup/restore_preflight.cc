@@ -1,0 +1,233 @@
+#include "restore_preflight.h"
+
+#include "expected_files.h"
+#include "restore_schema.h"
+
+#include "milvus_backup/base/log.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+/// Milvus' own limit (proxy.maxNameLength).
+constexpr size_t kMaxCollectionName = 255;
+
+// Which characters are allowed differs by version and configuration: that is left to the server.
+Status CheckName(const CollectionName& target) {
+  for (const std::string& name : {target.db, target.collection}) {
+    const bool starts_well = !name.empty() && (name.front() < '0' || name.front() > '9');
+    if (starts_well && name.size() <= kMaxCollectionName) continue;
+    return InvalidArgumentError(fmt::format("Milvus would not take the name '{}' of {} characters",
+                                            name, name.size()))
+        .WithAdvice(fmt::format("names start with a letter or _ and have at most {} characters; "
+                                "see -s/--suffix and -r/--rename",
+                                kMaxCollectionName));
+  }
+  return Status::Ok();
+}
+
+/// A name beside `target` that nobody has.
+std::string NameBeside(const std::string& target, std::string_view mark) {
+  std::random_device device;
+  const std::string tail = fmt::format("{}{:08x}", mark, device());
+  return target.substr(0, kMaxCollectionName - tail.size()) + tail;
+}
+
+class Checker {
+ public:
+  Checker(const CallContext& ctx, Site& site, const RestoreOptions& options)
+      : ctx_(ctx), site_(site), client_(*site.client), options_(options) {}
+
+  Result<Preflight> Run(const meta::BackupInfo& info, const std::string& backup_dir,
+                        const std::vector<CollectionPlan>& plans) {
+    MB_RETURN_IF_ERROR(CheckWhole(info));
+    Preflight preflight;
+    std::set<std::string> wanted = DatabasesToRestore(info, options_);
+    for (const CollectionPlan& plan : plans) {
+      MB_RETURN_IF_ERROR(CheckName(plan.target));
+      wanted.insert(plan.target.db);
+    }
+    MB_ASSIGN_OR_RETURN(preflight.new_databases, MissingDatabases(wanted, plans));
+    for (const CollectionPlan& plan : plans) {
+      const bool new_database = std::ranges::count(preflight.new_databases, plan.target.db) > 0;
+      auto destination = Look(plan, new_database);
+      if (!destination.ok()) {
+        return destination.status().Annotate("restoring to " + plan.target.ToString());
+      }
+      preflight.destinations.push_back(*std::move(destination));
+    }
+    if (options_.meta_only) return preflight;
+    for (const CollectionPlan& plan : plans) {
+      MB_RETURN_IF_ERROR(CheckFilesOf(plan, backup_dir));
+    }
+    if (site_.backup_visible_to_milvus) return preflight;
+    MB_RETURN_IF_ERROR(site_.milvus_storage.backend->CheckAccess(ctx_).Annotate(
+        "opening Milvus' own storage for staging"));
+    return preflight;
+  }
+
+ private:
+  Status CheckWhole(const meta::BackupInfo& info) const {
+    if (!info.partial || options_.allow_partial) return Status::Ok();
+    return FailedPreconditionError(fmt::format("backup {} is partial: it lacks {}", options_.name,
+                                               fmt::join(info.failed_collections, ", ")))
+        .WithAdvice(
+            "take it again under another name, or restore what it has with --allow-partial");
+  }
+
+  Result<std::vector<std::string>> MissingDatabases(const std::set<std::string>& wanted,
+                                                    const std::vector<CollectionPlan>& plans) {
+    std::set<std::string> present = {meta::kDefaultDatabase};
+    if (client_.has_databases()) {
+      MB_ASSIGN_OR_RETURN(const std::vector<std::string> names, client_.ListDatabases(ctx_));
+      present.insert(names.begin(), names.end());
+    }
+    std::vector<std::string> missing;
+    std::ranges::set_difference(wanted, present, std::back_inserter(missing));
+    if (client_.has_databases()) return missing;
+    for (const CollectionPlan& plan : plans) {
+      if (present.contains(plan.target.db)) continue;
+      return FailedPreconditionError(
+          fmt::format("{} cannot be restored: Milvus {} has no databases", plan.target.ToString(),
+                      client_.server_version()));
+    }
+    return std::vector<std::string>();
+  }
+
+  Result<Destination> Look(const CollectionPlan& plan, bool new_database) {
+    Destination destination{.working_name = plan.target.collection};
+    MB_ASSIGN_OR_RETURN(destination.request, ToCreateRequest(plan, options_));
+    if (options_.rebuild_index) destination.indexes = IndexesToBuild(*plan.backup, options_);
+    bool exists = false;
+    if (!new_database) {
+      MB_ASSIGN_OR_RETURN(exists,
+                          client_.HasCollection(ctx_, plan.target.db, plan.target.collection));
+    }
+    if (exists) {
+      MB_RETURN_IF_ERROR(LookAtExisting(plan, destination));
+    } else if (options_.existing == ExistingTarget::kReuse) {
+      return FailedPreconditionError(fmt::format("collection not exist: {} in Milvus at {}",
+                                                 plan.target.ToString(), client_.endpoint()))
+          .WithAdvice("--skip_create_collection adds to collections that are there; leave it out");
+    }
+    return destination;
+  }
+
+  Status LookAtExisting(const CollectionPlan& plan, Destination& destination) {
+    if (options_.existing == ExistingTarget::kRefuse) {
+      return AlreadyExistsError(fmt::format("collection already exist: {} in Milvus at {}",
+                                            plan.target.ToString(), client_.endpoint()))
+          .WithAdvice(
+              "choose another name with -s/--suffix or -r/--rename, or replace it with "
+              "--drop_exist_collection; nothing was changed");
+    }
+    MB_ASSIGN_OR_RETURN(milvus::Collection found,
+                        client_.DescribeCollection(ctx_, plan.target.db, plan.target.collection));
+    if (found.schema.name != plan.target.collection) {
+      return FailedPreconditionError(fmt::format("{} is an alias of the collection {}",
+                                                 plan.target.ToString(), found.schema.name))
+          .WithAdvice("choose another name with -s/--suffix or -r/--rename");
+    }
+    destination.existing = options_.existing;
+    destination.found = std::move(found);
+    return options_.existing == ExistingTarget::kReplace ? PrepareToReplace(plan, destination)
+                                                         : CheckReuse(plan, destination);
+  }
+
+  Status PrepareToReplace(const CollectionPlan& plan, Destination& destination) {
+    if (!can_rename_) {
+      MB_ASSIGN_OR_RETURN(can_rename_, ProbeRename(plan.target.db));
+    }
+    if (!*can_rename_) return Status::Ok();
+    destination.working_name = NameBeside(plan.target.collection, "_mbtmp_");
+    destination.retired_name = NameBeside(plan.target.collection, "_mbold_");
+    destination.request.schema.name = destination.working_name;
+    return Status::Ok();
+  }
+
+  // Asks for what cannot be done: a server that knows the call does not find the collection.
+  Result<bool> ProbeRename(const std::string& db) {
+    const std::string absent = NameBeside("", "_mbtmp_");
+    const Status status = client_.RenameCollection(ctx_, db, absent, absent + "_");
+    if (status.code() == Code::kUnimplemented) {
+      log::Warn("Milvus {} cannot rename collections: those to be replaced are dropped first",
+                client_.server_version());
+      return false;
+    }
+    const bool may_not = status.code() == Code::kPermissionDenied ||
+                         status.code() == Code::kUnauthenticated ||
+                         status.code() == Code::kUnavailable || status.code() == Code::kCancelled;
+    if (may_not) return status.Annotate("finding out whether collections can be renamed");
+    return true;
+  }
+
+  Status CheckReuse(const CollectionPlan& plan, Destination& destination) {
+    const std::string& db = plan.target.db;
+    const std::string& name = plan.target.collection;
+    MB_RETURN_IF_ERROR(CheckSchemaFits(destination.request.schema, destination.found->schema));
+    if (destination.request.num_partitions > 0) MB_RETURN_IF_ERROR(CheckPartitions(plan));
+    const bool has_l0 = std::ranges::any_of(plan.units, &ImportUnit::is_l0);
+    if (has_l0 || options_.drop_exist_index) {
+      MB_ASSIGN_OR_RETURN(const milvus::LoadState state, client_.GetLoadState(ctx_, db, name));
+      if (state != milvus::LoadState::kNotLoad) {
+        return FailedPreconditionError(
+                   fmt::format("the collection is loaded, which Milvus does not allow while {}",
+                               has_l0 ? "deletes are imported" : "indexes are dropped"))
+            .WithAdvice("release it first");
+      }
+    }
+    if (destination.indexes.empty() || options_.drop_exist_index) return Status::Ok();
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> present,
+                        client_.ListIndexes(ctx_, db, name));
+    MB_ASSIGN_OR_RETURN(destination.indexes, MissingIndexes(destination.indexes, present));
+    return Status::Ok();
+  }
+
+  // The number of partitions decides which one a key belongs to, and rows are imported into the
+  // partition they were in.
+  Status CheckPartitions(const CollectionPlan& plan) {
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> present,
+                        client_.ListPartitions(ctx_, plan.target.db, plan.target.collection));
+    const size_t wanted = plan.backup->partition_backups.size();
+    if (present.size() == wanted) return Status::Ok();
+    return FailedPreconditionError(
+               fmt::format("the collection has {} partitions for its partition key where the "
+                           "backup has {}",
+                           present.size(), wanted))
+        .WithAdvice("restore under another name with -s/--suffix or -r/--rename");
+  }
+
+  Status CheckFilesOf(const CollectionPlan& plan, const std::string& backup_dir) {
+    std::vector<std::string> closed;
+    for (const ImportUnit& unit : plan.units) {
+      closed.push_back(unit.insert_dir);
+      closed.push_back(unit.delta_dir);
+    }
+    return CheckFiles(ctx_, *site_.backup_storage.backend, backup_dir, plan.backup->collection_id,
+                      plan.files, closed);
+  }
+
+  const CallContext& ctx_;
+  Site& site_;
+  milvus::Client& client_;
+  const RestoreOptions& options_;
+  std::optional<bool> can_rename_;
+};
+
+}  // namespace
+
+Result<Preflight> CheckBeforeRestore(const CallContext& ctx, Site& site,
+                                     const RestoreOptions& options, const meta::BackupInfo& info,
+                                     const std::string& backup_dir,
+                                     const std::vector<CollectionPlan>& plans) {
+  return Checker(ctx, site, options).Run(info, backup_dir, plans);
+}
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,93 @@
+/// What the collections of one restore share.
+#pragma once
+
+#include "import_watch.h"
+#include "phase_clock.h"
+
+#include "milvus_backup/backup/restore.h"
+#include "milvus_backup/backup/site.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/transfer/copy_engine.h"
+
+#include <mutex>
+#include <semaphore>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::backup {
+
+/// Limits how many collections are worked on at once; one that only waits for Milvus' imports does
+/// not count. Thread-safe.
+class Seats {
+ public:
+  explicit Seats(size_t count) : free_(static_cast<std::ptrdiff_t>(count)) {}
+
+  /// Holds a seat for as long as it lives.
+  class Seat {
+   public:
+    explicit Seat(Seats& seats) : seats_(seats) { seats_.free_.acquire(); }
+    Seat(const Seat&) = delete;
+    Seat& operator=(const Seat&) = delete;
+    ~Seat() { seats_.free_.release(); }
+
+   private:
+    Seats& seats_;
+  };
+
+  /// Gives the seat of its thread to others for as long as it lives.
+  class Standing {
+   public:
+    explicit Standing(Seats& seats) : seats_(seats) { seats_.free_.release(); }
+    Standing(const Standing&) = delete;
+    Standing& operator=(const Standing&) = delete;
+    ~Standing() { seats_.free_.acquire(); }
+
+   private:
+    Seats& seats_;
+  };
+
+ private:
+  std::counting_semaphore<> free_;
+};
+
+/// Sentences for RestoreReport::warnings, logged as they come. Thread-safe.
+class Warnings {
+ public:
+  void Add(std::string text) {
+    log::Warn("{}", text);
+    const std::scoped_lock lock(mutex_);
+    texts_.push_back(std::move(text));
+  }
+  std::vector<std::string> Take() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(texts_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> texts_;
+};
+
+/// Refers to objects that outlive the run.
+struct RestoreRun {
+  Site& site;
+  const RestoreOptions& options;
+  const std::string& backup_dir;
+  /// At the root of Milvus' bucket, or of its directory on a disk.
+  const std::string& staging_dir;
+  transfer::CopyEngine& engine;
+  ImportQueue& imports;
+  PhaseClock& clock;
+  Warnings& warnings;
+  Seats& seats;
+
+  /// Whether data is copied into Milvus' own storage first.
+  bool stages() const { return !options.meta_only && !site.backup_visible_to_milvus; }
+  /// Tell the terminal what is being done.
+  void Enter(const std::string& phase) const {
+    if (site.progress != nullptr) site.progress->SetPhase(phase);
+  }
+};
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,39 @@
+/// Schemas and indexes of restored collections: what to create, and whether what exists fits.
+#pragma once
+
+#include "restore_plan.h"
+
+#include "milvus_backup/backup/restore.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/meta/backup_info.h"
+#include "milvus_backup/milvus/types.h"
+
+#include <vector>
+
+namespace milvus_backup::backup {
+
+/// The call that creates the target of a plan. kDataLoss when the backup's schema is damaged.
+Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan,
+                                                        const RestoreOptions& options);
+
+/// The indexes of a collection in the order in which they are created: vector fields first.
+std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup,
+                                          const RestoreOptions& options);
+
+/// Whether rows of `wanted` can be imported into `existing`: the same fields in the same order with
+/// the same ids, types and dimensions, and room for every value. kFailedPrecondition naming the
+/// first difference.
+Status CheckSchemaFits(const milvus::CollectionSchema& wanted,
+                       const milvus::CollectionSchema& existing);
+
+/// Those of `wanted` that `existing` does not have yet. kFailedPrecondition when a field has
+/// another index already.
+Result<std::vector<milvus::Index>> MissingIndexes(const std::vector<milvus::Index>& wanted,
+                                                  const std::vector<milvus::Index>& existing);
+
+/// A vector field without an index among `indexes`, which keeps its collection from being loaded;
+/// empty when there is none.
+std::string VectorFieldWithoutIndex(const milvus::CollectionSchema& schema,
+                                    const std::vector<milvus::Index>& indexes);
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,165 @@
+// The options of a restore against a fake Milvus: what is called and what is left.
+#include "restore_fixture.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::backup {
+namespace {
+
+using ::milvus_backup::testing::FakeImport;
+using ::milvus_backup::testing::IsError;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using RestoreOptionsTest = RestoreTest;
+
+TEST_F(RestoreOptionsTest, ImportsOfAllCollectionsAreQueuedWhileTheFirstOneRuns) {
+  Start({.import_tick = std::chrono::milliseconds(300)});
+  Write({Collection(7, "default", "c1"), Collection(8, "default", "c2"),
+         Collection(9, "default", "c3")});
+  ASSERT_OK(Restore({}));
+  const auto calls = fake_->calls();
+  const auto last_import = std::find_if(calls.rbegin(), calls.rend(),
+                                        [](const auto& call) { return call.method == "Import"; });
+  const auto first_count = std::find_if(calls.begin(), calls.end(), [](const auto& call) {
+    return call.method == "GetPersistentSegmentInfo";
+  });
+  EXPECT_LT(last_import.base() - calls.begin(), first_count - calls.begin() + 1);
+}
+
+TEST_F(RestoreOptionsTest, DatabasesAreCreatedEvenEmptyOnes) {
+  Write({Collection(7, "shop", "coll")}, {"default", "shop", "empty"});
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({}));
+  EXPECT_THAT(report.created_databases, ElementsAre("empty", "shop"));
+  EXPECT_THAT(fake_->texts("CreateDatabase"),
+              ElementsAre("CreateDatabase empty", "CreateDatabase shop"));
+  EXPECT_EQ(RowsOf("shop", "coll"), 10);
+}
+
+TEST_F(RestoreOptionsTest, RenameMovesCollectionsToAnotherDatabase) {
+  Write({Collection(7, "shop", "coll"), Collection(8, "shop", "other")}, {"shop"});
+  RestoreOptions options;
+  ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("shop.*:store.*,shop.other:shop2.new"));
+  ASSERT_OK(Restore(options));
+  EXPECT_EQ(RowsOf("store", "coll"), 10);
+  EXPECT_EQ(RowsOf("shop2", "new"), 10);
+  EXPECT_THAT(fake_->texts("CreateDatabase"),
+              ElementsAre("CreateDatabase shop2", "CreateDatabase store"));
+}
+
+TEST_F(RestoreOptionsTest, NamesMilvusRefusesAreRefusedFirst) {
+  Write({Collection(7, "default", "coll")});
+  EXPECT_THAT(Restore({.suffix = std::string(252, 'x')}),
+              IsError(Code::kInvalidArgument, "of 256 characters"));
+  RestoreOptions options;
+  ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("coll:1coll"));
+  EXPECT_THAT(Restore(options), IsError(Code::kInvalidArgument, "'1coll'"));
+  EXPECT_THAT(Restore({.suffix = std::string(251, 'x'), .dry_run = true}), testing::IsOk());
+}
+
+TEST_F(RestoreOptionsTest, PartialBackupsAreAskedAbout) {
+  Write({Collection(7, "default", "coll")}, {}, {"default.lost", "shop.lost"});
+  EXPECT_THAT(Restore({}),
+              IsError(Code::kFailedPrecondition, "partial: it lacks default.lost, shop.lost"));
+  EXPECT_EQ(fake_->count("CreateCollection"), 0U);
+  ASSERT_OK(Restore({.allow_partial = true}));
+  EXPECT_EQ(RowsOf("default", "coll"), 10);
+}
+
+TEST_F(RestoreOptionsTest, MetaOnlyNeedsNoLogs) {
+  Write({Collection(7, "default", "coll")});
+  ASSERT_OK(storage_->Delete({}, "backup/b/binlogs/insert_log/7/8/70/70/0/7000"));
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report,
+                       Restore({.rebuild_index = true, .meta_only = true}));
+  EXPECT_EQ(report.imports, 0U);
+  EXPECT_EQ(fake_->count("Import"), 0U);
+  EXPECT_EQ(fake_->count("CreateIndex"), 1U);
+  EXPECT_EQ(RowsOf("default", "coll"), 0);
+}
+
+TEST_F(RestoreOptionsTest, AutoIndexIsBuiltWhereAskedFor) {
+  Write({Collection(7, "default", "coll")});
+  ASSERT_OK(Restore({.rebuild_index = true, .use_auto_index = true}));
+  EXPECT_THAT(fake_->texts("CreateIndex"),
+              ElementsAre(HasSubstr("name=v_idx params=[index_type=AUTOINDEX,metric_type=L2]")));
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report,
+                       Restore({.suffix = "_2", .use_auto_index = true}));
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("no effect without --rebuild_index")));
+  EXPECT_EQ(fake_->count("CreateIndex"), 1U);
+}
+
+TEST_F(RestoreOptionsTest, DryRunChangesNothing) {
+  Write({Collection(7, "shop", "coll")}, {"shop"});
+  const size_t before = fake_->calls().size();
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({.suffix = "_bak", .dry_run = true}));
+  EXPECT_THAT(ChangesSince(before), IsEmpty());
+  EXPECT_TRUE(report.dry_run);
+  EXPECT_EQ(report.imports, 1U);
+  EXPECT_THAT(report.created_databases, ElementsAre("shop"));
+  ASSERT_EQ(report.collections.size(), 1U);
+  EXPECT_EQ(report.collections[0].target, "shop.coll_bak");
+  EXPECT_EQ(report.collections[0].rows.at_most, 10);
+  EXPECT_EQ(report.collections[0].bytes, 9U);
+  ASSERT_OK(storage_->Delete({}, "backup/b/binlogs/insert_log/7/8/70/70/0/7000"));
+  EXPECT_THAT(Restore({.dry_run = true}), IsError(Code::kDataLoss, "is missing"));
+}
+
+TEST_F(RestoreOptionsTest, LoadBringsTheLoadStateBack) {
+  meta::CollectionBackup released = Collection(8, "default", "released");
+  released.load_state = "NotLoad";
+  Write({Collection(7, "default", "coll"), released});
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({.rebuild_index = true, .load = true}));
+  EXPECT_THAT(fake_->texts("LoadCollection"), ElementsAre("LoadCollection default.coll"));
+  EXPECT_TRUE(report.collections[0].loaded);
+  EXPECT_FALSE(report.collections[1].loaded);
+  EXPECT_THAT(report.warnings, IsEmpty());
+}
+
+TEST_F(RestoreOptionsTest, LoadWithoutAnIndexIsAWarning) {
+  Write({Collection(7, "default", "coll")});
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({.load = true}));
+  EXPECT_EQ(fake_->count("LoadCollection"), 0U);
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("its field v has no index")));
+}
+
+TEST_F(RestoreOptionsTest, ImportsThatMakeNoProgressEndTheRun) {
+  Write({Collection(7, "default", "coll")});
+  fake_->PlanImport(FakeImport::kNeverEnd);
+  EXPECT_THAT(Restore({.import_stall_limit = std::chrono::milliseconds(200)}),
+              IsError(Code::kDeadlineExceeded, "has made no progress for 0.2 s"));
+  EXPECT_EQ(RowsOf("default", "coll"), -1);
+}
+
+TEST_F(RestoreOptionsTest, WaitingBehindAnotherCollectionIsNoStall) {
+  // Ten tasks of 100 ms each: the last collection waits longer than the limit.
+  Start({.import_tick = std::chrono::milliseconds(100)});
+  std::vector<meta::CollectionBackup> collections;
+  for (int64_t i = 1; i <= 10; ++i) {
+    collections.push_back(Collection(i * 100, "default", "c" + std::to_string(i)));
+  }
+  Write(std::move(collections));
+  ASSERT_OK(Restore({.import_stall_limit = std::chrono::milliseconds(700)}));
+}
+
+TEST_F(RestoreOptionsTest, FewSlotsAreSharedByAllCollections) {
+  Write({Collection(7, "default", "c1"), Collection(8, "default", "c2"),
+         Collection(9, "default", "c3")});
+  site_.parallel_imports = 1;
+  ASSERT_OK(Restore({}));
+  size_t unfinished = 0;
+  for (const auto& call : fake_->calls()) {
+    if (call.method == "Import") ++unfinished;
+    EXPECT_LE(unfinished, 1U);
+    // The row count follows the end of the collection's only import.
+    if (call.method == "GetPersistentSegmentInfo") --unfinished;
+  }
+}
+
+}  // namespace
+}  // namespace milvus_backup::backup
