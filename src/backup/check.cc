@@ -61,12 +61,6 @@ class Probe {
   bool wrote_destination_ = false;
 };
 
-// A bucket says so by a code of its own, a directory by an error without any reply.
-bool IsMissing(const Status& access) {
-  if (access.code() != Code::kNotFound || access.origin() != Origin::kStorage) return false;
-  return access.service_code() == "NoSuchBucket" || access.http_status() == 0;
-}
-
 }  // namespace
 
 Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -324,6 +325,17 @@ TEST_F(CreateRestoreTest, CheckMovesAByteAndLeavesNothing) {
   site_.milvus_storage.root = "elsewhere";
   ASSERT_OK_AND_ASSIGN(const CheckReport elsewhere, CheckSite({}, site_));
   EXPECT_TRUE(elsewhere.milvus_root_is_empty);
+}
+
+TEST_F(CreateRestoreTest, CreateMakesAMissingDirectoryButNotInADryRun) {
+  testing::TempDir dir;
+  const std::string root = dir.path() + "/not/yet";
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = root}));
+  site_.backup_storage.backend = local.get();
+  ASSERT_OK(CreateBackup({}, site_, {.name = "b", .dry_run = true}));
+  EXPECT_FALSE(std::filesystem::exists(root));
+  ASSERT_OK(CreateBackup({}, site_, {.name = "b"}));
+  EXPECT_TRUE(std::filesystem::exists(root + "/backup/b/meta/backup_meta.json"));
 }
 
 TEST_F(CreateRestoreTest, CheckWritesNothingWhereABackupWouldHaveToMakeItsStorage) {
