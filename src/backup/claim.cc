@@ -43,8 +43,10 @@ BackupClaim::BackupClaim(storage::Backend& backend, std::string backup_dir)
 Result<std::unique_ptr<BackupClaim>> BackupClaim::Take(const CallContext& ctx, const Place& place,
                                                        const std::string& backup_dir) {
   std::unique_ptr<BackupClaim> claim(new BackupClaim(*place.backend, backup_dir));
-  MB_ASSIGN_OR_RETURN(claim->lock_,
-                      RunLock::Acquire(ctx, *place.backend, place.root, claim->marker_));
+  MB_ASSIGN_OR_RETURN(
+      claim->lock_,
+      RunLock::Acquire(ctx, *place.backend, BackupLockDir(place.root, claim->marker_.backup),
+                       claim->marker_));
   MB_RETURN_IF_ERROR(claim->LookAround(ctx));
   if (claim->found_ == Found::kComplete) return claim;
   MB_RETURN_IF_ERROR(

@@ -1,5 +1,6 @@
 #include "expected_files.h"
 
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <fmt/format.h>
@@ -71,6 +72,8 @@ bool LiesInAny(const std::string& path, const std::vector<std::string>& dirs) {
 ExpectedFiles::ExpectedFiles(const meta::CollectionBackup& collection) {
   for (const meta::PartitionBackup& partition : collection.partition_backups) {
     Add(partition.segment_backups);
+    closed_dirs_.push_back(
+        meta::InsertGroupDir("", collection.collection_id, partition.partition_id, 0));
   }
   Add(collection.l0_segments);
   Sort();
@@ -125,7 +128,10 @@ Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::
         .WithOrigin(Origin::kStorage)
         .Annotate("checking the files in " + backend.Describe());
   };
+  std::ranges::copy(expected.closed_dirs(), std::back_inserter(closed_dirs));
   std::ranges::sort(closed_dirs);
+  uint64_t strangers = 0;
+  std::string first_stranger;
   // Listings and expectations are both in key order, and delta_log sorts before insert_log.
   auto next = expected.begin();
   for (const char* kind : {"delta_log", "insert_log"}) {
@@ -135,8 +141,9 @@ Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::
       const std::string path = object.key.substr(backup_dir.size());
       if (next != expected.end() && next->path < path) return damaged(next->path, "is missing");
       if (next == expected.end() || next->path != path) {
-        return LiesInAny(path, closed_dirs) ? damaged(path, "does not belong to the backup")
-                                            : Status::Ok();
+        if (LiesInAny(path, closed_dirs)) return damaged(path, "does not belong to the backup");
+        if (strangers++ == 0) first_stranger = path;
+        return Status::Ok();
       }
       if (next->size != object.size) {
         return damaged(path, fmt::format("has {} bytes instead of {}", object.size, next->size));
@@ -149,6 +156,10 @@ Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::
     if (next != expected.end() && next->path.starts_with(end)) {
       return damaged(next->path, "is missing");
     }
+  }
+  if (strangers > 0) {
+    log::Warn("{} files, first {}{}, are of partitions that the backup does not have: ignored",
+              strangers, backup_dir, first_stranger);
   }
   return Status::Ok();
 }

@@ -30,12 +30,15 @@ class ExpectedFiles {
   class Iterator;
 
   ExpectedFiles() = default;
-  /// All segments of a collection.
+  /// All segments of a collection. The directories of its partitions are closed: they hold no other
+  /// insert logs.
   explicit ExpectedFiles(const meta::CollectionBackup& collection);
   explicit ExpectedFiles(const std::vector<meta::SegmentBackup>& segments);
 
   Iterator begin() const;
   std::default_sentinel_t end() const { return {}; }
+  /// As CheckFiles takes them.
+  const std::vector<std::string>& closed_dirs() const { return closed_dirs_; }
 
  private:
   void Add(const std::vector<meta::SegmentBackup>& segments);
@@ -43,6 +46,7 @@ class ExpectedFiles {
 
   /// By the text of their directories.
   std::vector<const meta::SegmentBackup*> segments_;
+  std::vector<std::string> closed_dirs_;
 };
 
 /// A single pass; every ExpectedFiles may be iterated any number of times, also at once.
@@ -77,8 +81,10 @@ class ExpectedFiles::Iterator {
 
 /// List the insert and delta logs of a collection below `backup_dir` and compare them with
 /// `expected`. kDataLoss naming the first file that is missing, has another size, or is not
-/// expected although it lies in one of `closed_dirs` (relative, with a slash at the end; empty ones
-/// mean nothing).
+/// expected although it lies in one of `closed_dirs` or those of `expected` (relative, with a slash
+/// at the end; empty ones mean nothing). Other files that are not expected are counted in a
+/// warning: the reference tool copies, but does not list, segments of partitions that were being
+/// dropped.
 Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                   int64_t collection_id, const ExpectedFiles& expected,
                   std::vector<std::string> closed_dirs);

@@ -6,15 +6,18 @@
 #include "restore_plan.h"
 #include "restore_preflight.h"
 #include "restore_run.h"
+#include "run_lock.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <deque>
-#include <random>
+#include <memory>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -23,11 +26,6 @@ namespace {
 /// Collections whose imports may be queued in Milvus at once. It ends one import per tick, so the
 /// queue must never run empty while a collection is finished and the next one is created.
 constexpr size_t kQueuedCollections = 16;
-
-std::string RandomRunId() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}", device(), device());
-}
 
 class Restoration {
  public:
@@ -42,6 +40,7 @@ class Restoration {
   Result<RestoreReport> Run() {
     MB_RETURN_IF_ERROR(options_.Validate());
     MB_RETURN_IF_ERROR(ReadAndPlan());
+    if (!options_.dry_run) MB_RETURN_IF_ERROR(Lock());
     MB_RETURN_IF_ERROR(Check());
     for (size_t i = 0; i < plans_.size(); ++i) {
       collections_.emplace_back(run_, plans_[i], preflight_.destinations[i]);
@@ -72,6 +71,22 @@ class Restoration {
     return Status::Ok();
   }
 
+  /// Milvus takes a second CreateCollection of the same schema for a success, so two restores into
+  /// one collection would not notice each other.
+  Status Lock() {
+    meta::RunRecord record = meta::NewRunRecord("restore", options_.name);
+    for (const CollectionPlan& plan : plans_) record.collections[plan.target.ToString()] = {};
+    auto lock = RunLock::Acquire(ctx_, *site_.milvus_storage.backend, kRestoreLockDir, record);
+    if (lock.ok()) {
+      lock_ = *std::move(lock);
+      return Status::Ok();
+    }
+    // Where nothing is staged, reading is all that is needed of the storage.
+    if (run_.stages() || lock.status().code() != Code::kPermissionDenied) return lock.status();
+    warnings_.Add("two restores at once are not kept apart: " + lock.status().ToString());
+    return Status::Ok();
+  }
+
   Status Check() {
     const PhaseClock::Scope scope(clock_, "check");
     run_.Enter("check");
@@ -82,8 +97,10 @@ class Restoration {
 
   Status CreateDatabases() {
     for (const std::string& db : preflight_.new_databases) {
-      MB_RETURN_IF_ERROR(
-          site_.client->CreateDatabase(ctx_, db).Annotate("creating database " + db));
+      const Status status = site_.client->CreateDatabase(ctx_, db);
+      // Somebody else may have made it since the check.
+      if (status.code() == Code::kAlreadyExists) continue;
+      MB_RETURN_IF_ERROR(status.Annotate("creating database " + db));
     }
     return Status::Ok();
   }
@@ -137,13 +154,14 @@ class Restoration {
   Warnings warnings_;
   Seats seats_;
   /// Nothing of Milvus is named so.
-  const std::string staging_dir_ = "restore-temp-" + RandomRunId() + "/";
+  const std::string staging_dir_ = "restore-temp-" + RandomHex(16) + "/";
   std::string backup_dir_;
   const RestoreRun run_{site_,    options_, backup_dir_, staging_dir_, engine_,
                         imports_, clock_,   warnings_,   seats_};
   meta::BackupInfo info_;
   std::vector<CollectionPlan> plans_;
   Preflight preflight_;
+  std::unique_ptr<RunLock> lock_;
   std::deque<CollectionRestore> collections_;
 };
 

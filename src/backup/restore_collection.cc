@@ -17,9 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Time that dropping half-made collections and removing staged objects may take, or changing
-/// names.
-constexpr auto kCleanUpLimit = 60s;
+/// Time that changing names may take.
+constexpr auto kReplaceLimit = 60s;
 /// Calls of CreateIndex at once, for one collection.
 constexpr size_t kParallelIndexes = 4;
 constexpr auto kLoadPollInterval = 200ms;
@@ -210,7 +209,7 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const ImportWatch& w
 // leave none under the right one.
 Status CollectionRestore::Replace() {
   if (destination_.retired_name.empty()) return Status::Ok();
-  const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
+  const CallContext ctx{{}, std::chrono::steady_clock::now() + kReplaceLimit};
   const PhaseClock::Scope scope(run_.clock, "replace");
   run_.Enter("replace");
   const std::string& target = plan_.target.collection;
@@ -301,21 +300,21 @@ Status CollectionRestore::RestoreAliases(const CallContext& ctx) {
 // their end first: the server reads staged objects until then.
 void CollectionRestore::CleanUp(ImportWatch& watch, bool succeeded) {
   const PhaseClock::Scope scope(run_.clock, "clean");
-  const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
   const bool has_staging = run_.stages() && !run_.site.keep_temp_files;
   if (!succeeded) {
     run_.Enter("clean up");
-    if (const Status drained = watch.Drain(ctx); !drained.ok()) {
-      log::Error("imports into {}.{} may still run ({}); when they have ended, {}{}", db_, name_,
-                 drained.ToString(), created_ ? "drop that collection" : "look at its rows",
-                 has_staging ? " and remove " + run_.staging_dir + " from " +
+    const Status drained =
+        watch.Drain({{}, std::chrono::steady_clock::now() + run_.options.drain_limit});
+    UndoCreate({{}, std::chrono::steady_clock::now() + kCleanUpLimit}, watch);
+    if (!drained.ok()) {
+      log::Error("imports into {}.{} may still run: {}{}", db_, name_, drained.ToString(),
+                 has_staging ? "; when they have ended, remove " + run_.staging_dir + " from " +
                                    run_.site.milvus_storage.backend->Describe()
                              : "");
       return;
     }
-    UndoCreate(ctx, watch);
   }
-  if (has_staging) RemoveStaging(ctx);
+  if (has_staging) RemoveStaging({{}, std::chrono::steady_clock::now() + kCleanUpLimit});
 }
 
 void CollectionRestore::UndoCreate(const CallContext& ctx, const ImportWatch& watch) {

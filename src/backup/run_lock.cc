@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -21,9 +22,19 @@ std::chrono::milliseconds RandomPause() {
   return std::chrono::milliseconds(std::uniform_int_distribution<int>(20, 300)(random));
 }
 
+bool Conflict(const meta::RunRecord& one, const meta::RunRecord& other) {
+  if (one.operation != "restore" || other.operation != "restore") {
+    return one.backup == other.backup;
+  }
+  return std::ranges::any_of(
+      one.collections, [&](const auto& entry) { return other.collections.contains(entry.first); });
+}
+
 Status Locked(const meta::RunRecord& other) {
-  return AlreadyExistsError(
-             fmt::format("backup {} is being worked on: {}", other.backup, other.ToString()))
+  const std::string what = other.operation == "restore"
+                               ? "the same collections are being restored"
+                               : "backup " + other.backup + " is being worked on";
+  return AlreadyExistsError(what + ": " + other.ToString())
       .WithAdvice(
           "wait for its end; a run that was killed on another machine is taken for dead "
           "after a minute");
@@ -55,16 +66,15 @@ void RunLock::Remove() {
 }
 
 Result<std::unique_ptr<RunLock>> RunLock::Acquire(const CallContext& ctx, storage::Backend& backend,
-                                                  const std::string& root,
+                                                  const std::string& directory,
                                                   const meta::RunRecord& record,
                                                   const RunLockOptions& options) {
-  const std::string directory = meta::JoinPath(root, ".locks/" + record.backup) + "/";
   // Its destructor removes the object on every way out of here.
   std::unique_ptr<RunLock> lock(new RunLock(backend, directory, record, options));
   const auto give_up = std::chrono::steady_clock::now() + options.patience;
   while (true) {
     std::optional<meta::RunRecord> other;
-    MB_RETURN_IF_ERROR(lock->TryOnce(ctx, other).Annotate("locking backup " + record.backup));
+    MB_RETURN_IF_ERROR(lock->TryOnce(ctx, other).Annotate("leaving a lock in " + directory));
     if (!other) break;
     if (other->held || std::chrono::steady_clock::now() > give_up) return Locked(*other);
     // Both came together and both step back; chance decides who is first the next time.
@@ -110,7 +120,7 @@ Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx
       continue;
     }
     MB_RETURN_IF_ERROR(record.status());
-    return *record;
+    if (Conflict(record_, **record)) return *record;
   }
   return std::optional<meta::RunRecord>();
 }
@@ -136,6 +146,10 @@ Status RunLock::Check(const CallContext& ctx) {
                             key_, record_.backup))
       .WithOrigin(Origin::kStorage)
       .WithAdvice("run the same command again");
+}
+
+std::string BackupLockDir(const std::string& root, const std::string& backup) {
+  return meta::JoinPath(root, ".locks/" + backup) + "/";
 }
 
 }  // namespace milvus_backup::backup

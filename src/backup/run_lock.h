@@ -24,17 +24,19 @@ struct RunLockOptions {
   std::chrono::milliseconds patience{3000};
 };
 
-/// Every run writes an object of its own below `<root>/.locks/<backup>/` and only then looks for
-/// others. Whoever finds another live one steps back, so of two runs at least one sees the other,
-/// whatever their clocks say. Locks of dead runs are removed: those whose process has ended on this
-/// machine, and those not renewed for their lifetime.
+/// Every run writes an object of its own into a directory and only then looks for others that
+/// conflict with it. Whoever finds another live one steps back, so of two runs at least one sees
+/// the other, whatever their clocks say. Locks of dead runs are removed: those whose process has
+/// ended on this machine, and those not renewed for their lifetime.
 ///
 /// A thread renews the object until the lock is destroyed, which removes it. Thread-safe.
 class RunLock {
  public:
-  /// `backend` must outlive the lock. kAlreadyExists naming the other run when there is one.
+  /// `backend` must outlive the lock; `directory` ends with a slash. Two runs conflict when they
+  /// work on the same backup, or, both being restores, on a common target collection.
+  /// kAlreadyExists naming the other run when there is one.
   static Result<std::unique_ptr<RunLock>> Acquire(const CallContext& ctx, storage::Backend& backend,
-                                                  const std::string& root,
+                                                  const std::string& directory,
                                                   const meta::RunRecord& record,
                                                   const RunLockOptions& options = {});
   RunLock(const RunLock&) = delete;
@@ -64,5 +66,11 @@ class RunLock {
   bool written_ = false;
   std::jthread renewer_;
 };
+
+/// `<root>/.locks/<backup>/`, where runs that change a backup meet.
+std::string BackupLockDir(const std::string& root, const std::string& backup);
+
+/// Where restores into one Milvus meet, at the root of its storage.
+inline constexpr char kRestoreLockDir[] = "restore-temp-locks/";
 
 }  // namespace milvus_backup::backup

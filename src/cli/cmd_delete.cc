@@ -3,6 +3,7 @@
 #include "output.h"
 #include "services.h"
 
+#include "milvus_backup/backup/delete.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/writer.h"
 
@@ -44,9 +45,9 @@ Status RunDelete(const CommandContext& context, const DeleteFlags& flags) {
       Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
   MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, flags.name));
-  const auto remove = flags.dry_run ? meta::MeasureBackup : meta::DeleteBackup;
   MB_ASSIGN_OR_RETURN(const meta::DeletedBackup deleted,
-                      remove(context.call, *place.backend, backup_dir));
+                      flags.dry_run ? meta::MeasureBackup(context.call, *place.backend, backup_dir)
+                                    : backup::DeleteBackup(context.call, place, flags.name));
   if (!flags.dry_run) NoteDone("the backup is deleted");
   Print(flags, fmt::format("{} in {}", backup_dir, place.backend->Describe()), deleted,
         context.json);

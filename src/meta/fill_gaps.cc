@@ -1,6 +1,5 @@
+#include "consistency_internal.h"
 #include "fill_gaps_internal.h"
-
-#include "milvus_backup/meta/totals.h"
 
 #include <algorithm>
 #include <charconv>
@@ -122,13 +121,15 @@ class Tree {
 }  // namespace
 
 void FillGaps(BackupInfo& info, const std::string& name) {
-  if (info.name.empty()) info.name = name;
+  info.name = name;
   for (CollectionBackup& collection : info.collection_backups) FillCollection(collection);
   FillDatabases(info);
 }
 
 Status AttachLevels(BackupInfo& info, std::vector<PartitionBackup> partitions,
                     std::vector<SegmentBackup> segments) {
+  std::unordered_set<int64_t> listed;
+  MB_RETURN_IF_ERROR(CheckListedOnce(segments, listed));
   Tree tree(info);
   for (PartitionBackup& partition : partitions) {
     CollectionBackup* collection = tree.FindCollection(partition.collection_id);
@@ -156,7 +157,6 @@ Status AttachLevels(BackupInfo& info, std::vector<PartitionBackup> partitions,
     tree.Note(segment);
     held->push_back(std::move(segment));
   }
-  UpdateTotals(info);
   return Status::Ok();
 }
 

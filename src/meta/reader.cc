@@ -1,11 +1,13 @@
 #include "milvus_backup/meta/reader.h"
 
+#include "consistency_internal.h"
 #include "fill_gaps_internal.h"
 #include "storage_text_internal.h"
 
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/totals.h"
 
 #include <algorithm>
 #include <optional>
@@ -55,6 +57,11 @@ Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend
       ReadLevel(ctx, backend, MetaKey(backup_dir, MetaFile::kSegments), DecodeSegmentMeta, needed));
   MB_RETURN_IF_ERROR(
       AttachLevels(info, std::move(partitions), std::move(segments)).Annotate(MetaDir(backup_dir)));
+  if (depth == Depth::kLogs) {
+    MB_RETURN_IF_ERROR(CheckTree(info).Annotate(MetaDir(backup_dir)));
+    MB_RETURN_IF_ERROR(CheckSizes(info, SizeRule::kExact).Annotate(MetaDir(backup_dir)));
+  }
+  UpdateTotals(info);
   if (depth == Depth::kCollections) {
     for (CollectionBackup& collection : info.collection_backups) {
       collection.l0_segments.clear();
@@ -64,6 +71,20 @@ Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend
     }
   }
   return info;
+}
+
+/// Whether what full_meta.json says can be the whole backup.
+Status CheckFull(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                 const BackupInfo& header, const BackupInfo& full) {
+  MB_RETURN_IF_ERROR(CheckTree(full));
+  if (Status exact = CheckSizes(full, SizeRule::kExact); !exact.ok()) {
+    const auto listed =
+        ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kPartitions), DecodePartitionMeta);
+    if (!listed.ok() && listed.status().code() != Code::kNotFound) return listed.status();
+    if (listed.ok() && !HasPartitions(full, *listed)) return exact;
+    MB_RETURN_IF_ERROR(CheckSizes(full, SizeRule::kMayHaveDropped));
+  }
+  return CheckHeaderSize(header, full);
 }
 
 /// The directories directly below `prefix`, by name.
@@ -78,14 +99,6 @@ Result<std::vector<std::string>> ListDirectories(const CallContext& ctx, storage
   } while (!request.token.empty());
   std::sort(names.begin(), names.end());
   return names;
-}
-
-/// Whether a directory without a header has parts of a backup in it.
-Result<bool> HoldsBackupParts(const CallContext& ctx, storage::Backend& backend,
-                              const std::string& backup_dir) {
-  MB_ASSIGN_OR_RETURN(const bool has_meta, HasObjects(ctx, backend, MetaDir(backup_dir)));
-  if (has_meta) return true;
-  return HasObjects(ctx, backend, BinlogsDir(backup_dir));
 }
 
 /// A directory below the root: a backup, an unfinished one, or neither.
@@ -111,8 +124,9 @@ Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::st
     return Status::Ok();
   }
   if (code != Code::kNotFound) return std::move(header).status();
-  MB_ASSIGN_OR_RETURN(const bool has_parts, HoldsBackupParts(ctx, backend, *dir));
-  if (has_parts) directory.problem = "backup_meta.json is missing";
+  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, *dir));
+  if (content.kind == DirectoryKind::kBackupParts)
+    directory.problem = "backup_meta.json is missing";
   return Status::Ok();
 }
 
@@ -127,6 +141,9 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
       header.status().service_code() != "NoSuchBucket") {
     return BackupNotFound(backup_dir);
   }
+  if (header.ok() && header->id.empty() && header->name.empty()) {
+    return DataLossError(MetaKey(backup_dir, MetaFile::kHeader) + " has neither an id nor a name");
+  }
   return header;
 }
 
@@ -137,6 +154,9 @@ Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
       ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kFull), DecodeBackup, depth);
   if (!info.ok() && info.status().code() == Code::kNotFound) {
     info = ReadLeveled(ctx, backend, backup_dir, std::move(header), depth);
+  } else if (info.ok() && info->format.empty() && depth == Depth::kLogs) {
+    MB_RETURN_IF_ERROR(
+        CheckFull(ctx, backend, backup_dir, header, *info).Annotate(MetaDir(backup_dir)));
   }
   if (!info.ok()) return info;
   FillGaps(*info, BackupName(backup_dir));

@@ -108,17 +108,6 @@ Status WriteObject(const CallContext& ctx, storage::Backend& backend, const std:
   return status.ok() ? status : std::move(status).Annotate("writing " + key);
 }
 
-Result<bool> HasObjects(const CallContext& ctx, storage::Backend& backend,
-                        const std::string& prefix) {
-  storage::ListRequest request{.prefix = prefix, .max_keys = 1};
-  do {
-    MB_ASSIGN_OR_RETURN(storage::ListPage page, backend.List(ctx, request));
-    if (!page.objects.empty()) return true;
-    request.token = page.next_token;
-  } while (!request.token.empty());
-  return false;
-}
-
 Status BackupNotFound(const std::string& backup_dir) {
   return NotFoundError("backup " + BackupName(backup_dir) + " not found");
 }

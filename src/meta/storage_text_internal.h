@@ -20,10 +20,6 @@ TextSource ObjectSource(const CallContext& ctx, storage::Backend& backend, const
 Status WriteObject(const CallContext& ctx, storage::Backend& backend, const std::string& key,
                    const std::function<Status(const TextSink&)>& encode);
 
-/// Whether any key begins with `prefix`.
-Result<bool> HasObjects(const CallContext& ctx, storage::Backend& backend,
-                        const std::string& prefix);
-
 /// `backup X not found`.
 Status BackupNotFound(const std::string& backup_dir);
 

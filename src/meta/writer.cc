@@ -4,7 +4,9 @@
 
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,33 @@ constexpr size_t kDeleteBatch = 1000;
 Status CheckBackupDir(const std::string& backup_dir) {
   if (backup_dir.ends_with('/') && !BackupName(backup_dir).empty()) return Status::Ok();
   return InvalidArgumentError("'" + backup_dir + "' is not a backup directory");
+}
+
+Status CheckIsBackup(const CallContext& ctx, storage::Backend& backend,
+                     const std::string& backup_dir) {
+  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, backup_dir));
+  if (content.kind == DirectoryKind::kNothing) return BackupNotFound(backup_dir);
+  if (content.kind == DirectoryKind::kBackupParts) return Status::Ok();
+  return FailedPreconditionError(BackupName(backup_dir) + " is not a backup: it holds " +
+                                 content.foreign_key + "; nothing was deleted")
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("if it is one nevertheless, move what does not belong there out of it");
+}
+
+Status ForEachToDelete(const CallContext& ctx, storage::Backend& backend,
+                       const std::string& backup_dir,
+                       const std::function<Status(const storage::ObjectInfo&)>& visit) {
+  const storage::KeyRange range{.prefix = backup_dir, .links_as_objects = true};
+  return storage::ForEachObject(ctx, backend, range, visit);
+}
+
+/// Only where backups have something: an empty directory of somebody else stays.
+Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
+                     const std::string& backup_dir) {
+  for (const std::string& dir : {BinlogsDir(backup_dir), MetaDir(backup_dir)}) {
+    MB_RETURN_IF_ERROR(backend.RemoveRemains(ctx, dir).Annotate("deleting " + dir));
+  }
+  return Status::Ok();
 }
 
 /// Deletes keys in batches and remembers what could not be deleted.
@@ -89,31 +118,36 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
 Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,
                                     const std::string& backup_dir) {
   MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  MB_RETURN_IF_ERROR(CheckIsBackup(ctx, backend, backup_dir));
   DeletedBackup found;
   MB_RETURN_IF_ERROR(
-      storage::ForEachObject(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
+      ForEachToDelete(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
         ++found.objects;
         found.bytes += object.size;
         return Status::Ok();
       }));
-  if (found.objects == 0) return BackupNotFound(backup_dir);
   return found;
 }
 
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir) {
   MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
-  MB_ASSIGN_OR_RETURN(const bool exists, HasObjects(ctx, backend, backup_dir));
-  if (!exists) return BackupNotFound(backup_dir);
+  const Status is_backup = CheckIsBackup(ctx, backend, backup_dir);
+  if (is_backup.code() == Code::kNotFound) {
+    // A run may have come no further than making directories.
+    MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
+  }
+  MB_RETURN_IF_ERROR(is_backup);
   const std::string header_key = MetaKey(backup_dir, MetaFile::kHeader);
   const Result<storage::ObjectInfo> header = backend.Stat(ctx, header_key);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
   MB_RETURN_IF_ERROR(backend.Delete(ctx, header_key).Annotate("deleting " + header_key));
   BatchDeleter deleter(ctx, backend);
-  MB_RETURN_IF_ERROR(storage::ForEachObject(
-      ctx, backend, backup_dir,
-      [&](const storage::ObjectInfo& object) { return deleter.Add(object); }));
+  MB_RETURN_IF_ERROR(
+      ForEachToDelete(ctx, backend, backup_dir,
+                      [&](const storage::ObjectInfo& object) { return deleter.Add(object); }));
   MB_ASSIGN_OR_RETURN(DeletedBackup deleted, deleter.Finish());
+  MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
   if (header.ok()) {
     ++deleted.objects;
     deleted.bytes += header->size;

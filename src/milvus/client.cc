@@ -36,6 +36,9 @@ Request About(const std::string& db, const std::string& collection) {
   return request;
 }
 
+/// A busy server answers a flush only when it has sealed and described every segment.
+constexpr std::chrono::minutes kFlushTimeout{10};
+
 class GrpcClient final : public Client {
  public:
   explicit GrpcClient(std::unique_ptr<Rpc> rpc) : rpc_(std::move(rpc)) {}
@@ -406,7 +409,9 @@ Result<FlushTicket> GrpcClient::Flush(const CallContext& ctx, const std::string&
   api::FlushRequest request;
   request.set_db_name(db);
   request.add_collection_names(collection);
-  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "Flush", db, collection, &Stub::Flush, request));
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      Send(ctx, {.what = "Flush", .db = db, .timeout = kFlushTimeout}, collection,
+                           &Stub::Flush, request));
   FlushTicket ticket;
   if (const auto ids = reply.coll_segids().find(collection); ids != reply.coll_segids().end()) {
     ticket.segment_ids.assign(ids->second.data().begin(), ids->second.data().end());
@@ -432,8 +437,8 @@ Result<bool> GrpcClient::IsFlushed(const CallContext& ctx, const std::string& db
 }
 
 Result<FlushAllTicket> GrpcClient::FlushAll(const CallContext& ctx) {
-  MB_ASSIGN_OR_RETURN(const auto reply,
-                      Call(ctx, "FlushAll", "", "", &Stub::FlushAll, api::FlushAllRequest()));
+  MB_ASSIGN_OR_RETURN(const auto reply, Send(ctx, {.what = "FlushAll", .timeout = kFlushTimeout},
+                                             "", &Stub::FlushAll, api::FlushAllRequest()));
   return FromProto(reply);
 }
 

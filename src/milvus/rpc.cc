@@ -103,7 +103,7 @@ Status Rpc::RunOnce(const CallContext& ctx, const CallPlan& plan, const Attempt&
     static_cast<void>(readiness);  // Without a connection the call itself says why.
   }
   grpc::ClientContext context;
-  auto deadline = steady_clock::now() + options_.call_timeout;
+  auto deadline = steady_clock::now() + plan.timeout.value_or(options_.call_timeout);
   if (!plan.runs_to_its_end) deadline = std::min(ctx.deadline.value_or(deadline), deadline);
   context.set_deadline(ToSystemClock(deadline));
   if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);

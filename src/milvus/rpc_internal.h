@@ -36,6 +36,8 @@ struct CallPlan {
   Repeat repeat = Repeat::kAlways;
   /// Once sent, wait for the reply whatever the caller's context says.
   bool runs_to_its_end = false;
+  /// Instead of ClientOptions::call_timeout.
+  std::optional<std::chrono::milliseconds> timeout{};
 };
 
 class Rpc {

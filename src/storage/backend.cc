@@ -7,6 +7,11 @@
 
 namespace milvus_backup::storage {
 
+Status Backend::RemoveRemains(const CallContext& ctx, const std::string& prefix) {
+  static_cast<void>(prefix);
+  return ctx.Check();
+}
+
 const Backend& Innermost(const Backend& backend) {
   const Backend* innermost = &backend;
   while (const Backend* inner = innermost->Unwrap()) innermost = inner;
@@ -30,6 +35,7 @@ Status ForEachObject(const CallContext& ctx, Backend& backend, const KeyRange& r
   ListRequest request;
   request.prefix = range.prefix;
   request.start_after = range.after;
+  request.links_as_objects = range.links_as_objects;
   Result<ListPage> page = backend.List(page_ctx, request);
   for (;;) {
     if (!page.ok()) return std::move(page).status();

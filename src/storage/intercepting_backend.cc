@@ -4,10 +4,10 @@ namespace milvus_backup::storage {
 
 std::string_view MethodName(Method method) {
   static constexpr std::array<std::string_view, kMethodCount> kNames = {
-      "check_access", "create_container", "stat",         "read",          "list",
-      "put",          "start_upload",     "list_uploads", "resume_upload", "upload_part",
-      "copy_part",    "list_parts",       "complete",     "abort",         "copy",
-      "delete",       "delete_many"};
+      "check_access", "create_container", "stat",          "read",          "list",
+      "put",          "start_upload",     "list_uploads",  "resume_upload", "upload_part",
+      "copy_part",    "list_parts",       "complete",      "abort",         "copy",
+      "delete",       "delete_many",      "remove_remains"};
   return kNames.at(static_cast<size_t>(method));
 }
 
@@ -122,6 +122,11 @@ Result<std::vector<DeleteFailure>> InterceptingBackend::DeleteMany(
     const CallContext& ctx, const std::vector<std::string>& keys) {
   return Through<std::vector<DeleteFailure>>(ctx, {Method::kDeleteMany, {}, 0},
                                              [&] { return inner().DeleteMany(ctx, keys); });
+}
+
+Status InterceptingBackend::RemoveRemains(const CallContext& ctx, const std::string& prefix) {
+  auto call = [&] { return inner().RemoveRemains(ctx, prefix); };
+  return Around(ctx, {Method::kRemoveRemains, prefix, 0}, CallRef(call));
 }
 
 }  // namespace milvus_backup::storage

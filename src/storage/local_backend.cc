@@ -1,5 +1,6 @@
 #include "milvus_backup/storage/local_backend.h"
 
+#include "local_delete_internal.h"
 #include "local_file_internal.h"
 #include "local_list_internal.h"
 #include "local_upload_internal.h"
@@ -75,6 +76,7 @@ class LocalBackend final : public Backend {
   Status Delete(const CallContext& ctx, const std::string& key) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                 const std::vector<std::string>& keys) override;
+  Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override;
 
   std::string PathOf(const std::string& key) const { return options_.root + "/" + key; }
 
@@ -93,7 +95,7 @@ Status NoObject(const std::string& path) {
 Result<FileDescriptor> OpenObject(const std::string& path, struct stat& info) {
   FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) {
-    if (errno == ENOENT || errno == ENOTDIR) return NoObject(path);
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return NoObject(path);
     return FileError(errno, "opening", path);
   }
   if (fstat(fd.get(), &info) != 0) return FileError(errno, "looking at", path);
@@ -133,7 +135,7 @@ Result<ObjectInfo> LocalBackend::Stat(const CallContext& ctx, const std::string&
   const std::string path = PathOf(key);
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return NoObject(path);
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return NoObject(path);
     return FileError(errno, "looking at", path);
   }
   if (!S_ISREG(info.st_mode)) return NoObject(path);
@@ -207,17 +209,15 @@ Result<ObjectInfo> LocalBackend::Copy(const CallContext& ctx, const CopySource& 
 Status LocalBackend::Delete(const CallContext& ctx, const std::string& key) {
   MB_RETURN_IF_ERROR(ctx.Check());
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
-  const std::string path = PathOf(key);
-  if (unlink(path.c_str()) != 0) {
-    // EISDIR: a directory is no object, so there is nothing to delete.
-    if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR) return Status::Ok();
-    return FileError(errno, "deleting", path);
-  }
-  std::string directory = ParentOf(path);
-  while (directory.size() > options_.root.size() && rmdir(directory.c_str()) == 0) {
-    directory = ParentOf(directory);
-  }
-  return Status::Ok();
+  return DeleteLocal(options_.root, key);
+}
+
+Status LocalBackend::RemoveRemains(const CallContext& ctx, const std::string& prefix) {
+  MB_RETURN_IF_ERROR(ctx.Check());
+  if (!prefix.ends_with('/')) return InvalidArgumentError("'" + prefix + "' names no directory");
+  const std::string key = prefix.substr(0, prefix.size() - 1);
+  MB_RETURN_IF_ERROR(CheckLocalKey(key));
+  return RemoveLocalRemains(options_.root, key);
 }
 
 Result<std::vector<DeleteFailure>> LocalBackend::DeleteMany(const CallContext& ctx,

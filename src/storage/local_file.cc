@@ -114,6 +114,13 @@ Status FileError(int errno_value, std::string_view doing, const std::string& pat
   }
 }
 
+Status LinkError(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  return FailedPreconditionError(path + " is a symbolic link to a directory; it is not followed")
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("mount that directory there (mount --bind) or move it to where the link is");
+}
+
 Status CheckLocalKey(std::string_view key) {
   const auto refuse = [key](const char* why) {
     return InvalidArgumentError("not a key for local storage: '" + std::string(key) + "' " + why)
@@ -239,7 +246,9 @@ Result<TemporaryFile> TemporaryFile::CreateFor(const std::string& target) {
     FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target, false);
     if (errno != ENOENT || attempt == 100) return FileError(errno, "creating", target);
-    MB_RETURN_IF_ERROR(MakeDirectories(parent));
+    // It may also remove a parent before its child is made.
+    Status made = MakeDirectories(parent);
+    if (!made.ok() && made.code() != Code::kNotFound) return made;
   }
 }
 

@@ -37,6 +37,10 @@ class FileDescriptor {
 /// `errno_value` while doing something with `path`, with class and advice.
 Status FileError(int errno_value, std::string_view doing, const std::string& path);
 
+/// What `path`, with or without a slash behind it, is refused with when it is a link to a
+/// directory.
+Status LinkError(std::string path);
+
 /// kInvalidArgument for keys that have no place below a root.
 Status CheckLocalKey(std::string_view key);
 /// Whether a directory entry is one of our temporaries.

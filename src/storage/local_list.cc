@@ -21,6 +21,8 @@ struct DirectoryCloser {
 struct Entry {
   std::string name;
   bool is_directory = false;
+  /// A symbolic link to anything but a file.
+  bool is_link = false;
   uint64_t size = 0;
   std::string etag;
   std::chrono::system_clock::time_point modified;
@@ -74,18 +76,24 @@ bool Walk::Matters(const std::string& name) const {
 Status Walk::Describe(int directory, const std::string& key_prefix, Entry* entry,
                       bool* exists) const {
   struct stat info {};
-  *exists = fstatat(directory, entry->name.c_str(), &info, 0) == 0;
-  if (!*exists) {
-    // Gone since the directory was read, or a link to nowhere.
-    if (errno == ENOENT || errno == ELOOP) return Status::Ok();
-    return FileError(errno, "looking at", root_ + "/" + key_prefix + entry->name);
-  }
-  entry->is_directory = S_ISDIR(info.st_mode);
-  *exists = entry->is_directory || S_ISREG(info.st_mode);
-  if (entry->is_directory) {
-    entry->name += '/';
+  const auto look = [&](int flags) {
+    if (fstatat(directory, entry->name.c_str(), &info, flags) == 0) return 0;
+    return errno;
+  };
+  int error = look(AT_SYMLINK_NOFOLLOW);
+  bool is_link = error == 0 && S_ISLNK(info.st_mode);
+  if (is_link) error = look(0);
+  const bool leads_nowhere = is_link && (error == ENOENT || error == ELOOP || error == ENOTDIR);
+  *exists = error == 0 || leads_nowhere;
+  if (error == ENOENT && !is_link) return Status::Ok();  // gone since the directory was read
+  if (!*exists) return FileError(error, "looking at", root_ + "/" + key_prefix + entry->name);
+  if (leads_nowhere || S_ISDIR(info.st_mode)) {
+    entry->is_link = is_link;
+    entry->is_directory = !is_link || !request_.links_as_objects;
+    if (entry->is_directory) entry->name += '/';
     return Status::Ok();
   }
+  *exists = S_ISREG(info.st_mode);
   entry->size = static_cast<uint64_t>(info.st_size);
   entry->etag = EtagOf(info);
   entry->modified = std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
@@ -97,7 +105,7 @@ Status Walk::ReadEntries(const std::string& key_prefix, const std::string& after
   const std::string path = root_ + "/" + key_prefix;
   const std::unique_ptr<DIR, DirectoryCloser> directory(opendir(path.c_str()));
   if (!directory) {
-    if (errno == ENOENT || errno == ENOTDIR) return Status::Ok();
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return Status::Ok();
     return FileError(errno, "listing", path);
   }
   const size_t keep = limit_ + 1;
@@ -133,6 +141,7 @@ Result<bool> Walk::HasKeys(const std::string& key_prefix) {
   ListRequest request;
   request.prefix = key_prefix;
   request.max_keys = 1;
+  request.links_as_objects = true;
   MB_ASSIGN_OR_RETURN(const ListPage page, Walk(ctx_, root_, request).Run());
   return !page.objects.empty();
 }
@@ -141,9 +150,11 @@ Status Walk::VisitEntry(const std::string& key_prefix, Entry& entry) {
   std::string name = key_prefix + entry.name;
   const bool grouped =
       entry.is_directory && request_.delimiter == "/" && name.size() > request_.prefix.size();
-  if (entry.is_directory && !grouped) return Visit(name);
-  if (grouped) {
-    if (name <= after_) return Status::Ok();
+  if (entry.is_directory && !grouped) {
+    return entry.is_link ? LinkError(root_ + "/" + name) : Visit(name);
+  }
+  if (grouped && name <= after_) return Status::Ok();
+  if (grouped && !entry.is_link) {
     MB_ASSIGN_OR_RETURN(const bool has_keys, HasKeys(name));
     if (!has_keys) return Status::Ok();
   }

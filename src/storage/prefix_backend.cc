@@ -101,6 +101,9 @@ class PrefixBackend final : public Backend {
     for (DeleteFailure& failure : failures) failure.key.erase(0, prefix_.size());
     return failures;
   }
+  Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override {
+    return inner_->RemoveRemains(ctx, prefix_ + prefix);
+  }
 
  private:
   static Result<ObjectInfo> Shorten(Result<ObjectInfo> info, const std::string& key) {

@@ -12,8 +12,9 @@ Result<uint64_t> DeleteTree(const CallContext& ctx, Backend& backend, const std:
   std::string start_after;
   for (;;) {
     // Listed anew after every batch: a continuation token may not survive deletions.
-    MB_ASSIGN_OR_RETURN(const ListPage page,
-                        backend.List(ctx, {.prefix = prefix, .start_after = start_after}));
+    MB_ASSIGN_OR_RETURN(const ListPage page, backend.List(ctx, {.prefix = prefix,
+                                                                .start_after = start_after,
+                                                                .links_as_objects = true}));
     std::vector<std::string> keys;
     keys.reserve(page.objects.size());
     for (const ObjectInfo& object : page.objects) keys.push_back(object.key);
@@ -22,9 +23,11 @@ Result<uint64_t> DeleteTree(const CallContext& ctx, Backend& backend, const std:
       return failures.front().status.Annotate("deleting " + failures.front().key);
     }
     deleted += keys.size();
-    if (page.next_token.empty()) return deleted;
+    if (page.next_token.empty()) break;
     if (!keys.empty()) start_after = keys.back();
   }
+  MB_RETURN_IF_ERROR(backend.RemoveRemains(ctx, prefix));
+  return deleted;
 }
 
 }  // namespace milvus_backup::storage

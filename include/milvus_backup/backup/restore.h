@@ -59,6 +59,9 @@ struct RestoreOptions {
   bool dry_run = false;
   /// A run whose imports show no sign of life for so long fails.
   std::chrono::milliseconds import_stall_limit = std::chrono::minutes(30);
+  /// After a failure or a stop: how long running imports are waited for before their unfinished
+  /// collection is dropped all the same.
+  std::chrono::milliseconds drain_limit{60000};
 
   /// kInvalidArgument naming the flags that exclude each other.
   Status Validate() const;
@@ -117,8 +120,8 @@ struct RestoreReport {
 /// the name `<target>_mbtmp_<8 hex digits>` and takes the name over at the end. Servers that cannot
 /// rename have it dropped first, with a warning in the log.
 ///
-/// On an error or a stop the collections this run created are dropped and the staging is removed;
-/// rows imported into reused targets stay. kNotFound: no such backup; kAlreadyExists: a target
+/// On an error or a stop the collections this run created are dropped and the staging is removed,
+/// once no import runs any more; rows imported into reused targets stay. kNotFound: no such backup; kAlreadyExists: a target
 /// exists; kFailedPrecondition: a target to reuse is missing or does not fit; kDataLoss: the backup
 /// is damaged or rows are missing.
 Result<RestoreReport> RestoreBackup(const CallContext& ctx, Site& site,

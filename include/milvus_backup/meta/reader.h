@@ -15,7 +15,7 @@
 namespace milvus_backup::meta {
 
 /// backup_meta.json alone: name, size, version. kNotFound (`backup X not found`) when the backup
-/// does not exist or is unfinished, kDataLoss when the header is broken.
+/// does not exist or is unfinished, kDataLoss when the header is broken or has neither id nor name.
 Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir);
 
@@ -24,8 +24,10 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 ///   - the database `default` where none is named, and an entry for every database in use;
 ///   - ids of segments and partitions from what holds them, log ids from the ends of log paths;
 ///   - delta entries without logs are dropped, `is_l0` is set on L0 segments.
-/// Errors as ReadHeader; kDataLoss also for a missing leveled file and for a segment whose
-/// partition is unknown. Memory is what the result takes: at Depth::kLogs about 30 bytes per log.
+/// The name is that of the directory, whatever the files say. Errors as ReadHeader; kDataLoss also
+/// for a missing leveled file, for a segment whose partition is unknown, and at Depth::kLogs for
+/// metas that contradict each other (docs/format.md). Memory is what the result takes: at
+/// Depth::kLogs about 30 bytes per log.
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir, Depth depth = Depth::kLogs);
 
@@ -35,6 +37,27 @@ Status CheckRestorableFormat(const BackupInfo& info);
 /// Bytes of all objects under `meta/`.
 Result<int64_t> ReadMetaSize(const CallContext& ctx, storage::Backend& backend,
                              const std::string& backup_dir);
+
+enum class DirectoryKind {
+  /// No object.
+  kNothing,
+  /// Something that no backup has.
+  kForeign,
+  /// A backup, complete or not.
+  kBackupParts,
+};
+
+struct DirectoryContent {
+  DirectoryKind kind = DirectoryKind::kNothing;
+  /// With kForeign: the first object or directory that no backup has, or the prefix of the first.
+  std::string foreign_key;
+};
+
+/// What a directory that may be a backup's holds, found by a few listings. It is one when it has
+/// `meta/` or `binlogs/` and nothing beside them and `bundle/`; without a header or a run's marker
+/// also `meta/` must hold nothing but meta files and `binlogs/` nothing but logs' directories.
+Result<DirectoryContent> InspectDirectory(const CallContext& ctx, storage::Backend& backend,
+                                          const std::string& backup_dir);
 
 struct ListedBackup {
   /// Of the directory; this is what other commands take, whatever the header says.
@@ -55,8 +78,8 @@ struct BackupList {
   std::vector<UnfinishedBackup> unfinished;
 };
 
-/// The directories directly below `root`; several are looked into at once. Others than backups are
-/// passed over.
+/// The directories directly below `root`; several are looked into at once. Others than backups
+/// (InspectDirectory) are passed over.
 Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend,
                                const std::string& root);
 

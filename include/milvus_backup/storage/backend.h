@@ -60,6 +60,9 @@ struct ListRequest {
   std::string token;
   /// Most keys and prefixes wanted on a page; the service may return fewer.
   uint32_t max_keys = 1000;
+  /// List what Delete would remove: a symbolic link that otherwise could not be listed is an object
+  /// of 0 bytes. Means nothing where there are no links.
+  bool links_as_objects = false;
 };
 
 struct ListPage {
@@ -214,6 +217,11 @@ class Backend {
   /// Any number of keys, batched inside; returns the keys that could not be deleted.
   virtual Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                         const std::vector<std::string>& keys) = 0;
+  /// After the objects under `prefix` (which ends with a slash) have been deleted: remove what is
+  /// no object but takes room there, such as empty directories and what writers that died left
+  /// behind, then directories above that have become empty. Nobody may be writing under `prefix`.
+  /// Nothing happens where there are no directories.
+  virtual Status RemoveRemains(const CallContext& ctx, const std::string& prefix);
 };
 
 /// The backend at the heart of any stack of wrappers.
@@ -225,6 +233,8 @@ struct KeyRange {
   std::string prefix;
   std::string after{};
   std::string last{};
+  /// As ListRequest::links_as_objects.
+  bool links_as_objects = false;
 };
 
 /// Call `visit` for every object of the range in key order, page by page, fetching the next page

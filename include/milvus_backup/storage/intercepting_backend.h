@@ -33,8 +33,9 @@ enum class Method {
   kCopy,
   kDelete,
   kDeleteMany,
+  kRemoveRemains,
 };
-inline constexpr size_t kMethodCount = 17;
+inline constexpr size_t kMethodCount = 18;
 
 /// `read`, `put`, `upload_part`, ...
 std::string_view MethodName(Method method);
@@ -89,6 +90,7 @@ class InterceptingBackend : public Backend {
   Status Delete(const CallContext& ctx, const std::string& key) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                 const std::vector<std::string>& keys) override;
+  Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override;
 
  protected:
   explicit InterceptingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}

@@ -28,10 +28,16 @@ struct LocalOptions {
 /// remove.
 ///
 /// An object and another one below it (`a` and `a/b`) cannot both exist: the second write is
-/// kFailedPrecondition. Symbolic links are followed. Only "/" is a delimiter. Delete removes the
-/// directories it empties, up to the root. ETags are made of inode, size and modification time.
-/// Copies share blocks where the file system can (FICLONE), else are done by the kernel.
-/// No space, quota, a read-only file system and missing rights are permanent errors.
+/// kFailedPrecondition. Only "/" is a delimiter. Delete removes the directories it empties, up to
+/// the root.
+///
+/// Symbolic links to files are objects, and Delete removes the link. The root and what a call names
+/// may be or lie behind links to directories, but a listing that meets one in the tree does not go
+/// on without it: kFailedPrecondition, unless it is grouped as a prefix. Delete never goes through
+/// such a link (kFailedPrecondition) and removes the link itself when that is the key. ETags are
+/// made of inode, size and modification time. Copies share blocks where the file system can
+/// (FICLONE), else are done by the kernel. No space, quota, a read-only file system and missing
+/// rights are permanent errors.
 Result<std::unique_ptr<Backend>> CreateLocalBackend(LocalOptions options);
 
 }  // namespace milvus_backup::storage

@@ -302,10 +302,10 @@ TEST_F(CreateRestoreTest, MissingRowsAreAnError) {
   EXPECT_FALSE(fake_.Find("default", "coll_bak").has_value());
 }
 
-TEST_F(CreateRestoreTest, StopDuringTheImportDropsTheCollection) {
+TEST_F(CreateRestoreTest, StopDuringTheImportDropsTheCollectionOnceTheServerIsDone) {
   ASSERT_OK(Create());
-  fake_.PlanImport(FakeImport::kNeverEnd);
   std::stop_source stop;
+  fake_.Plan("GetImportState", {.delay = std::chrono::milliseconds(100)});
   std::jthread stopper([&] {
     while (fake_.count("GetImportState") == 0) std::this_thread::yield();
     stop.request_stop();
@@ -313,6 +313,7 @@ TEST_F(CreateRestoreTest, StopDuringTheImportDropsTheCollection) {
   EXPECT_THAT(RestoreBackup({stop.get_token(), {}}, site_, {.name = "b", .suffix = "_bak"}),
               IsError(Code::kCancelled, ""));
   EXPECT_FALSE(fake_.Find("default", "coll_bak").has_value());
+  EXPECT_GT(fake_.count("ListImportTasks"), 0U);
 }
 
 TEST_F(CreateRestoreTest, CheckMovesAByteAndLeavesNothing) {

@@ -116,5 +116,21 @@ TEST_F(CheckFilesTest, StrangersMatterInClosedDirectoriesOnly) {
   }
 }
 
+TEST_F(CheckFilesTest, PartitionsOfTheCollectionAreClosed) {
+  meta::CollectionBackup collection{.collection_id = 7};
+  collection.partition_backups = {{.partition_id = 1}, {.partition_id = 2}, {.partition_id = 3}};
+  collection.partition_backups[0].segment_backups = {segments_[0], segments_[1]};
+  collection.partition_backups[1].segment_backups = {segments_[2]};
+  const auto check = [&] {
+    return CheckFiles({}, *backend_, "b/", 7, ExpectedFiles(collection), {});
+  };
+  EXPECT_OK(check());
+  // Left by the reference tool when a partition is dropped meanwhile.
+  Put("binlogs/insert_log/7/4/40/40/100/1", 1);
+  EXPECT_OK(check());
+  Put("binlogs/insert_log/7/3/31/31/100/1", 1);
+  EXPECT_THAT(check(), IsError(Code::kDataLoss, "7/3/31/31/100/1 does not belong to the backup"));
+}
+
 }  // namespace
 }  // namespace milvus_backup::backup

@@ -131,7 +131,8 @@ TEST_F(RestoreOptionsTest, LoadWithoutAnIndexIsAWarning) {
 TEST_F(RestoreOptionsTest, ImportsThatMakeNoProgressEndTheRun) {
   Write({Collection(7, "default", "coll")});
   fake_->PlanImport(FakeImport::kNeverEnd);
-  EXPECT_THAT(Restore({.import_stall_limit = std::chrono::milliseconds(200)}),
+  EXPECT_THAT(Restore({.import_stall_limit = std::chrono::milliseconds(200),
+                       .drain_limit = std::chrono::milliseconds(50)}),
               IsError(Code::kDeadlineExceeded, "has made no progress for 0.2 s"));
   EXPECT_EQ(RowsOf("default", "coll"), -1);
 }

@@ -22,7 +22,7 @@ class RunLockTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<RunLock>> Acquire(const meta::RunRecord& record,
                                            const RunLockOptions& options = {}) {
-    return RunLock::Acquire({}, *backend_, "backup", record, options);
+    return RunLock::Acquire({}, *backend_, BackupLockDir("backup", record.backup), record, options);
   }
   std::vector<std::string> Locks() {
     std::vector<std::string> keys;
@@ -114,6 +114,18 @@ TEST_F(RunLockTest, AStolenLockIsNoticedAndDoesNotComeBack) {
   EXPECT_OK(backend_->Delete({}, "backup/.locks/b/" + mine_.run_id + ".json"));
   std::this_thread::sleep_for(30ms);
   EXPECT_THAT(lock->Check({}), IsError(Code::kAborted, "lost its lock"));
+}
+
+TEST_F(RunLockTest, RestoresConflictOverTheirTargets) {
+  const auto acquire = [&](const std::string& target) {
+    meta::RunRecord record = meta::NewRunRecord("restore", "b");
+    record.collections[target] = {};
+    return RunLock::Acquire({}, *backend_, kRestoreLockDir, record);
+  };
+  ASSERT_OK_AND_ASSIGN(const auto lock, acquire("default.a"));
+  EXPECT_OK(acquire("default.b").status());
+  EXPECT_THAT(acquire("default.a").status(),
+              IsError(Code::kAlreadyExists, "the same collections are being restored: restore"));
 }
 
 TEST_F(RunLockTest, SomethingElseAmongTheLocksIsNamed) {

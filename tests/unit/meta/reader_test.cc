@@ -8,7 +8,6 @@
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/totals.h"
-#include "milvus_backup/meta/writer.h"
 
 #include <gtest/gtest.h>
 
@@ -277,6 +276,25 @@ TEST_F(ReaderTest, ReadsFilesLongerThanOneRange) {
   EXPECT_EQ(info.physical_channel_names, std::vector<std::string>{"end"});
 }
 
+TEST_F(ReaderTest, HeaderWithoutIdAndNameIsDamaged) {
+  PutMeta(MetaFile::kHeader, "{}");
+  for (const Status& status : {Read().status(), ReadHeader(ctx_, backend_, dir_).status()}) {
+    EXPECT_THAT(status, IsError(Code::kDataLoss,
+                                "backup/demo/meta/backup_meta.json has neither an id nor a name"));
+  }
+  PutMeta(MetaFile::kHeader, R"({"id":"x"})");
+  EXPECT_OK(ReadHeader(ctx_, backend_, dir_));
+}
+
+TEST_F(ReaderTest, TheDirectorysNameCounts) {
+  PutReference("golden_0516");
+  for (const bool leveled : {false, true}) {
+    if (leveled) backend_.Erase(MetaKey(dir_, MetaFile::kFull));
+    ASSERT_OK_AND_ASSIGN(const BackupInfo info, Read());
+    EXPECT_EQ(info.name, "demo");
+  }
+}
+
 void AddBackup(ScriptedBackend& backend, const std::string& dir, const std::string& header) {
   backend.Store(MetaKey(dir, MetaFile::kHeader), header);
   backend.Store(dir + "binlogs/insert_log/1/2/3/3/100/4", "x");
@@ -288,11 +306,13 @@ TEST(ListTest, TellsBackupsUnfinishedOnesAndOthersApart) {
     AddBackup(backend, "backup/b/", R"({"name":"b","size":3,"milvus_version":"v2.3.5"})");
     AddBackup(backend, "backup/a/", R"({"name":"renamed"})");
     AddBackup(backend, "backup/broken/", "{");
+    AddBackup(backend, "backup/nameless/", R"({"size":3})");
     backend.Store("backup/headless/binlogs/insert_log/1/2/3/3/100/4", "x");
     backend.Store("backup/starting/meta/run.json", "{}");
     backend.Store("backup/.locks/1", "");
     backend.Store("backup/notes.txt", "");
     backend.Store("backup/insert_log/1/2", "");
+    backend.Store("backup/photos/binlogs/1.jpg", "");
     backend.Store("backup2/c/meta/backup_meta.json", "{}");
     ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, "backup/"));
     ASSERT_EQ(list.backups.size(), 2U);
@@ -300,18 +320,20 @@ TEST(ListTest, TellsBackupsUnfinishedOnesAndOthersApart) {
     EXPECT_EQ(list.backups[0].header.name, "renamed");
     EXPECT_EQ(list.backups[1].name, "b");
     EXPECT_EQ(list.backups[1].header.milvus_version, "v2.3.5");
-    ASSERT_EQ(list.unfinished.size(), 3U);
+    ASSERT_EQ(list.unfinished.size(), 4U);
     EXPECT_EQ(list.unfinished[0].name, "broken");
     EXPECT_THAT(list.unfinished[0].reason, ::testing::HasSubstr("ends too early"));
     EXPECT_EQ(list.unfinished[1].name, "headless");
-    EXPECT_EQ(list.unfinished[2].name, "starting");
-    EXPECT_EQ(list.unfinished[2].reason, "backup_meta.json is missing");
+    EXPECT_EQ(list.unfinished[2].name, "nameless");
+    EXPECT_THAT(list.unfinished[2].reason, ::testing::HasSubstr("neither an id nor a name"));
+    EXPECT_EQ(list.unfinished[3].name, "starting");
+    EXPECT_EQ(list.unfinished[3].reason, "backup_meta.json is missing");
   }
 }
 
 TEST(ListTest, RootMayBeEmptyOrWithoutBackups) {
   ScriptedBackend backend;
-  AddBackup(backend, "a/", "{}");
+  AddBackup(backend, "a/", R"({"id":"x"})");
   ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, ""));
   ASSERT_EQ(list.backups.size(), 1U);
   EXPECT_EQ(list.backups[0].name, "a");

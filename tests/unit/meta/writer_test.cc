@@ -3,15 +3,21 @@
 #include "sample_backup.h"
 #include "scripted_backend.h"
 #include "support/status_matchers.h"
+#include "support/temp_dir.h"
 
 #include "milvus_backup/meta/codec.h"
+#include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/totals.h"
+#include "milvus_backup/storage/local_backend.h"
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::meta {
@@ -21,6 +27,8 @@ using milvus_backup::testing::IsError;
 using testing::GoldenMeta;
 using testing::SampleBackup;
 using testing::ScriptedBackend;
+
+namespace fs = std::filesystem;
 
 class WriterTest : public ::testing::Test {
  protected:
@@ -151,6 +159,73 @@ TEST_F(DeleteTest, OneStubbornObjectDoesNotKeepTheOthers) {
   EXPECT_THAT(status, IsError(Code::kPermissionDenied, "1 of 2504 objects"));
   EXPECT_THAT(status, IsError(Code::kPermissionDenied, backend_.undeletable_key));
   EXPECT_EQ(backend_.Contents().size(), 4U);
+}
+
+TEST_F(DeleteTest, WhatIsNoBackupIsRefusedBeforeAnythingIsDeleted) {
+  backend_.Store("files/insert_log/1/2/3/100/4", "x");
+  backend_.Store("files/photos/a.jpg", "x");
+  backend_.Store(dir_ + "notes.txt", "mine");
+  const auto before = backend_.Contents();
+  backend_.ForgetChanges();
+  for (const auto& [dir, key] : std::vector<std::pair<std::string, std::string>>{
+           {"files/insert_log/", "files/insert_log/1/"},
+           {"files/photos/", "files/photos/a.jpg"},
+           {dir_, dir_ + "notes.txt"}}) {
+    for (const auto& remove : {DeleteBackup, MeasureBackup}) {
+      EXPECT_THAT(
+          remove(ctx_, backend_, dir).status(),
+          IsError(Code::kFailedPrecondition,
+                  BackupName(dir) + " is not a backup: it holds " + key + "; nothing was deleted"));
+    }
+  }
+  EXPECT_TRUE(backend_.changes().empty());
+  EXPECT_TRUE(backend_.Contents() == before);
+}
+
+class DeleteOnDiskTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto local = storage::CreateLocalBackend({.root = root_, .create = true, .fsync = false});
+    ASSERT_OK(local);
+    backend_ = *std::move(local);
+  }
+
+  milvus_backup::testing::TempDir directory_;
+  const std::string root_ = directory_.path() + "/root";
+  std::unique_ptr<storage::Backend> backend_;
+};
+
+TEST_F(DeleteOnDiskTest, NoDirectoriesAreLeft) {
+  ASSERT_OK(WriteBackup({}, *backend_, "demo/", SampleBackup()));
+  fs::create_directories(root_ + "/demo/binlogs/insert_log/1/2");
+  EXPECT_OK(DeleteBackup({}, *backend_, "demo/"));
+  EXPECT_TRUE(fs::is_empty(root_));
+  // A run on a full disk comes no further than this.
+  fs::create_directories(root_ + "/demo/binlogs/insert_log/1/2");
+  fs::create_directories(root_ + "/other/empty");
+  for (const char* name : {"demo", "other"}) {
+    EXPECT_THAT(DeleteBackup({}, *backend_, std::string(name) + "/").status(),
+                IsError(Code::kNotFound, "not found"));
+  }
+  EXPECT_FALSE(fs::exists(root_ + "/demo"));
+  EXPECT_TRUE(fs::exists(root_ + "/other/empty"));
+}
+
+TEST_F(DeleteOnDiskTest, LinksAreNotFollowed) {
+  ASSERT_OK(WriteBackup({}, *backend_, "demo/", SampleBackup()));
+  const std::string outside = directory_.path() + "/outside";
+  fs::rename(root_ + "/demo", outside);
+  fs::create_directory_symlink(outside, root_ + "/demo");
+  EXPECT_OK(ReadHeader({}, *backend_, "demo/"));
+  EXPECT_THAT(DeleteBackup({}, *backend_, "demo/").status(),
+              IsError(Code::kFailedPrecondition, "/demo is a symbolic link to a directory"));
+  EXPECT_OK(ReadHeader({}, *backend_, "demo/"));
+  // Inside a backup, the link goes and its target stays.
+  ASSERT_OK(WriteBackup({}, *backend_, "near/", SampleBackup()));
+  fs::create_directory_symlink(outside, root_ + "/near/binlogs");
+  EXPECT_OK(DeleteBackup({}, *backend_, "near/"));
+  EXPECT_FALSE(fs::exists(root_ + "/near"));
+  EXPECT_TRUE(fs::exists(outside + "/meta/backup_meta.json"));
 }
 
 TEST(TotalsTest, AddUpFromSegmentsToTheBackup) {

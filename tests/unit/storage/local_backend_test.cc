@@ -4,6 +4,8 @@
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 
+#include "milvus_backup/storage/tree.h"
+
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -191,6 +193,98 @@ TEST_F(LocalTest, UploadsAreChecked) {
   EXPECT_EQ(bytes, "123412");
   EXPECT_FALSE(fs::exists(root_ + "/.mb-uploads"));
   EXPECT_THAT(backend_->ResumeUpload({}, "k", "../../etc"), IsError(Code::kNotFound, ""));
+}
+
+/// A tree outside the root and links to it and its file.
+class LocalLinkTest : public LocalTest {
+ protected:
+  void SetUp() override {
+    fs::create_directories(outside_ + "/deep");
+    std::ofstream(outside_ + "/deep/f") << "precious";
+    ASSERT_OK(Put("b/a"));
+    ASSERT_OK(Put("b/z"));
+  }
+  void Link(const std::string& to, const std::string& key) {
+    fs::create_symlink(to, root_ + "/" + key);
+  }
+  Status ListAll(const std::string& prefix) {
+    return ForEachObject({}, *backend_, prefix, [](const ObjectInfo&) { return Status::Ok(); });
+  }
+
+  const std::string outside_ = directory_.path() + "/outside";
+};
+
+TEST_F(LocalLinkTest, ListingsDoNotGoOnWithoutALinkedDirectory) {
+  Link(outside_, "b/link");
+  for (const char* prefix : {"", "b", "b/", "b/l", "b/link"}) {
+    EXPECT_THAT(ListAll(prefix),
+                IsError(Code::kFailedPrecondition, "/b/link is a symbolic link to a directory"))
+        << prefix;
+  }
+  EXPECT_OK(ListAll("b/z"));
+  // Named by the caller, it is as good as any directory.
+  EXPECT_OK(ListAll("b/link/"));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *backend_, "b/link/deep/f", 10));
+  EXPECT_EQ(bytes, "precious");
+  ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, {.prefix = "b/", .delimiter = "/"}));
+  EXPECT_EQ(page.prefixes, std::vector<std::string>{"b/link/"});
+  // Perhaps the disk is not mounted.
+  fs::remove_all(outside_);
+  EXPECT_THAT(ListAll("b/"), IsError(Code::kFailedPrecondition, "/b/link is a symbolic link"));
+}
+
+TEST_F(LocalLinkTest, DeletingATreeRemovesLinksAndNothingBehindThem) {
+  Link(outside_, "b/link");
+  Link("nowhere", "b/broken");
+  Link(outside_ + "/deep/f", "b/file");
+  Link("..", "b/loop");
+  ASSERT_OK_AND_ASSIGN(const uint64_t deleted, DeleteTree({}, *backend_, "b/"));
+  EXPECT_EQ(deleted, 6U);
+  EXPECT_FALSE(fs::exists(root_ + "/b"));
+  EXPECT_TRUE(fs::exists(outside_ + "/deep/f"));
+}
+
+TEST_F(LocalLinkTest, NothingIsDeletedThroughALink) {
+  Link(outside_, "link");
+  const std::string problem = root_ + "/link is a symbolic link to a directory";
+  EXPECT_THAT(backend_->Delete({}, "link/deep/f"), IsError(Code::kFailedPrecondition, problem));
+  EXPECT_THAT(backend_->RemoveRemains({}, "link/"), IsError(Code::kFailedPrecondition, problem));
+  EXPECT_THAT(DeleteTree({}, *backend_, "link/"), IsError(Code::kFailedPrecondition, problem));
+  EXPECT_TRUE(fs::exists(outside_ + "/deep/f"));
+  EXPECT_OK(backend_->Delete({}, "link"));
+  EXPECT_FALSE(fs::is_symlink(root_ + "/link"));
+  EXPECT_TRUE(fs::exists(outside_ + "/deep/f"));
+}
+
+TEST_F(LocalLinkTest, TheRootMayBeALink) {
+  fs::create_symlink(outside_, directory_.path() + "/alias");
+  ASSERT_OK_AND_ASSIGN(const auto alias,
+                       CreateLocalBackend({.root = directory_.path() + "/alias", .fsync = false}));
+  ASSERT_OK_AND_ASSIGN(const ListPage page, alias->List({}, {}));
+  ASSERT_EQ(page.objects.size(), 1U);
+  EXPECT_OK(alias->Delete({}, "deep/f"));
+  EXPECT_TRUE(fs::is_empty(outside_));
+  EXPECT_TRUE(fs::is_symlink(directory_.path() + "/alias"));
+}
+
+TEST_F(LocalTest, DeletedTreesLeaveNoDirectories) {
+  ASSERT_OK(Put("t/b/full/f"));
+  ASSERT_OK(Put("t/c/f"));
+  fs::create_directories(root_ + "/t/b/empty/deeper");
+  std::ofstream(root_ + "/t/b/empty/.f.0123456789abcdef.mbtmp") << "left by a crash";
+  ASSERT_OK_AND_ASSIGN(const uint64_t deleted, DeleteTree({}, *backend_, "t/b/"));
+  EXPECT_EQ(deleted, 1U);
+  EXPECT_FALSE(fs::exists(root_ + "/t/b"));
+  EXPECT_EQ(Keys(), std::vector<std::string>{"t/c/f"});
+  // Also without any object, and what is above it only when nothing else is there.
+  fs::create_directories(root_ + "/t/d/e");
+  fs::create_directories(root_ + "/u/v");
+  EXPECT_OK(DeleteTree({}, *backend_, "t/d/"));
+  EXPECT_FALSE(fs::exists(root_ + "/t/d"));
+  EXPECT_OK(DeleteTree({}, *backend_, "u/v/"));
+  EXPECT_FALSE(fs::exists(root_ + "/u"));
+  EXPECT_OK(DeleteTree({}, *backend_, "never/there/"));
+  EXPECT_EQ(Keys(), std::vector<std::string>{"t/c/f"});
 }
 
 TEST(LocalErrorTest, FullAndReadOnlyDisksArePermanent) {

@@ -1,0 +1,34 @@
+#include "milvus_backup/backup/delete.h"
+
+#include "claim.h"
+#include "run_lock.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/run_record.h"
+
+#include <memory>
+#include <optional>
+
+namespace milvus_backup::backup {
+
+Result<meta::DeletedBackup> DeleteBackup(const CallContext& ctx, const Place& place,
+                                         const std::string& name) {
+  storage::Backend& backend = *place.backend;
+  MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
+  // Looked at first: there is nothing to lock in a storage that does not have the backup.
+  MB_RETURN_IF_ERROR(meta::MeasureBackup(ctx, backend, backup_dir).status());
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
+                      RunLock::Acquire(ctx, backend, BackupLockDir(place.root, name),
+                                       meta::NewRunRecord("delete", name)));
+  const auto marker = meta::ReadRunRecord(ctx, backend, meta::MarkerKey(backup_dir));
+  if (marker.ok() && *marker) {
+    MB_RETURN_IF_ERROR(AbortUploads(ctx, backend, backup_dir, **marker));
+  } else if (!marker.ok()) {
+    MB_RETURN_IF_ERROR(ctx.Check());
+    log::Warn("unfinished uploads of {} are not looked for: {}", name, marker.status().ToString());
+  }
+  return meta::DeleteBackup(ctx, backend, backup_dir);
+}
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,295 @@
+// What a create leaves when its storage falls silent at every single operation, as a killed process
+// leaves it, and what the next run of the same command makes of that.
+#include "support/fake_milvus.h"
+#include "support/status_matchers.h"
+
+#include "milvus_backup/backup/create.h"
+#include "milvus_backup/backup/delete.h"
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/milvus/client.h"
+#include "milvus_backup/storage/intercepting_backend.h"
+#include "milvus_backup/storage/memory_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::backup {
+namespace {
+
+using ::milvus_backup::testing::FakeCollection;
+using ::milvus_backup::testing::FakeMilvus;
+using ::milvus_backup::testing::IsError;
+
+constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
+
+/// A storage that falls silent.
+class MortalBackend final : public storage::InterceptingBackend {
+ public:
+  MortalBackend() : InterceptingBackend(storage::MakeMemoryBackend()) {}
+
+  /// From now on so many calls are made. With `last_is_lost` the last of them is carried out and
+  /// not answered.
+  void Live(uint64_t calls, bool last_is_lost = false) {
+    alive_ = calls;
+    last_is_lost_ = last_is_lost;
+    calls_ = 0;
+  }
+  uint64_t calls() const { return calls_; }
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+    const uint64_t number = ++calls_;
+    if (number <= alive_) {
+      Status status = call();
+      if (number < alive_ || !last_is_lost_) return status;
+    }
+    return Status(Code::kUnavailable, "silent").WithOrigin(Origin::kStorage);
+  }
+
+ private:
+  std::atomic<uint64_t> alive_{kForever};
+  std::atomic<bool> last_is_lost_{false};
+  std::atomic<uint64_t> calls_{0};
+};
+
+class CreateCrashTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto client = milvus::Connect({}, fake_.client_options());
+    ASSERT_OK(client);
+    client_ = *std::move(client);
+    site_.client = client_.get();
+    site_.milvus_storage = {.backend = &own_, .root = "files"};
+    site_.backup_storage = {.backend = &backups_, .root = "backup"};
+    site_.parallel_collections = 1;
+    // One at a time, so that every run makes the same calls; the large object goes in parts.
+    site_.copy.concurrency = 1;
+    site_.copy.part_size = 5 * kMiB;
+    site_.copy.force_streaming = true;
+    Add("one", 7, 100);
+    Add("two", 8, 6 * kMiB);
+  }
+
+  void Add(const std::string& name, int64_t id, size_t bytes) {
+    FakeCollection collection;
+    collection.info.id = id;
+    collection.info.schema.name = name;
+    collection.info.schema.fields = {{.field_id = 100, .name = "id", .is_primary_key = true}};
+    collection.partitions = {{id * 10, "_default"}};
+    collection.segments = {
+        {.id = id * 100, .collection_id = id, .partition_id = id * 10, .num_rows = 5, .state = 4}};
+    ASSERT_OK(own_.Put({}, LogKey(id), AsBytes(std::string(bytes, 'x')), {}));
+    fake_.Add("default", collection);
+  }
+  static std::string LogKey(int64_t id) {
+    return "files/insert_log/" + std::to_string(id) + "/" + std::to_string(id * 10) + "/" +
+           std::to_string(id * 100) + "/100/1";
+  }
+
+  Result<CreateReport> Create() { return CreateBackup({}, site_, {.name = "b"}); }
+
+  std::vector<std::string> Keys() {
+    std::vector<std::string> keys;
+    EXPECT_OK(storage::ForEachObject({}, backups_, "backup/", [&](const auto& object) {
+      keys.push_back(object.key);
+      return Status::Ok();
+    }));
+    return keys;
+  }
+  bool IsListed() {
+    const auto list = meta::ListBackups({}, backups_, "backup");
+    EXPECT_OK(list.status());
+    return list.ok() && !list->backups.empty();
+  }
+  std::vector<storage::UploadInfo> Uploads(const std::string& key) {
+    const auto uploads = backups_.ListUploads({}, key);
+    EXPECT_OK(uploads);
+    return uploads.ok() ? *uploads : std::vector<storage::UploadInfo>();
+  }
+  /// As a killed run leaves it.
+  void LeaveUpload(const std::string& key) {
+    ASSERT_OK_AND_ASSIGN(const auto upload, backups_.StartUpload({}, key, {.part_size = 5 * kMiB}));
+    upload->Detach();
+    ASSERT_EQ(Uploads(key).size(), 1U);
+  }
+
+  /// The silent run is this process; say in its locks that it has ended.
+  void Bury() {
+    std::vector<std::string> locks;
+    ASSERT_OK(storage::ForEachObject({}, backups_, "backup/.locks/", [&](const auto& object) {
+      locks.push_back(object.key);
+      return Status::Ok();
+    }));
+    for (const std::string& key : locks) {
+      ASSERT_OK_AND_ASSIGN(auto record, meta::ReadRunRecord({}, backups_, key));
+      ++record->process.start;
+      ASSERT_OK(meta::WriteRunRecord({}, backups_, key, *record));
+    }
+  }
+
+  FakeMilvus fake_;
+  std::unique_ptr<milvus::Client> client_;
+  MortalBackend own_;
+  MortalBackend backups_;
+  Site site_;
+};
+
+TEST_F(CreateCrashTest, TheNextRunEndsRightAfterASilenceAtAnyOperation) {
+  ASSERT_OK(Create());
+  const std::vector<std::string> whole = Keys();
+  const uint64_t operations = backups_.calls();
+  ASSERT_GT(operations, 20U);
+  int unfinished = 0;
+  for (const bool last_is_lost : {false, true}) {
+    for (uint64_t alive = 1; alive < operations; ++alive) {
+      SCOPED_TRACE(std::to_string(alive) + (last_is_lost ? ", answer lost" : ""));
+      backups_.Live(kForever);
+      ASSERT_OK(DeleteBackup({}, site_.backup_storage, "b"));
+      ASSERT_TRUE(Keys().empty());
+      backups_.Live(alive, last_is_lost);
+      const auto cut = Create();
+      backups_.Live(kForever);
+      Bury();
+      const bool listed = IsListed();
+      // Only what is whole may be listed, whatever the run itself could say.
+      if (listed) {
+        EXPECT_OK(meta::ReadBackup({}, backups_, "backup/b/").status());
+      }
+      EXPECT_TRUE(cut.ok() ? listed : true);
+      unfinished += listed ? 0 : 1;
+      const auto again = Create();
+      if (!again.ok()) {
+        // Finished, and only the lock was left.
+        EXPECT_TRUE(listed) << again.status().ToString();
+        EXPECT_THAT(again, IsError(Code::kAlreadyExists, "already exists"));
+      }
+      EXPECT_EQ(Keys(), whole);
+    }
+  }
+  EXPECT_GT(unfinished, 20);
+}
+
+TEST_F(CreateCrashTest, WhatIsThereIsKeptAndWhatIsGoneFromMilvusIsRemoved) {
+  // As far as the metas.
+  for (uint64_t alive = 1;; ++alive) {
+    backups_.Live(alive);
+    ASSERT_FALSE(Create().ok());
+    backups_.Live(kForever);
+    Bury();
+    if (backups_.Stat({}, "backup/b/meta/collection_meta.json").ok()) break;
+    ASSERT_LT(alive, 1000U);
+  }
+  // Compaction has replaced a segment meanwhile, and a collection was dropped.
+  ASSERT_OK(client_->DropCollection({}, "default", "one"));
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, Create());
+  EXPECT_TRUE(report.resumed);
+  EXPECT_EQ(report.kept_objects, 1U);
+  EXPECT_EQ(report.collections, 1U);
+  for (const std::string& key : Keys()) {
+    EXPECT_EQ(key.find("insert_log/7/"), std::string::npos) << key;
+  }
+  ASSERT_OK_AND_ASSIGN(const meta::BackupInfo info, meta::ReadBackup({}, backups_, "backup/b/"));
+  EXPECT_EQ(info.collection_backups.size(), 1U);
+}
+
+TEST_F(CreateCrashTest, UploadsOfAnEarlierRunAreEnded) {
+  // Of a segment that is still there, one that is not, and a meta file.
+  const std::vector<std::string> keys = {"binlogs/insert_log/8/80/800/800/100/1",
+                                         "binlogs/insert_log/8/80/801/801/100/1"};
+  const std::string full = meta::MetaKey("backup/b/", meta::MetaFile::kFull);
+  for (const bool goes_on : {true, false}) {
+    meta::RunRecord left = meta::NewRunRecord("create", "b");
+    left.uploads = keys;
+    ASSERT_OK(meta::WriteRunRecord({}, backups_, meta::MarkerKey("backup/b/"), left));
+    for (const std::string& key : keys) LeaveUpload("backup/b/" + key);
+    LeaveUpload(full);
+    if (goes_on) {
+      EXPECT_OK(Create().status());
+    }
+    EXPECT_OK(DeleteBackup({}, site_.backup_storage, "b").status());
+    for (const std::string& key : keys) EXPECT_TRUE(Uploads("backup/b/" + key).empty()) << key;
+    EXPECT_TRUE(Uploads(full).empty());
+    EXPECT_TRUE(Keys().empty());
+  }
+}
+
+TEST_F(CreateCrashTest, LargeObjectsAreAnnouncedBeforeTheirUploadBegins) {
+  for (uint64_t alive = 1;; ++alive) {
+    backups_.Live(alive);
+    const bool done = Create().ok();
+    backups_.Live(kForever);
+    Bury();
+    ASSERT_FALSE(done) << "no run ended between the announcement and the object";
+    ASSERT_OK_AND_ASSIGN(const auto marker,
+                         meta::ReadRunRecord({}, backups_, meta::MarkerKey("backup/b/")));
+    const bool there = backups_.Stat({}, "backup/b/binlogs/insert_log/8/80/800/800/100/1").ok();
+    const bool announced =
+        marker &&
+        marker->uploads == std::vector<std::string>{"binlogs/insert_log/8/80/800/800/100/1"};
+    if (there) {
+      EXPECT_TRUE(announced);
+      break;
+    }
+  }
+}
+
+TEST_F(CreateCrashTest, ADamagedObjectOfAnEarlierRunIsCopiedAgain) {
+  ASSERT_OK(Create());
+  const std::string key = "backup/b/binlogs/insert_log/7/70/700/700/100/1";
+  ASSERT_OK(backups_.Delete({}, meta::MetaKey("backup/b/", meta::MetaFile::kHeader)));
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, meta::MarkerKey("backup/b/"),
+                                 meta::NewRunRecord("create", "b")));
+  ASSERT_OK(backups_.Put({}, key, AsBytes(std::string(100, 'y')), {}));
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, Create());
+  EXPECT_EQ(report.kept_objects, 1U);
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, storage::ReadAll({}, backups_, key, 1000));
+  EXPECT_EQ(bytes, std::string(100, 'x'));
+}
+
+TEST_F(CreateCrashTest, APartialBackupIsTakenUpForWhatItLacks) {
+  ASSERT_OK(own_.Delete({}, LogKey(7)));
+  ASSERT_OK_AND_ASSIGN(const CreateReport partial, Create());
+  EXPECT_TRUE(partial.partial());
+  ASSERT_OK(own_.Put({}, LogKey(7), AsBytes(std::string(100, 'x')), {}));
+  const size_t flushes = fake_.count("Flush");
+  ASSERT_OK_AND_ASSIGN(const CreateReport whole, Create());
+  EXPECT_FALSE(whole.partial());
+  EXPECT_TRUE(whole.resumed);
+  EXPECT_EQ(whole.collections, 2U);
+  EXPECT_EQ(fake_.count("Flush"), flushes + 1);
+  ASSERT_OK_AND_ASSIGN(const meta::BackupInfo info, meta::ReadBackup({}, backups_, "backup/b/"));
+  EXPECT_FALSE(info.partial);
+  EXPECT_EQ(info.collection_backups.size(), 2U);
+  EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "already exists"));
+}
+
+TEST_F(CreateCrashTest, AForeignUnfinishedBackupIsNotTouched) {
+  ASSERT_OK(backups_.Put({}, "backup/b/binlogs/insert_log/1/1/1/1/0/1", AsBytes("x"), {}));
+  const std::vector<std::string> before = Keys();
+  EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "unfinished backup b is in the way"));
+  EXPECT_EQ(Keys(), before);
+}
+
+TEST_F(CreateCrashTest, ABackupThatIsBeingMadeIsNotDeleted) {
+  ASSERT_OK(Create());
+  meta::RunRecord other = meta::NewRunRecord("create", "b");
+  const std::string lock = "backup/.locks/b/" + other.run_id + ".json";
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, lock, other));
+  EXPECT_THAT(DeleteBackup({}, site_.backup_storage, "b"),
+              IsError(Code::kAlreadyExists, "is being worked on"));
+  EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "is being worked on"));
+  ASSERT_OK(backups_.Delete({}, lock));
+  EXPECT_OK(DeleteBackup({}, site_.backup_storage, "b").status());
+  EXPECT_TRUE(Keys().empty());
+}
+
+}  // namespace
+}  // namespace milvus_backup::backup
