@@ -71,7 +71,12 @@ Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {
       const storage::ListPage page,
       site.milvus_storage.backend->List(ctx, {.prefix = milvus_root, .max_keys = 1}));
   report.milvus_root_is_empty = page.objects.empty();
-  MB_RETURN_IF_ERROR(site.backup_storage.backend->CheckAccess(ctx));
+  const Status access = site.backup_storage.backend->CheckAccess(ctx);
+  if (IsMissing(access)) {
+    report.backup_storage_is_missing = true;
+    return report;
+  }
+  MB_RETURN_IF_ERROR(access);
   Probe probe(ctx, site);
   MB_ASSIGN_OR_RETURN(report.server_side_copy, probe.Run());
   return report;

@@ -125,17 +125,14 @@ class Creation {
     return Status::Ok();
   }
 
-  // The bucket is created when it is missing: backups may go to a place of their own.
+  // A missing bucket or directory is made: backups may go to a place of their own.
   Status OpenStorage() {
     storage::Backend& backend = *site_.backup_storage.backend;
     const Status status = backend.CheckAccess(ctx_);
-    if (status.service_code() != "NoSuchBucket" || options_.dry_run) {
-      return status.service_code() == "NoSuchBucket"
-                 ? Status::Ok()
-                 : status.Annotate("opening the backup storage");
-    }
+    if (!IsMissing(status)) return status.Annotate("opening the backup storage");
+    if (options_.dry_run) return Status::Ok();
     MB_RETURN_IF_ERROR(backend.CreateContainer(ctx_));
-    log::Warn("created the missing bucket of the backup storage: {}", backend.Describe());
+    log::Warn("made the missing backup storage: {}", backend.Describe());
     return Status::Ok();
   }
 

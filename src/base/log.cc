@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace milvus_backup::log {
@@ -57,6 +60,26 @@ void RemoveExpired(const Options& options) {
   for (const fs::path& file : expired) fs::remove(file, ignored);
 }
 
+// spdlog does not tell why a directory cannot be made. Empty when the file can be written.
+std::string WhyNotWritable(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty() && !std::filesystem::create_directories(parent, error) && error) {
+    return fmt::format("making the directory {}: {}", parent.string(), error.message());
+  }
+  std::FILE* file = std::fopen(path.c_str(), "abe");
+  if (file == nullptr) return std::generic_category().message(errno);
+  std::fclose(file);
+  return "";
+}
+
+Status CannotOpen(const std::string& path, std::string_view why) {
+  return FailedPreconditionError(fmt::format("cannot open the log file {}: {}", path, why))
+      .WithOrigin(Origin::kConfig)
+      .WithAdvice(
+          "set log.file.filename (log.file.path in a v2 file) to a file in a writable directory");
+}
+
 }  // namespace
 
 Result<Level> ParseLevel(std::string_view text) {
@@ -77,6 +100,8 @@ Status Configure(const Options& options) {
   try {
     if (options.console) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     if (!options.path.empty()) {
+      const std::string why = WhyNotWritable(options.path);
+      if (!why.empty()) return CannotOpen(options.path, why);
       RemoveExpired(options);
       const size_t max_bytes = std::max<uint64_t>(options.max_size_mib, 1) * 1024 * 1024;
       const size_t backups = options.max_backups == 0 ? 10 : options.max_backups;
@@ -84,11 +109,7 @@ Status Configure(const Options& options) {
           std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.path, max_bytes, backups));
     }
   } catch (const spdlog::spdlog_ex& error) {
-    return Status(Code::kFailedPrecondition,
-                  fmt::format("cannot open the log file {}: {}", options.path, error.what()))
-        .WithOrigin(Origin::kConfig)
-        .WithAdvice(
-            "set log.file.filename (log.file.path in a v2 file) to a file in a writable directory");
+    return CannotOpen(options.path, error.what());
   }
   auto logger = std::make_shared<spdlog::logger>("milvus-backup", sinks.begin(), sinks.end());
   logger->set_level(ToSpdlog(options.level));

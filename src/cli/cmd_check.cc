@@ -21,13 +21,15 @@ Status RunCheck(const CommandContext& context) {
   const config::StorageSettings& milvus = context.config.milvus_storage;
   const config::StorageSettings& backup = context.config.backup_storage;
   if (context.json) {
-    PrintLine(nlohmann::ordered_json{
+    nlohmann::ordered_json document = {
         {"status", "ok"},
         {"milvus_version", report.milvus_version},
         {"milvus_root_is_empty", report.milvus_root_is_empty},
-        {"server_side_copy", report.server_side_copy},
-    }
-                  .dump());
+        {"backup_storage_is_missing", report.backup_storage_is_missing},
+        {"server_side_copy", nullptr},
+    };
+    if (!report.backup_storage_is_missing) document["server_side_copy"] = report.server_side_copy;
+    PrintLine(document.dump());
     return Status::Ok();
   }
   PrintLine(
@@ -41,6 +43,10 @@ Status RunCheck(const CommandContext& context) {
         fmt::format("!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
                     "holds no data yet, or {} or {} is not the one Milvus uses.",
                     milvus.root_path, milvus.keys.bucket, milvus.keys.root_path));
+  }
+  if (report.backup_storage_is_missing) {
+    PrintLine(fmt::format("{} does not exist yet: create makes it. Copying was not tried.",
+                          services->site().backup_storage.backend->Describe()));
   }
   PrintLine("Success!");
   return Status::Ok();

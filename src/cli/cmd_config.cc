@@ -100,6 +100,7 @@ Status RunMigrate(const config::LoadOptions& options, const MigrateFlags& flags,
       return std::move(status).WithAdvice("use --force to replace it");
     }
     MB_RETURN_IF_ERROR(status);
+    NoteDone(flags.output + " is written");
   }
   if (json) {
     nlohmann::ordered_json document = {{"status", "ok"}, {"file", migration.path}};

@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "commands.h"
 #include "output.h"
 #include "selection_flags.h"
@@ -5,6 +6,7 @@
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/create.h"
+#include "milvus_backup/meta/layout.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -154,11 +156,16 @@ Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
                       backup::CreateBackup(context.call, services->site(), options));
   progress.reset();
   if (report.partial()) context.exit_code = kSomeFailed;
+  if (!options.dry_run) {
+    NoteDone(report.partial() ? "the backup is partial" : "the backup is complete");
+  }
   if (context.json) {
     PrintJson(report, options.dry_run);
     return Status::Ok();
   }
   PrintFailures(report);
+  // On stderr: scripts read the lines of stdout.
+  if (flags.name.empty() && !options.dry_run) PrintErrorLine("backup name: " + report.name);
   if (options.dry_run) {
     PrintPlan(report);
   } else {
@@ -172,7 +179,10 @@ Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
 Command AddCreate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("create", "Take a backup of collections");
   auto flags = std::make_shared<CreateFlags>();  // shared with the returned function
-  command->add_option("-n,--name", flags->name, "Name of the backup; default backup_<UTC time>");
+  command->add_option("-n,--name", flags->name, "Name of the backup; default backup_<UTC time>")
+      ->check(Checker([](std::string_view name) {
+        return name.empty() ? Status::Ok() : meta::ValidateBackupName(name);
+      }));
   AddSelectionFlags(*command, flags->selection);
   command
       ->add_option("--strategy", flags->strategy,

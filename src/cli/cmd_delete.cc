@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "commands.h"
 #include "output.h"
 #include "services.h"
@@ -12,6 +13,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace milvus_backup::cli {
 namespace {
@@ -46,6 +48,7 @@ Status RunDelete(const CommandContext& context, const DeleteFlags& flags) {
   MB_ASSIGN_OR_RETURN(const meta::DeletedBackup deleted,
                       flags.dry_run ? meta::MeasureBackup(context.call, *place.backend, backup_dir)
                                     : backup::DeleteBackup(context.call, place, flags.name));
+  if (!flags.dry_run) NoteDone("the backup is deleted");
   Print(flags, fmt::format("{} in {}", backup_dir, place.backend->Describe()), deleted,
         context.json);
   return Status::Ok();
@@ -56,7 +59,9 @@ Status RunDelete(const CommandContext& context, const DeleteFlags& flags) {
 Command AddDelete(CLI::App& app) {
   CLI::App* command = app.add_subcommand("delete", "Remove a backup, also an unfinished one");
   auto flags = std::make_shared<DeleteFlags>();  // shared with the returned function
-  command->add_option("-n,--name", flags->name, "Name of the backup")->required();
+  command->add_option("-n,--name", flags->name, "Name of the backup")
+      ->required()
+      ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   command->add_flag("--dry-run", flags->dry_run, "Print what would be removed and remove nothing");
   return [flags](const CommandContext& context) { return RunDelete(context, *flags); };
 }

@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "commands.h"
 #include "output.h"
 #include "services.h"
@@ -10,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace milvus_backup::cli {
 namespace {
@@ -36,7 +38,9 @@ Status RunGet(const CommandContext& context, const std::string& name) {
 Command AddGet(CLI::App& app) {
   CLI::App* command = app.add_subcommand("get", "Print what a backup holds, as JSON");
   auto name = std::make_shared<std::string>();  // shared with the returned function
-  command->add_option("-n,--name", *name, "Name of the backup")->required();
+  command->add_option("-n,--name", *name, "Name of the backup")
+      ->required()
+      ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   return [name](const CommandContext& context) { return RunGet(context, *name); };
 }
 

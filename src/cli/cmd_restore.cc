@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "commands.h"
 #include "output.h"
 #include "restore_flags.h"
@@ -5,6 +6,7 @@
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/restore.h"
+#include "milvus_backup/meta/layout.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -126,6 +128,7 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
   const TerminalProgress progress(services->progress(), !context.json);
   MB_ASSIGN_OR_RETURN(const backup::RestoreReport report,
                       backup::RestoreBackup(context.call, site, options));
+  if (!report.dry_run) NoteDone("the restore is complete");
   if (context.json) {
     PrintJson(report);
   } else {
@@ -139,7 +142,9 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
 Command AddRestore(CLI::App& app) {
   CLI::App* command = app.add_subcommand("restore", "Restore collections of a backup");
   auto flags = std::make_shared<RestoreFlags>();  // shared with the returned function
-  command->add_option("-n,--name", flags->name, "Name of the backup")->required();
+  command->add_option("-n,--name", flags->name, "Name of the backup")
+      ->required()
+      ->check(Checker([](std::string_view name) { return meta::BackupDir("", name).status(); }));
   const std::initializer_list<std::tuple<const char*, std::string*, const char*>> options = {
       {"-c,--collections", &flags->collections,
        "Collections by their names in the backup: COLL or DB.COLL; default all"},
@@ -156,6 +161,7 @@ Command AddRestore(CLI::App& app) {
       {"--from-config", &flags->from_config,
        "Read the backup from the backup storage of this configuration file"}};
   for (const auto& [names, value, help] : options) command->add_option(names, *value, help);
+  command->get_option("--suffix")->check(Checker(backup::ValidateSuffix));
   command->add_option("--max_shard_num", flags->max_shard_num,
                       "Shards of a created collection at most; 0 for as many as in the backup");
   const std::initializer_list<std::tuple<const char*, bool*, const char*>> switches = {
@@ -175,6 +181,7 @@ Command AddRestore(CLI::App& app) {
       {"--allow-partial", &flags->allow_partial,
        "Restore what is there of a backup that some collections are missing from"}};
   for (const auto& [names, value, help] : switches) command->add_flag(names, *value, help);
+  AddUnbuiltCommand(*command, "secondary");
   AddUnbuiltFlags(*command, {{"--rbac", false}, {"--use_v2_restore", false}});
   return [flags](const CommandContext& context) { return RunRestore(context, *flags); };
 }

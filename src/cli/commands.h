@@ -9,8 +9,6 @@
 
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace CLI {
 class App;
@@ -47,14 +45,5 @@ using ConfigCommand =
 
 /// Add `config show`, `config migrate` and the older `check config`. Call after AddCheck.
 ConfigCommand AddConfig(CLI::App& app);
-
-/// A flag of the reference tool that does not work yet.
-struct UnbuiltFlag {
-  std::string names;
-  bool takes_value = false;
-};
-
-/// Accept such flags on a command line only to refuse them with a text that says so.
-void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags);
 
 }  // namespace milvus_backup::cli

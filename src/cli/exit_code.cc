@@ -15,8 +15,13 @@ ExitCode ExitCodeOf(const Status& status) {
       return status.origin() == Origin::kSelf ? kBackupMissing : kFailed;
     case Code::kAlreadyExists:
       return kExists;
-    case Code::kUnauthenticated:
     case Code::kPermissionDenied:
+      // Without a reply of a service it is the file system of a local storage that refuses.
+      if (storage && status.service_code().empty() && status.http_status() == 0) {
+        return kStorageUnreachable;
+      }
+      return kRefused;
+    case Code::kUnauthenticated:
       return kRefused;
     case Code::kUnavailable:
       return storage ? kStorageUnreachable

@@ -4,22 +4,77 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <fcntl.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
 
 namespace milvus_backup::cli {
+namespace {
+
+// Of the program's one stdout, and used by the main thread alone.
+struct StdoutState {
+  bool was_closed = false;
+  /// The first error number; 0 when every write succeeded.
+  int error = 0;
+  std::string done;
+};
+
+StdoutState& State() {
+  static StdoutState state;
+  return state;
+}
+
+}  // namespace
+
+void OpenStandardStreams() {
+  State() = {};
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest free number is this one.
+    if (open("/dev/null", O_RDWR) == stream && stream == STDOUT_FILENO) State().was_closed = true;
+  }
+  std::clearerr(stdout);
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): the old handler is of no use
+}
 
 void PrintLine(std::string_view text) { PrintText(fmt::format("{}\n", text)); }
 
 void PrintText(std::string_view text) {
-  fmt::print(stdout, "{}", text);
-  std::fflush(stdout);
+  StdoutState& state = State();
+  if (state.was_closed) {
+    state.error = EBADF;
+    return;
+  }
+  const bool is_written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!is_written && state.error == 0) state.error = errno;
 }
 
-void PrintErrorLine(std::string_view text) { fmt::print(stderr, "{}\n", text); }
+void PrintErrorLine(std::string_view text) { PrintErrorText(fmt::format("{}\n", text)); }
+
+void PrintErrorText(std::string_view text) {
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
+  static_cast<void>(std::fflush(stderr));
+}
+
+void NoteDone(std::string what) { State().done = std::move(what); }
+
+Status StdoutStatus() {
+  const StdoutState& state = State();
+  if (state.error == 0) return Status::Ok();
+  std::string text = "cannot write to standard output: " +
+                     std::error_code(state.error, std::generic_category()).message();
+  if (!state.done.empty()) text = state.done + ", but the result could not be written: " + text;
+  return FailedPreconditionError(std::move(text));
+}
 
 nlohmann::ordered_json ErrorJson(const Status& status) {
   return {{"code", CodeName(status.code())},
-          {"message", status.ToString()},
+          {"message", Status(status).WithAdvice("").ToString()},
           {"service_code", status.service_code()},
           {"advice", status.advice()}};
 }

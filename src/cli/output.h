@@ -11,12 +11,26 @@
 
 namespace milvus_backup::cli {
 
+/// Before anything is printed or opened: put /dev/null in the place of closed standard streams, so
+/// that no file of ours gets their numbers, and have a broken pipe reported as an error.
+void OpenStandardStreams();
+
+/// Onto stdout. Never throws for a failed write: see StdoutStatus.
 void PrintLine(std::string_view text);
 /// As it is, without a newline at its end.
 void PrintText(std::string_view text);
+/// Onto stderr. What cannot be written there is lost.
 void PrintErrorLine(std::string_view text);
+void PrintErrorText(std::string_view text);
 
-/// What --json says of an error.
+/// Remember what has been done, such as `the backup is complete`, for StdoutStatus.
+void NoteDone(std::string what);
+
+/// Whether everything printed since OpenStandardStreams has reached stdout. The error says what was
+/// done nevertheless.
+Status StdoutStatus();
+
+/// What --json says of an error. `message` is without the advice.
 nlohmann::ordered_json ErrorJson(const Status& status);
 
 /// `{"status":"error","exit_code":…,"error":{…}}` on stdout.

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <unistd.h>
 
 namespace milvus_backup::cli {
@@ -21,11 +20,9 @@ void Draw(const transfer::Progress& progress, const std::stop_token& stop) {
   const auto start = std::chrono::steady_clock::now();
   while (Clock::Real().SleepFor(100ms, stop)) {
     const std::string line = ProgressLine(progress, std::chrono::steady_clock::now() - start);
-    fmt::print(stderr, "{}{}", kErase, line);
-    std::fflush(stderr);
+    PrintErrorText(kErase + line);
   }
-  fmt::print(stderr, "{}", kErase);
-  std::fflush(stderr);
+  PrintErrorText(kErase);
 }
 
 }  // namespace

@@ -6,8 +6,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::config {
 namespace {
@@ -30,10 +33,26 @@ std::vector<std::string> Warnings(const Resolver& values, Version version,
       warnings.push_back(fmt::format("{}: unknown key {} is ignored", path, key));
     }
   }
-  for (const std::string& key : values.UnknownSets()) {
-    warnings.push_back(fmt::format("--set: unknown key {} is ignored", key));
-  }
   return warnings;
+}
+
+bool IsForgotten(const std::string& key) {
+  return std::ranges::any_of(ForgottenV1Keys(),
+                             [&](std::string_view other) { return ToLower(other) == key; });
+}
+
+// What `version` calls a key or variable, given in lower case, that only the other version has.
+std::string NameIn(Version version, const std::string& key_of_other) {
+  const Version other = version == Version::kV1 ? Version::kV2 : Version::kV1;
+  for (const Key& key : Keys()) {
+    if (!HasKey(key, version) || !HasKey(key, other)) continue;
+    const Parameter there = ToParameter(key, other);
+    std::vector<std::string> names = there.names;
+    names.push_back(there.environment);
+    const auto is_meant = [&](const std::string& name) { return ToLower(name) == key_of_other; };
+    if (std::ranges::any_of(names, is_meant)) return ToParameter(key, version).names.front();
+  }
+  return "";
 }
 
 }  // namespace
@@ -52,8 +71,13 @@ Result<Config> Load(const LoadOptions& options) {
   Resolver values(std::move(source.keys), options.environment, ReadSecretFile);
   MB_RETURN_IF_ERROR(values.AddSets(options.sets));
   MB_RETURN_IF_ERROR(Fill(values, source.version, config).Annotate(source.path));
+  MB_RETURN_IF_ERROR(values.CheckSets(
+      IsForgotten, [&](const std::string& key) { return NameIn(source.version, key); }));
   config.settings = values.Settings();
   config.warnings = Warnings(values, source.version, source.path);
+  if (source.is_empty) {
+    config.warnings.push_back(source.path + " is empty: every key it could set has its default");
+  }
   return config;
 }
 

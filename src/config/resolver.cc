@@ -59,14 +59,34 @@ std::vector<std::string> Appended(const std::vector<std::string>& names, std::st
   return result;
 }
 
-std::vector<std::string> Unknown(const std::map<std::string, std::string>& values,
-                                 const std::set<std::string>& known) {
-  std::vector<std::string> unknown;
-  for (const auto& [name, value] : values) {
-    if (!known.contains(name)) unknown.push_back(name);
+// Levenshtein's distance: letters to insert, remove or replace.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+    }
   }
-  return unknown;
+  return row[b.size()];
 }
+
+std::string_view KindName(FlatNode::Kind kind) {
+  switch (kind) {
+    case FlatNode::Kind::kText:
+      return "a single value";
+    case FlatNode::Kind::kList:
+      return "a list";
+    case FlatNode::Kind::kSection:
+      return "a section of keys";
+  }
+  return "";
+}
+
+constexpr const char* kQuoteAdvice =
+    R"(put double quotes around a value that has a comma in it: --set 'KEY="a,b"')";
 
 }  // namespace
 
@@ -88,14 +108,23 @@ Resolver::Resolver(FlatFile file, Environment environment, SecretReader read_sec
       read_secret_(std::move(read_secret)) {}
 
 Status Resolver::AddSets(const std::vector<std::string>& sets) {
-  for (const std::string& text : sets) {
-    for (const std::string& item : SplitCsv(text)) {
+  for (size_t i = 0; i < sets.size(); ++i) {
+    Position position{.flag = i + 1};
+    if (std::ranges::count(sets[i], '"') % 2 != 0) {
+      return ConfigError(fmt::format("--set number {} has a double quote without its pair", i + 1))
+          .WithAdvice(kQuoteAdvice);
+    }
+    for (const std::string& item : SplitCsv(sets[i])) {
+      ++position.item;
       const size_t equals = item.find('=');
-      // The text is not repeated: it may be a secret.
       if (equals == std::string::npos || equals == 0) {
-        return ConfigError("invalid --set format, want KEY=VALUE");
+        return ConfigError(
+                   fmt::format("invalid --set format, want KEY=VALUE: {}", position.ToString()))
+            .WithAdvice(kQuoteAdvice);
       }
-      sets_[ToLower(std::string_view(item).substr(0, equals))] = item.substr(equals + 1);
+      const std::string key = ToLower(std::string_view(item).substr(0, equals));
+      sets_[key] = item.substr(equals + 1);
+      set_positions_[key] = position;
     }
   }
   return Status::Ok();
@@ -104,15 +133,24 @@ Status Resolver::AddSets(const std::vector<std::string>& sets) {
 std::vector<Resolver::Layer> Resolver::LayersOf(const Parameter& parameter) const {
   std::vector<std::string> variables;
   if (!parameter.environment.empty()) variables.push_back(parameter.environment);
-  const auto in = [](const std::map<std::string, std::string>& values) {
-    return [&values](const std::string& name) -> std::optional<std::string> {
-      const auto it = values.find(ToLower(name));
-      return it == values.end() ? std::nullopt : std::optional(it->second);
-    };
+  const auto in_sets = [this](const std::string& name) -> std::optional<std::string> {
+    const auto it = sets_.find(ToLower(name));
+    return it == sets_.end() ? std::nullopt : std::optional(it->second);
   };
-  std::vector<Layer> layers = {{"--set", in(sets_), parameter.names, {}},
-                               {"environment", environment_, variables, {}},
-                               {"file", in(file_), parameter.names, {}}};
+  const auto in_file = [this](const std::string& name) -> std::optional<std::string> {
+    const auto it = file_.find(ToLower(name));
+    return it == file_.end() ? std::nullopt : std::optional(it->second.text);
+  };
+  // CI systems and compose files often pass on variables that nobody has set.
+  const bool needs_text = parameter.kind == Kind::kBool || parameter.kind == Kind::kNumber;
+  const auto in_environment = [this,
+                               needs_text](const std::string& name) -> std::optional<std::string> {
+    std::optional<std::string> text = environment_(name);
+    return needs_text && text && text->empty() ? std::nullopt : text;
+  };
+  std::vector<Layer> layers = {{"--set", in_sets, parameter.names, {}},
+                               {"environment", in_environment, variables, {}},
+                               {"file", in_file, parameter.names, {}}};
   if (parameter.kind == Kind::kSecret) {
     for (Layer& layer : layers) layer.file_names = Appended(layer.names, "File");
     layers[1].file_names = Appended(variables, "_FILE");
@@ -155,8 +193,8 @@ Result<bool> Resolver::FindIn(const Layer& layer, Value& value) const {
 
 void Resolver::Remember(const Parameter& parameter) {
   for (const Layer& layer : LayersOf(parameter)) {
-    for (const std::string& name : layer.names) known_.insert(ToLower(name));
-    for (const std::string& name : layer.file_names) known_.insert(ToLower(name));
+    for (const std::string& name : layer.names) known_.emplace(ToLower(name), name);
+    for (const std::string& name : layer.file_names) known_.emplace(ToLower(name), name);
   }
 }
 
@@ -167,7 +205,11 @@ Status Resolver::Resolve(const Parameter& parameter) {
   value.text = parameter.fallback;
   value.source = "default";
   bool found = false;
-  for (const Layer& layer : LayersOf(parameter)) {
+  const std::vector<Layer> layers = LayersOf(parameter);
+  for (const auto* names : {&layers.back().names, &layers.back().file_names}) {
+    MB_RETURN_IF_ERROR(CheckFileKinds(parameter, *names));
+  }
+  for (const Layer& layer : layers) {
     MB_ASSIGN_OR_RETURN(found, FindIn(layer, value));
     if (found) break;
   }
@@ -184,6 +226,28 @@ Status Resolver::Resolve(const Parameter& parameter) {
   return Status::Ok();
 }
 
+Status Resolver::CheckFileKinds(const Parameter& parameter,
+                                const std::vector<std::string>& names) const {
+  using enum FlatNode::Kind;
+  const auto refuse = [](const std::string& name, const FlatNode& node, const char* wanted) {
+    return ConfigError(
+        fmt::format("line {}: {} is {}; want {}", node.line, name, KindName(node.kind), wanted));
+  };
+  for (const std::string& name : names) {
+    for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+      const std::string section = name.substr(0, dot);
+      const auto it = file_.find(ToLower(section));
+      if (it == file_.end() || it->second.kind == kSection) continue;
+      return refuse(section, it->second, "a section of keys, each on an indented line of its own");
+    }
+    const auto it = file_.find(ToLower(name));
+    if (it == file_.end() || it->second.kind == kText) continue;
+    if (parameter.kind != Kind::kList) return refuse(name, it->second, "a single value");
+    if (it->second.kind == kSection) return refuse(name, it->second, "a list");
+  }
+  return Status::Ok();
+}
+
 const Value& Resolver::Get(const std::string& id) const {
   const auto it = index_.find(id);
   MB_CHECK(it != index_.end());
@@ -196,19 +260,71 @@ int64_t Resolver::Number(const std::string& id) const { return ParseNumber(Text(
 
 std::set<std::string> Resolver::NamesBelow(const std::string& section) const {
   std::set<std::string> names;
-  for (const auto* values : {&file_, &sets_}) {
-    for (auto it = values->lower_bound(section + "."); it != values->end(); ++it) {
+  const auto add = [&](const auto& values) {
+    for (auto it = values.lower_bound(section + "."); it != values.end(); ++it) {
       if (!it->first.starts_with(section + ".")) break;
       const std::string rest = it->first.substr(section.size() + 1);
       names.insert(rest.substr(0, rest.find('.')));
     }
-  }
+  };
+  add(file_);
+  add(sets_);
   return names;
 }
 
-std::vector<std::string> Resolver::UnknownFileKeys() const { return Unknown(file_, known_); }
+std::vector<std::string> Resolver::UnknownFileKeys() const {
+  std::vector<std::string> unknown;
+  for (const auto& [name, node] : file_) {
+    if (node.kind != FlatNode::Kind::kSection && !known_.contains(name)) unknown.push_back(name);
+  }
+  return unknown;
+}
 
-std::vector<std::string> Resolver::UnknownSets() const { return Unknown(sets_, known_); }
+std::vector<std::string> Resolver::UnknownSets() const {
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : sets_) {
+    if (!known_.contains(name)) unknown.push_back(name);
+  }
+  return unknown;
+}
+
+std::string Resolver::Position::ToString() const {
+  return fmt::format("item {} of --set number {}", item, flag);
+}
+
+// Empty when no name is near.
+std::string Resolver::ClosestName(const std::string& key) const {
+  std::string closest;
+  if (key.size() > 100) return closest;  // no key of ours is half as long
+  size_t least = std::max<size_t>(2, key.size() / 3) + 1;
+  for (const auto& [lower, name] : known_) {
+    const size_t distance = Distance(key, lower);
+    if (distance >= least) continue;
+    least = distance;
+    closest = name;
+  }
+  return closest;
+}
+
+Status Resolver::CheckSets(
+    const std::function<bool(const std::string& key)>& is_ignored,
+    const std::function<std::string(const std::string& key)>& other_name) const {
+  for (const std::string& key : UnknownSets()) {
+    if (is_ignored(key)) continue;
+    const Position& position = set_positions_.at(key);
+    // What follows the first comma of a text may be a piece of a secret.
+    std::string text =
+        position.item == 1 ? "--set: unknown key " + key : "unknown key in " + position.ToString();
+    if (const std::string name = other_name(key); !name.empty()) {
+      return ConfigError(text).WithAdvice("this version of the file calls it " + name);
+    }
+    const std::string closest = ClosestName(key);
+    if (!closest.empty()) return ConfigError(text).WithAdvice("did you mean " + closest + "?");
+    return ConfigError(text).WithAdvice(position.item == 1 ? "docs/configuration.md lists the keys"
+                                                           : kQuoteAdvice);
+  }
+  return Status::Ok();
+}
 
 std::vector<Setting> Resolver::Settings() const {
   std::vector<Setting> settings;

@@ -17,12 +17,24 @@
 
 namespace milvus_backup::config {
 
-/// Lower-case dotted path → scalar text; items of a list are joined by commas. Null leaves are
-/// absent.
-using FlatFile = std::map<std::string, std::string>;
+/// What stands at one path of a file.
+struct FlatNode {
+  enum class Kind { kText, kList, kSection };
+  /// Items of a list are joined by commas; a section has none.
+  std::string text;
+  Kind kind = Kind::kText;
+  /// Counted from 1.
+  int line = 0;
+};
 
-/// Parse YAML into dotted paths. Origin::kConfig, with file and line, when it is not YAML or not a
-/// mapping.
+/// By lower-case dotted path. Null nodes are absent.
+using FlatFile = std::map<std::string, FlatNode>;
+
+/// Largest configuration file, bytes.
+inline constexpr size_t kMaxFileBytes = size_t{1} << 20;
+
+/// Parse YAML into dotted paths. Origin::kConfig, with file and line, when it is not YAML, not a
+/// mapping, nested too deeply, or larger than any configuration once its aliases are followed.
 Result<FlatFile> ParseYaml(std::string_view text, const std::string& path);
 
 /// A resolved parameter.
@@ -50,10 +62,12 @@ class Resolver {
 
   Resolver(FlatFile file, Environment environment, SecretReader read_secret);
 
-  /// Take the texts of --set: `key=value`, several in one text separated by commas.
+  /// Take the texts of --set: `key=value`, several in one text separated by commas. Errors never
+  /// repeat an item: it may be a piece of a secret with a comma in it.
   Status AddSets(const std::vector<std::string>& sets);
 
-  /// Find the value and check that it is of the parameter's kind. Its parent must be resolved.
+  /// Find the value and check that it is of the parameter's kind, and that the file has no list or
+  /// text where the parameter's sections should be. Its parent must be resolved.
   Status Resolve(const Parameter& parameter);
 
   /// What Resolve has found. Asking for an id that was not resolved is a programmer's error.
@@ -68,6 +82,10 @@ class Resolver {
   /// Keys, in lower case, that no parameter resolved so far answers to.
   std::vector<std::string> UnknownFileKeys() const;
   std::vector<std::string> UnknownSets() const;
+  /// The error for an unknown key of --set, when there is one that `is_ignored` does not name.
+  /// `other_name` says what this version calls a key that only the other one has, or nothing.
+  Status CheckSets(const std::function<bool(const std::string& key)>& is_ignored,
+                   const std::function<std::string(const std::string& key)>& other_name) const;
 
   /// Everything resolved, in order, with secrets masked.
   std::vector<Setting> Settings() const;
@@ -83,6 +101,8 @@ class Resolver {
   };
   std::vector<Layer> LayersOf(const Parameter& parameter) const;
   Result<bool> FindIn(const Layer& layer, Value& value) const;
+  Status CheckFileKinds(const Parameter& parameter, const std::vector<std::string>& names) const;
+  std::string ClosestName(const std::string& key) const;
   void Remember(const Parameter& parameter);
 
   FlatFile file_;
@@ -90,10 +110,17 @@ class Resolver {
   SecretReader read_secret_;
   /// Lower-case key or environment name → value.
   std::map<std::string, std::string> sets_;
+  /// Where an item of --set stands: which --set and which item of it, counted from 1.
+  struct Position {
+    size_t flag = 0;
+    size_t item = 0;
+    std::string ToString() const;
+  };
+  std::map<std::string, Position> set_positions_;
   std::vector<Value> values_;
   std::map<std::string, size_t> index_;
-  /// Every spelling that means something, in lower case.
-  std::set<std::string> known_;
+  /// Every spelling that means something, by its lower-case form.
+  std::map<std::string, std::string> known_;
 };
 
 /// Go's strconv.ParseBool, which the reference tool uses.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace milvus_backup::config {
@@ -23,6 +25,20 @@ std::string TrimSlashes(std::string path, StorageKind kind) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (kind == StorageKind::kS3) path.erase(0, path.find_first_not_of('/'));
   return path == "/" && kind == StorageKind::kS3 ? "" : path;
+}
+
+// The path is not repeated: what cannot be printed is what is wrong with it.
+Status CheckRootPath(const StorageSettings& storage) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  if (std::ranges::any_of(storage.root_path, is_control)) {
+    return ConfigError(storage.keys.root_path + " has a control character in it")
+        .WithAdvice("remove it");
+  }
+  if (storage.kind == StorageKind::kLocal) return Status::Ok();
+  if (fmt::format("/{}/", storage.root_path).find("/../") == std::string::npos) return Status::Ok();
+  return ConfigError(fmt::format("{} is '{}'; a bucket has no directories to go up from with '..'",
+                                 storage.keys.root_path, storage.root_path))
+      .WithAdvice("write the path without '..'");
 }
 
 Status LoadLog(const Resolver& values, log::Options& log) {
@@ -112,7 +128,7 @@ Status FinishStorage(StorageSettings& storage) {
     return ConfigError(storage.keys.root_path + " is empty")
         .WithAdvice("a local storage needs a directory");
   }
-  return Status::Ok();
+  return CheckRootPath(storage);
 }
 
 Status LoadCommon(const Resolver& values, Config& config) {

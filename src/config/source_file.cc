@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,14 @@ constexpr size_t kMaxSecretBytes = 64 * 1024;
 
 Result<std::string> FindFile(const LoadOptions& options) {
   const fs::path given(options.path);
+  std::error_code ignored;
+  // Another file of the same name elsewhere is not what somebody means who names a directory.
+  if (given.has_parent_path() && !fs::is_regular_file(given, ignored)) {
+    return ConfigError(fmt::format("the configuration file {} {}", options.path,
+                                   fs::exists(given, ignored) ? "is no file" : "does not exist"))
+        .WithAdvice(
+            "check --config; only a bare file name is also looked for in $MILVUSCONF and configs/");
+  }
   std::vector<fs::path> candidates = {given};
   if (const auto directory = options.environment("MILVUSCONF")) {
     candidates.push_back(fs::path(*directory) / given.filename());
@@ -24,7 +31,6 @@ Result<std::string> FindFile(const LoadOptions& options) {
   candidates.push_back(fs::path("configs") / given.filename());
   std::string tried;
   for (const fs::path& candidate : candidates) {
-    std::error_code ignored;
     if (fs::is_regular_file(candidate, ignored)) return candidate.string();
     tried += (tried.empty() ? "" : ", ") + candidate.string();
   }
@@ -34,10 +40,15 @@ Result<std::string> FindFile(const LoadOptions& options) {
 
 Result<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file.good()) return ConfigError(fmt::format("cannot read {}", path));
-  return std::move(text).str();
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.good()) {
+    return ConfigError(
+        fmt::format("{} is larger than {} bytes: no configuration", path, kMaxFileBytes));
+  }
+  if (!file.eof()) return ConfigError(fmt::format("cannot read {}", path));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return text;
 }
 
 }  // namespace
@@ -47,13 +58,14 @@ Result<SourceFile> ReadSourceFile(const LoadOptions& options) {
   MB_ASSIGN_OR_RETURN(source.path, FindFile(options));
   MB_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.path));
   MB_ASSIGN_OR_RETURN(source.keys, ParseYaml(text, source.path));
+  source.is_empty = source.keys.empty();
   const auto version = source.keys.find("configversion");
   if (version == source.keys.end()) return source;
-  if (version->second != "v1" && version->second != "v2") {
-    return ConfigError(
-        fmt::format("{}: configVersion is '{}'; use v1 or v2", source.path, version->second));
+  const std::string& given = version->second.text;
+  if (given != "v1" && given != "v2") {
+    return ConfigError(fmt::format("{}: configVersion is '{}'; use v1 or v2", source.path, given));
   }
-  source.version = version->second == "v2" ? Version::kV2 : Version::kV1;
+  source.version = given == "v2" ? Version::kV2 : Version::kV1;
   source.keys.erase(version);
   return source;
 }

@@ -15,6 +15,8 @@ struct SourceFile {
   std::string path;
   Version version = Version::kV1;
   FlatFile keys;
+  /// Nothing but comments.
+  bool is_empty = false;
 };
 
 /// Find, read and parse the file. An unknown configVersion is an error.

@@ -3,58 +3,93 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <cstddef>
 #include <string>
 
 namespace milvus_backup::config {
 namespace {
 
-// Deeper than any key; an alias inside its own anchor would otherwise never end.
-constexpr int kMaxDepth = 16;
+// Far above any real file. An alias counts as often as it is used: a few lines of aliases of
+// aliases would otherwise stand for billions of keys, and one inside its own anchor for no end.
+constexpr int kMaxDepth = 64;
+constexpr size_t kMaxNodes = 100000;
+constexpr size_t kMaxBytes = 16 * kMaxFileBytes;
 
-void Flatten(const YAML::Node& node, const std::string& path, int depth, FlatFile& flat) {
-  if (depth > kMaxDepth) throw YAML::RepresentationException(node.Mark(), "nested too deeply");
-  switch (node.Type()) {
-    case YAML::NodeType::Map:
-      for (const auto& entry : node) {
-        std::string inner = path.empty() ? "" : path + ".";
-        inner += ToLower(entry.first.as<std::string>());
-        Flatten(entry.second, inner, depth + 1, flat);
-      }
-      break;
-    case YAML::NodeType::Sequence: {
-      std::string joined;
-      for (const auto& item : node) {
-        if (!item.IsScalar()) continue;
-        joined += (joined.empty() ? "" : ",") + item.Scalar();
-      }
-      flat[path] = joined;
-      break;
-    }
-    case YAML::NodeType::Scalar:
-      flat[path] = node.Scalar();
-      break;
-    case YAML::NodeType::Null:
-    case YAML::NodeType::Undefined:
-      break;
+class Flattener {
+ public:
+  FlatFile Run(const YAML::Node& root) {
+    Add(root, "", 0);
+    return std::move(flat_);
   }
-}
+
+ private:
+  void Count(const YAML::Node& node, size_t bytes) {
+    ++nodes_;
+    bytes_ += bytes;
+    if (nodes_ <= kMaxNodes && bytes_ <= kMaxBytes) return;
+    throw YAML::RepresentationException(
+        node.Mark(),
+        fmt::format("too large: aliases stand for more than {} keys or too much text", kMaxNodes));
+  }
+
+  void Put(const YAML::Node& node, const std::string& path, FlatNode::Kind kind, std::string text) {
+    Count(node, path.size() + text.size());
+    flat_[path] = {.text = std::move(text), .kind = kind, .line = node.Mark().line + 1};
+  }
+
+  void Add(const YAML::Node& node, const std::string& path, int depth) {
+    if (depth > kMaxDepth) {
+      throw YAML::RepresentationException(node.Mark(),
+                                          fmt::format("nested deeper than {} levels", kMaxDepth));
+    }
+    switch (node.Type()) {
+      case YAML::NodeType::Map:
+        if (!path.empty()) Put(node, path, FlatNode::Kind::kSection, "");
+        for (const auto& entry : node) {
+          const std::string name = ToLower(entry.first.as<std::string>());
+          Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
+        }
+        break;
+      case YAML::NodeType::Sequence:
+        Put(node, path, FlatNode::Kind::kList, Join(node));
+        break;
+      case YAML::NodeType::Scalar:
+        Put(node, path, FlatNode::Kind::kText, node.Scalar());
+        break;
+      case YAML::NodeType::Null:
+      case YAML::NodeType::Undefined:
+        Count(node, 0);
+        break;
+    }
+  }
+
+  std::string Join(const YAML::Node& list) {
+    std::string joined;
+    for (const auto& item : list) {
+      if (!item.IsScalar()) continue;
+      Count(item, item.Scalar().size());
+      joined += (joined.empty() ? "" : ",") + item.Scalar();
+    }
+    return joined;
+  }
+
+  FlatFile flat_;
+  size_t nodes_ = 0;
+  size_t bytes_ = 0;
+};
 
 }  // namespace
 
 Result<FlatFile> ParseYaml(std::string_view text, const std::string& path) {
-  FlatFile flat;
   try {
     const YAML::Node root = YAML::Load(std::string(text));
     if (!root.IsMap() && !root.IsNull()) {
-      return InvalidArgumentError(fmt::format("{} is not a mapping of keys to values", path))
-          .WithOrigin(Origin::kConfig);
+      return ConfigError(fmt::format("{} is not a mapping of keys to values", path));
     }
-    Flatten(root, "", 0, flat);
+    return Flattener().Run(root);
   } catch (const YAML::Exception& error) {
-    return InvalidArgumentError(fmt::format("{} line {}: {}", path, error.mark.line + 1, error.msg))
-        .WithOrigin(Origin::kConfig);
+    return ConfigError(fmt::format("{} line {}: {}", path, error.mark.line + 1, error.msg));
   }
-  return flat;
 }
 
 }  // namespace milvus_backup::config

@@ -14,12 +14,15 @@ struct CheckReport {
   std::string milvus_version;
   /// Nothing lies under Milvus' root path: either Milvus is new or the path is wrong.
   bool milvus_root_is_empty = false;
-  /// The storage service copies by itself.
+  /// The bucket or directory of the backups does not exist yet, so no object was moved.
+  bool backup_storage_is_missing = false;
+  /// The storage service copies by itself; false while that has not been tried.
   bool server_side_copy = false;
 };
 
 /// List the start of both roots, write one byte below Milvus' root, copy it below the backup root,
-/// compare, delete both. Creates no bucket. Errors name the place that failed.
+/// compare, delete both. Creates no bucket: where that of the backups is missing, which a first
+/// backup would create, nothing is written. Errors name the place that failed.
 Result<CheckReport> CheckSite(const CallContext& ctx, Site& site);
 
 }  // namespace milvus_backup::backup

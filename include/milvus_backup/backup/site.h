@@ -2,6 +2,7 @@
 /// holds backups.
 #pragma once
 
+#include "milvus_backup/base/status.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/milvus/gc_pause.h"
 #include "milvus_backup/storage/backend.h"
@@ -30,6 +31,14 @@ struct Place {
     return root.empty() ? relative : root + "/" + relative;
   }
 };
+
+/// Whether `access`, the answer of CheckAccess, says that the bucket or directory does not exist
+/// yet.
+inline bool IsMissing(const Status& access) {
+  if (access.code() != Code::kNotFound || access.origin() != Origin::kStorage) return false;
+  // A bucket says so by a code of its own, a directory by an error without any reply.
+  return access.service_code() == "NoSuchBucket" || access.http_status() == 0;
+}
 
 /// Pointers are to objects that outlive the command; `client` may be null for commands that do not
 /// speak to Milvus.

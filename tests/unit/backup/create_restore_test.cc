@@ -1,7 +1,9 @@
 // create and restore against a fake Milvus and storages in memory: what is called, what is written,
 // and what is left after a failure.
 #include "support/fake_milvus.h"
+#include "support/faulty_backend.h"
 #include "support/status_matchers.h"
+#include "support/temp_dir.h"
 
 #include "milvus_backup/backup/check.h"
 #include "milvus_backup/backup/create.h"
@@ -10,11 +12,13 @@
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/storage/memory_backend.h"
+#include "milvus_backup/storage/open.h"
 #include "milvus_backup/storage/tree.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -322,6 +326,39 @@ TEST_F(CreateRestoreTest, CheckMovesAByteAndLeavesNothing) {
   site_.milvus_storage.root = "elsewhere";
   ASSERT_OK_AND_ASSIGN(const CheckReport elsewhere, CheckSite({}, site_));
   EXPECT_TRUE(elsewhere.milvus_root_is_empty);
+}
+
+TEST_F(CreateRestoreTest, CreateMakesAMissingDirectoryButNotInADryRun) {
+  testing::TempDir dir;
+  const std::string root = dir.path() + "/not/yet";
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = root}));
+  site_.backup_storage.backend = local.get();
+  ASSERT_OK(CreateBackup({}, site_, {.name = "b", .dry_run = true}));
+  EXPECT_FALSE(std::filesystem::exists(root));
+  ASSERT_OK(CreateBackup({}, site_, {.name = "b"}));
+  EXPECT_TRUE(std::filesystem::exists(root + "/backup/b/meta/backup_meta.json"));
+}
+
+TEST_F(CreateRestoreTest, CheckWritesNothingWhereABackupWouldHaveToMakeItsStorage) {
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path() + "/new"}));
+  testing::FaultyBackend bucket(storage::MakeMemoryBackend());
+  bucket.Plan(storage::Method::kCheckAccess, {.error = NotFoundError("no such bucket")
+                                                           .WithOrigin(Origin::kStorage)
+                                                           .WithService("NoSuchBucket", 404, "")});
+  for (storage::Backend* backend : {local.get(), static_cast<storage::Backend*>(&bucket)}) {
+    site_.backup_storage.backend = backend;
+    ASSERT_OK_AND_ASSIGN(const CheckReport report, CheckSite({}, site_));
+    EXPECT_TRUE(report.backup_storage_is_missing);
+    EXPECT_EQ(report.milvus_version, "v2.3.5-lite");
+    EXPECT_FALSE(report.milvus_root_is_empty);
+    EXPECT_TRUE(Keys(*own_, "files/milvus_backup_check").empty());
+  }
+  EXPECT_TRUE(bucket.AllHit()) << bucket.NotHit();
+  EXPECT_EQ(bucket.calls(), 1U);
+  bucket.Plan(storage::Method::kCheckAccess,
+              {.error = Status(Code::kPermissionDenied, "no").WithOrigin(Origin::kStorage)});
+  EXPECT_THAT(CheckSite({}, site_), IsError(Code::kPermissionDenied, "no"));
 }
 
 }  // namespace

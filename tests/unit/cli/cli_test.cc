@@ -8,6 +8,7 @@
 #include "milvus_backup/cli/main.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <set>
@@ -35,8 +36,25 @@ TEST(ExitCodeTest, FollowsCodeAndOrigin) {
   EXPECT_EQ(ExitCodeOf(Status(Code::kPermissionDenied, "x").WithOrigin(Origin::kMilvus)), 12);
   EXPECT_EQ(ExitCodeOf(Status(Code::kUnavailable, "x").WithOrigin(Origin::kStorage)), 13);
   EXPECT_EQ(ExitCodeOf(Status(Code::kUnavailable, "x").WithOrigin(Origin::kMilvus)), 14);
+  // A service refuses by a reply; the file system of a local storage has none.
+  EXPECT_EQ(ExitCodeOf(Status(Code::kPermissionDenied, "x")
+                           .WithOrigin(Origin::kStorage)
+                           .WithService("AccessDenied", 403, "")),
+            12);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kPermissionDenied, "x")
+                           .WithOrigin(Origin::kStorage)
+                           .WithService("", 403, "")),
+            12);
+  EXPECT_EQ(ExitCodeOf(Status(Code::kPermissionDenied, "x").WithOrigin(Origin::kStorage)), 13);
   EXPECT_EQ(ExitCodeOf(DataLossError("x")), 20);
   EXPECT_EQ(ExitCodeOf(CancelledError()), 130);
+}
+
+TEST(OutputTest, JsonErrorsSayTheAdviceOnce) {
+  const auto json =
+      ErrorJson(NotFoundError("no backup").WithAdvice("look at list").Annotate("get"));
+  EXPECT_EQ(json["message"], "get: no backup");
+  EXPECT_EQ(json["advice"], "look at list");
 }
 
 TEST(OutputTest, BytesAreReadable) {
@@ -93,10 +111,68 @@ TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
                                              {"migrate", "-n", "x"},
                                              {"l0compact"},
                                              {"restore", "secondary"},
+                                             {"--json=false", "server"},
+                                             {"--config", "f", "migrate", "start", "--help"},
+                                             {"--config", "f", "restore", "secondary", "-n"},
                                              {"restore", "-n", "x", "--rbac"},
                                              {"restore", "-n", "x", "--use_v2_restore"}}) {
     EXPECT_NE(ErrorOf(arguments, 2).find("is not built yet"), std::string::npos)
         << arguments.front();
+  }
+}
+
+TEST(CommandLineTest, JsonErrorsAreOneObjectOnStdout) {
+  struct Case {
+    std::vector<std::string> arguments;
+    int status;
+    std::string message;
+  };
+  for (const Case& one : std::vector<Case>{
+           {{"--json"}, 2, "subcommand is required"},
+           {{"--json", "bogus"}, 2, "unknown command 'bogus'"},
+           {{"get", "--json"}, 2, "--name"},
+           {{"create", "--nope", "--json"}, 2, "--nope"},
+           {{"restore", "-n", "x", "--rbac", "--json"}, 2, "not built yet"},
+           {{"--json", "server"}, 2, "server is not built yet"},
+           {{"migrate", "-n", "x", "--json"}, 2, "migrate is not built yet"},
+           {{"--json", "restore", "secondary"}, 2, "restore secondary is not built yet"},
+           {{"create", "-n", "1bad", "--json"}, 2, "'1bad'"},
+           {{"--json", "config", "show", "--config", "no-such/x"}, 4, "no-such/x"}}) {
+    ::testing::internal::CaptureStdout();
+    EXPECT_EQ(ErrorOf(one.arguments, one.status), "");
+    const auto document =
+        nlohmann::json::parse(::testing::internal::GetCapturedStdout(), nullptr, false);
+    ASSERT_TRUE(document.is_object()) << one.message;
+    EXPECT_EQ(document["status"], "error");
+    EXPECT_EQ(document["exit_code"], one.status);
+    EXPECT_NE(document["error"]["message"].get<std::string>().find(one.message), std::string::npos)
+        << document;
+  }
+}
+
+TEST(CommandLineTest, JsonIsNoFlagAsAValueOrBehindTwoDashes) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"get", "-n", "--json", "--nope"},
+                                             {"--config", "--json", "bogus"},
+                                             {"create", "-fn", "--json", "--nope"},
+                                             {"bogus", "--", "--json"}}) {
+    ::testing::internal::CaptureStdout();
+    EXPECT_NE(ErrorOf(arguments, 2), "");
+    EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  }
+}
+
+TEST(CommandLineTest, NamesAreCheckedBeforeAnythingElse) {
+  const auto error = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--config", "no-such/file"});
+    return ErrorOf(arguments, 2);
+  };
+  for (const char* name : {"a/b", "1bad", "a b"}) {
+    EXPECT_NE(error({"create", "-n", name}).find("invalid backup name"), std::string::npos);
+  }
+  EXPECT_NE(error({"restore", "-n", "x", "-s", "a-b"}).find("suffix 'a-b'"), std::string::npos);
+  for (const char* command : {"restore", "get", "delete"}) {
+    EXPECT_NE(error({command, "-n", "../x"}).find("invalid backup name"), std::string::npos);
   }
 }
 

@@ -91,7 +91,7 @@ TEST_F(StoragesTest, TyposAreErrors) {
     EXPECT_THAT(load("storages: {a: {auth: {type: iam}}}"),
                 IsError(Code::kInvalidArgument, "unknown key storages.a.auth.type"));
     EXPECT_THAT(load("storages: {a: x}"),
-                IsError(Code::kInvalidArgument, "unknown key storages.a"));
+                IsError(Code::kInvalidArgument, "line 2: storages.a is a single value"));
     EXPECT_THAT(load("storages: [a]"), IsError(Code::kInvalidArgument, "unknown key storages"));
     EXPECT_THAT(load("storages: {Backup: {port: 1}}"),
                 IsError(Code::kInvalidArgument, "storages.backup: this name is reserved"));

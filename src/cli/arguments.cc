@@ -1,0 +1,95 @@
+#include "arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <set>
+#include <utility>
+
+namespace milvus_backup::cli {
+namespace {
+
+// `-n`, `--name` and so on of every option that takes the next argument, whatever that is.
+void AddValueOptions(const CLI::App& app, std::set<std::string>& names) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_min() < 1) continue;
+    for (const std::string& name : option->get_snames()) names.insert("-" + name);
+    for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+  }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    AddValueOptions(*command, names);
+  }
+}
+
+bool TakesNext(std::string_view word, const std::set<std::string>& value_options) {
+  if (word.starts_with("--")) return value_options.contains(std::string(word));
+  if (!word.starts_with('-')) return false;
+  // In `-fn` flags may precede; in `-nfoo` the value is here already.
+  for (size_t i = 1; i < word.size(); ++i) {
+    if (value_options.contains(std::string("-") + word[i])) return i + 1 == word.size();
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app) {
+  std::set<std::string> value_options;
+  AddValueOptions(app, value_options);
+  std::vector<std::string_view> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    words.push_back(word);
+    if (TakesNext(word, value_options)) ++i;
+  }
+  return words;
+}
+
+void HideSecrets(int argc, char** argv) {
+  bool is_set_value = false;
+  for (int i = 1; i < argc; ++i) {
+    char* text = argv[i];
+    const bool joined = std::strncmp(text, "--set=", 6) == 0;
+    if (is_set_value || joined) {
+      for (char* c = text + (joined ? 6 : 0); *c != '\0'; ++c) *c = '*';
+    }
+    is_set_value = std::strcmp(text, "--set") == 0;
+  }
+}
+
+void AddUnbuiltCommand(CLI::App& parent, const std::string& name) {
+  const bool is_nested = parent.get_parent() != nullptr;
+  const std::string full_name = is_nested ? parent.get_name() + " " + name : name;
+  // An empty group keeps it out of --help.
+  parent.add_subcommand(name)->group("")->preparse_callback([full_name](size_t) {
+    throw CLI::ValidationError(full_name + " is not built yet in this version");
+  });
+}
+
+void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags) {
+  for (const UnbuiltFlag& flag : flags) {
+    const auto refuse = [names = flag.names, name = command.get_name()] {
+      throw CLI::ValidationError(
+          fmt::format("{} {} is not built yet in this version", name, names));
+    };
+    if (flag.takes_value) {
+      command
+          .add_option_function<std::string>(flag.names, [refuse](const std::string&) { refuse(); })
+          ->group("");
+    } else {
+      command.add_flag_callback(flag.names, refuse)->group("");
+    }
+  }
+}
+
+std::function<std::string(const std::string&)> Checker(
+    std::function<Status(std::string_view)> validate) {
+  return [validate = std::move(validate)](const std::string& text) {
+    const Status status = validate(text);
+    return status.ok() ? std::string() : status.ToString();
+  };
+}
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,41 @@
+/// What can be said of the arguments of the program without, or before, parsing them.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace milvus_backup::cli {
+
+/// The arguments that are neither values of options of `app` and its commands nor behind `--`.
+std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app);
+
+/// Overwrite the values of --set: they may be secrets, and every user of the machine can read the
+/// argument list.
+void HideSecrets(int argc, char** argv);
+
+/// Add a command of the reference tools that only says that this version does not have it, whatever
+/// follows it.
+void AddUnbuiltCommand(CLI::App& parent, const std::string& name);
+
+/// A flag of the reference tool that does not work yet.
+struct UnbuiltFlag {
+  std::string names;
+  bool takes_value = false;
+};
+
+/// Accept such flags on a command line only to refuse them with a text that says so.
+void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags);
+
+/// `validate` in the form that CLI11 takes: the text of the error, empty when there is none.
+std::function<std::string(const std::string&)> Checker(
+    std::function<Status(std::string_view)> validate);
+
+}  // namespace milvus_backup::cli
