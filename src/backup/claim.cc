@@ -26,7 +26,13 @@ Status Taken(const std::string& name) {
       .WithAdvice("choose another name with -n, or remove it with `delete -n " + name + "`");
 }
 
-Status InTheWay(const std::string& name, const std::string& key) {
+Status InTheWay(const std::string& name, const meta::DirectoryContent& content,
+                const std::string& key) {
+  if (content.kind == meta::DirectoryKind::kForeign) {
+    return AlreadyExistsError("something that is no backup is in the way of " + name +
+                              ": it holds " + content.foreign_key)
+        .WithAdvice("choose another name with -n, or another root path for backups");
+  }
   return AlreadyExistsError("an unfinished backup " + name +
                             " is in the way, which has no marker " + "to go on from; it holds " +
                             key)
@@ -64,7 +70,11 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
   const Result<meta::BackupInfo> header = meta::ReadHeader(ctx, backend_, backup_dir_);
   if (header.ok() && !header->partial && !left) return Taken(name);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
-  if (!header.ok() && !left) return InTheWay(name, page.objects.front().key);
+  if (!header.ok() && !left) {
+    MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
+                        meta::InspectDirectory(ctx, backend_, backup_dir_));
+    return InTheWay(name, content, page.objects.front().key);
+  }
   if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
   if (!header.ok()) {
     found_ = Found::kUnfinished;

@@ -7,6 +7,7 @@
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/meta/totals.h"
 
 #include <algorithm>
@@ -125,8 +126,11 @@ Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::st
   }
   if (code != Code::kNotFound) return std::move(header).status();
   MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, *dir));
-  if (content.kind == DirectoryKind::kBackupParts)
-    directory.problem = "backup_meta.json is missing";
+  if (content.kind != DirectoryKind::kBackupParts) return Status::Ok();
+  const auto marker = ReadRunRecord(ctx, backend, MarkerKey(*dir));
+  MB_RETURN_IF_ERROR(ctx.Check());
+  directory.problem = marker.ok() && *marker ? "unfinished " + (*marker)->ToString()
+                                             : "backup_meta.json is missing";
   return Status::Ok();
 }
 

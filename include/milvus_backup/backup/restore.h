@@ -121,9 +121,9 @@ struct RestoreReport {
 /// rename have it dropped first, with a warning in the log.
 ///
 /// On an error or a stop the collections this run created are dropped and the staging is removed,
-/// once no import runs any more; rows imported into reused targets stay. kNotFound: no such backup; kAlreadyExists: a target
-/// exists; kFailedPrecondition: a target to reuse is missing or does not fit; kDataLoss: the backup
-/// is damaged or rows are missing.
+/// once no import runs any more; rows imported into reused targets stay. kNotFound: no such backup;
+/// kAlreadyExists: a target exists; kFailedPrecondition: a target to reuse is missing or does not
+/// fit; kDataLoss: the backup is damaged or rows are missing.
 Result<RestoreReport> RestoreBackup(const CallContext& ctx, Site& site,
                                     const RestoreOptions& options);
 
