@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 constexpr auto kReplaceLimit = 60s;
 /// Calls of CreateIndex at once, for one collection.
 constexpr size_t kParallelIndexes = 4;
+/// Time that dropping a half-made collection, or removing staged objects, may take.
+constexpr auto kCleanUpLimit = 60s;
 constexpr auto kLoadPollInterval = 200ms;
 /// Milvus builds indexes before it loads; what takes longer is left to it.
 constexpr auto kLoadLimit = 10min;
