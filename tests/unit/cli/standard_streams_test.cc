@@ -137,8 +137,8 @@ TEST_F(StandardStreamsDeathTest, NothingOfOursGetsTheNumberOfAClosedStream) {
 }
 
 TEST_F(StandardStreamsDeathTest, WorkThatIsDoneIsSaid) {
-  fs::create_directories(root_ + "/old/binlogs");
-  std::ofstream(root_ + "/old/binlogs/x") << "x";
+  fs::create_directories(root_ + "/old/meta");
+  std::ofstream(root_ + "/old/meta/backup_meta.json") << R"({"id":"1","name":"old"})";
   EXPECT_EXIT(
       {
         close(STDOUT_FILENO);
