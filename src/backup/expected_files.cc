@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -29,8 +30,9 @@ bool IsBefore(const meta::SegmentBackup* a, const meta::SegmentBackup* b) {
   const DirectoryIds left = IdsOf(*a);
   const DirectoryIds right = IdsOf(*b);
   for (size_t i = 0; i < std::min(left.count, right.count); ++i) {
-    const auto order = meta::CompareAsText(left.ids.at(i), right.ids.at(i));
-    if (order != 0) return order < 0;
+    const std::strong_ordering order = meta::CompareAsText(left.ids.at(i), right.ids.at(i));
+    if (order == std::strong_ordering::equal) continue;
+    return order == std::strong_ordering::less;
   }
   return left.count < right.count;
 }

@@ -57,7 +57,7 @@ config::LoadOptions LoadOptionsOf(const GlobalFlags& flags) {
 // What the program is for does not need a log file.
 Status OpenLog(log::Options options) {
   const Status status = log::Configure(options);
-  if (status.ok()) return status;
+  if (status.ok()) return Status::Ok();
   PrintErrorLine(fmt::format("Warning: {}; going on without it", status.ToString()));
   options.path.clear();
   return log::Configure(options);

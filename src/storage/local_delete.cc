@@ -108,7 +108,8 @@ Status Clear(FileDescriptor directory, const std::string& path) {
       continue;
     }
     if (IsLink(directory.get(), name)) continue;
-    const std::string inner_path = path + "/" + name;
+    std::string inner_path = path;
+    inner_path.append("/").append(name);
     MB_ASSIGN_OR_RETURN(FileDescriptor inner,
                         OpenDirectory(directory.get(), name, O_RDONLY, inner_path));
     if (!inner.valid()) continue;

@@ -129,9 +129,10 @@ class CreateCrashTest : public ::testing::Test {
       return Status::Ok();
     }));
     for (const std::string& key : locks) {
-      ASSERT_OK_AND_ASSIGN(auto record, meta::ReadRunRecord({}, backups_, key));
-      ++record->process.start;
-      ASSERT_OK(meta::WriteRunRecord({}, backups_, key, *record));
+      ASSERT_OK_AND_ASSIGN(const std::string text, storage::ReadAll({}, backups_, key, 4096));
+      ASSERT_OK_AND_ASSIGN(meta::RunRecord record, meta::DecodeRunRecord(text, key));
+      ++record.process.start;
+      ASSERT_OK(meta::WriteRunRecord({}, backups_, key, record));
     }
   }
 
