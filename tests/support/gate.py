@@ -15,19 +15,25 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Gate:
-    """Forwards connections to `port` of 127.0.0.1 until a client sends bytes that match `pattern`.
+    """Forwards connections to `port` of 127.0.0.1 until clients have sent bytes that match `pattern` `nth` times.
 
     From then on nothing a client sends goes through, on any connection, until `open()`.
     """
 
-    def __init__(self, port: int, pattern: bytes) -> None:
+    def __init__(self, port: int, pattern: bytes, nth: int = 1) -> None:
         self._target = port
         self._pattern = re.compile(pattern)
+        self._left = nth
+        self._counting = threading.Lock()
         self._reached = threading.Event()
         self._open = threading.Event()
         self._listener = socket.create_server((HOST, 0), backlog=256)
         self._sockets: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
+
+    def reached_within(self, timeout_s: float) -> bool:
+        """Whether clients sent as much in that time."""
+        return self._reached.wait(timeout_s)
 
     def wait_reached(self, timeout_s: float = 30) -> None:
         """Wait until a client has sent the pattern."""
@@ -70,7 +76,10 @@ class Gate:
             sink.shutdown(socket.SHUT_WR)
 
     def _hold(self, chunk: bytes) -> None:
-        if not self._open.is_set() and self._pattern.search(chunk):
-            self._reached.set()
+        with self._counting:
+            if not self._open.is_set() and not self._reached.is_set():
+                self._left -= len(self._pattern.findall(chunk))
+                if self._left <= 0:
+                    self._reached.set()
         if self._reached.is_set():
             self._open.wait()
