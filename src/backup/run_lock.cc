@@ -138,7 +138,7 @@ void RunLock::Renew(const std::stop_token& stop) {
 }
 
 Status RunLock::Check(const CallContext& ctx) {
-  const Status status = backend_.Stat(ctx, key_).status();
+  Status status = backend_.Stat(ctx, key_).status();
   if (status.code() != Code::kNotFound) return status;
   return Status(Code::kAborted,
                 fmt::format("this run lost its lock {}: it was not renewed in time and another "

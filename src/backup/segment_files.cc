@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <compare>
 #include <unordered_map>
 #include <utility>
 
@@ -93,8 +94,11 @@ std::vector<storage::KeyRange> CutIntoRanges(const Place& storage, const std::st
   ordered.reserve(segments.size());
   for (const meta::SegmentBackup& segment : segments) ordered.push_back(&segment);
   std::ranges::sort(ordered, [](const meta::SegmentBackup* a, const meta::SegmentBackup* b) {
-    const auto order = meta::CompareAsText(a->partition_id, b->partition_id);
-    return order != 0 ? order < 0 : meta::CompareAsText(a->segment_id, b->segment_id) < 0;
+    std::strong_ordering order = meta::CompareAsText(a->partition_id, b->partition_id);
+    if (order == std::strong_ordering::equal) {
+      order = meta::CompareAsText(a->segment_id, b->segment_id);
+    }
+    return order == std::strong_ordering::less;
   });
   const std::string prefix = storage.Key(fmt::format("{}/{}/", kind, collection_id));
   const size_t count = std::clamp<size_t>(ordered.size() / kSegmentsPerRange, 1, kMostRanges);

@@ -13,7 +13,7 @@ using backup::Selection;
 
 Result<Selection> ParseDatabaseCollections(const std::string& text) {
   if (text.empty()) return Selection();
-  const Status bad = InvalidArgumentError(
+  Status bad = InvalidArgumentError(
       R"(-a/--database_collections is not of the form {"db1":["coll1","coll2"],"db2":[]})");
   const auto document = nlohmann::json::parse(text, nullptr, false);
   if (!document.is_object()) return bad;

@@ -59,7 +59,7 @@ class Translation {
     return TranslateStorages();
   }
 
-  Migration Finish(std::vector<std::string> unknown_keys) {
+  Migration Finish(const std::vector<std::string>& unknown_keys) {
     for (const std::string& key : unknown_keys) ReportUnknown(key);
     std::vector<WrittenKey> keys = {{"configVersion", "v2"}};
     for (const Key& key : Keys()) {
