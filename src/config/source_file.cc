@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxSecretBytes = 64 * 1024;
+constexpr size_t kMaxSecretBytes = size_t{64} * 1024;
 
 Result<std::string> FindFile(const LoadOptions& options) {
   const fs::path given(options.path);
