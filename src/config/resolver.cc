@@ -55,6 +55,7 @@ Status CheckKind(const Value& value) {
 
 std::vector<std::string> Appended(const std::vector<std::string>& names, std::string_view suffix) {
   std::vector<std::string> result;
+  result.reserve(names.size());
   for (const std::string& name : names) result.push_back(name + std::string(suffix));
   return result;
 }
