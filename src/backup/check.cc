@@ -1,9 +1,10 @@
 #include "milvus_backup/backup/check.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <fmt/format.h>
 
 #include <chrono>
-#include <random>
 
 namespace milvus_backup::backup {
 namespace {
@@ -17,8 +18,7 @@ class Probe {
         source_(*site.milvus_storage.backend),
         destination_(*site.backup_storage.backend),
         engine_(site.copy, nullptr) {
-    std::random_device device;
-    const std::string id = fmt::format("{:08x}{:08x}", device(), device());
+    const std::string id = RandomHex(16);
     source_key_ = site.milvus_storage.Key("milvus_backup_check_src_" + id);
     destination_key_ = site.backup_storage.Key("milvus_backup_check_dst_" + id);
   }

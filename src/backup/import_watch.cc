@@ -17,7 +17,7 @@ using milvus::ImportTask;
 
 constexpr auto kPollInterval = 50ms;
 /// While the oldest task still waits for those of other collections.
-constexpr auto kPendingPollInterval = 250ms;
+constexpr auto kPendingPollInterval = 100ms;
 /// A server works through its tasks in order: when the oldest ones run, the others need no
 /// question.
 constexpr size_t kPolledAtOnce = 2;

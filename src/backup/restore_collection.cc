@@ -23,7 +23,7 @@ constexpr auto kReplaceLimit = 60s;
 constexpr size_t kParallelIndexes = 4;
 /// Time that dropping a half-made collection, or removing staged objects, may take.
 constexpr auto kCleanUpLimit = 60s;
-constexpr auto kLoadPollInterval = 200ms;
+constexpr auto kLoadPollInterval = 100ms;
 /// Milvus builds indexes before it loads; what takes longer is left to it.
 constexpr auto kLoadLimit = 10min;
 

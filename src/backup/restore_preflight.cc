@@ -3,13 +3,13 @@
 #include "expected_files.h"
 #include "restore_schema.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <random>
 #include <set>
 #include <utility>
 
@@ -35,8 +35,7 @@ Status CheckName(const CollectionName& target) {
 
 /// A name beside `target` that nobody has.
 std::string NameBeside(const std::string& target, std::string_view mark) {
-  std::random_device device;
-  const std::string tail = fmt::format("{}{:08x}", mark, device());
+  const std::string tail = std::string(mark) + RandomHex(8);
   return target.substr(0, kMaxCollectionName - tail.size()) + tail;
 }
 

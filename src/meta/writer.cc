@@ -22,17 +22,6 @@ Status CheckBackupDir(const std::string& backup_dir) {
   return InvalidArgumentError("'" + backup_dir + "' is not a backup directory");
 }
 
-Status CheckIsBackup(const CallContext& ctx, storage::Backend& backend,
-                     const std::string& backup_dir) {
-  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, backup_dir));
-  if (content.kind == DirectoryKind::kNothing) return BackupNotFound(backup_dir);
-  if (content.kind == DirectoryKind::kBackupParts) return Status::Ok();
-  return FailedPreconditionError(BackupName(backup_dir) + " is not a backup: it holds " +
-                                 content.foreign_key + "; nothing was deleted")
-      .WithOrigin(Origin::kStorage)
-      .WithAdvice("if it is one nevertheless, move what does not belong there out of it");
-}
-
 Status ForEachToDelete(const CallContext& ctx, storage::Backend& backend,
                        const std::string& backup_dir,
                        const std::function<Status(const storage::ObjectInfo&)>& visit) {
@@ -94,6 +83,18 @@ class BatchDeleter {
 
 }  // namespace
 
+Status CheckIsBackup(const CallContext& ctx, storage::Backend& backend,
+                     const std::string& backup_dir) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, backup_dir));
+  if (content.kind == DirectoryKind::kNothing) return BackupNotFound(backup_dir);
+  if (content.kind == DirectoryKind::kBackupParts) return Status::Ok();
+  return FailedPreconditionError(BackupName(backup_dir) + " is not a backup: it holds " +
+                                 content.foreign_key + "; nothing was deleted")
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("if it is one nevertheless, move what does not belong there out of it");
+}
+
 Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                    const BackupInfo& info) {
   MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
@@ -117,7 +118,6 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
 
 Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,
                                     const std::string& backup_dir) {
-  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
   MB_RETURN_IF_ERROR(CheckIsBackup(ctx, backend, backup_dir));
   DeletedBackup found;
   MB_RETURN_IF_ERROR(
@@ -131,7 +131,6 @@ Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& ba
 
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir) {
-  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
   const Status is_backup = CheckIsBackup(ctx, backend, backup_dir);
   if (is_backup.code() == Code::kNotFound) {
     // A run may have come no further than making directories.

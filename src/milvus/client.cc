@@ -5,13 +5,13 @@
 #include "milvus/rpc_internal.h"
 
 #include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/process.h"
 #include "milvus_backup/milvus/version.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
-#include <unistd.h>
 #include <utility>
 
 namespace milvus_backup::milvus {
@@ -21,11 +21,6 @@ namespace api = proto::milvus;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kDefaultDatabase = "default";
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
 
 /// A request about one collection.
 template <typename Request>
