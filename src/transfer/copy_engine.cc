@@ -16,6 +16,7 @@ namespace {
 
 /// Part size of server-side copies: large, because no byte passes through us.
 constexpr uint64_t kServerPartSize = 64 * kMiB;
+constexpr size_t kDefaultWidth = 128;
 
 }  // namespace
 
@@ -36,7 +37,7 @@ CopyEngine::CopyEngine(CopyOptions options, Progress* progress)
     : options_(options),
       progress_(progress),
       budget_(options.memory_bytes),
-      lane_(options.concurrency, std::stop_token()) {}
+      lane_(options.concurrency == 0 ? kDefaultWidth : options.concurrency, std::stop_token()) {}
 
 /// An object that is copied in parts. The tasks of its parts own it together; the last one to end
 /// completes or aborts the upload.
@@ -125,11 +126,12 @@ class LargeCopy {
 };
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
-                     std::stop_token stop, Existing existing)
+                     std::stop_token stop, Existing existing, UploadLedger* ledger)
     : engine_(engine),
       source_(source),
       destination_(destination),
       existing_(existing),
+      ledger_(ledger),
       on_parent_stop_(std::move(stop), [this] { stop_.request_stop(); }),
       server_side_(!engine.options_.force_streaming && destination.CanCopyFrom(source)) {}
 

@@ -10,6 +10,7 @@
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/progress.h"
+#include "milvus_backup/transfer/upload_ledger.h"
 
 #include <atomic>
 #include <chrono>
@@ -26,8 +27,8 @@
 namespace milvus_backup::transfer {
 
 struct CopyOptions {
-  /// Objects or parts worked on at once.
-  size_t concurrency = 128;
+  /// Objects or parts worked on at once; 0 lets the engine find out by itself.
+  size_t concurrency = 0;
   /// Ceiling of all buffers of streamed copies, bytes.
   size_t memory_bytes = 32 * kMiB;
   /// Streamed objects above this size are sent in parts of it (more when the object would need more
@@ -37,6 +38,13 @@ struct CopyOptions {
   uint64_t server_copy_threshold = 500 * kMiB;
   /// Pass every byte through this process even inside one service.
   bool force_streaming = false;
+  /// Bytes read per second, and bytes written per second; 0 means no bound.
+  uint64_t bandwidth_bytes_per_s = 0;
+  /// Requests to both storages together per second; 0 means no bound.
+  uint64_t requests_per_s = 0;
+  /// Prove that what was read is what the source holds. What is sent is verified by the destination
+  /// in any case.
+  bool check = true;
 };
 
 struct CopyItem {
@@ -105,9 +113,11 @@ class CopyBatch {
  public:
   static constexpr std::chrono::seconds kGrace{3};
 
-  /// All arguments must outlive the batch.
+  /// All arguments must outlive the batch. `ledger` may be null: uploads are then aborted when they
+  /// fail, and a killed process leaves them behind.
   CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
-            std::stop_token stop, Existing existing = Existing::kOverwrite);
+            std::stop_token stop, Existing existing = Existing::kOverwrite,
+            UploadLedger* ledger = nullptr);
   CopyBatch(const CopyBatch&) = delete;
   CopyBatch& operator=(const CopyBatch&) = delete;
   /// Requests a stop and waits for what is running.
@@ -145,6 +155,7 @@ class CopyBatch {
   storage::Backend& source_;
   storage::Backend& destination_;
   const Existing existing_;
+  UploadLedger* const ledger_;
   /// No new requests.
   std::stop_source stop_;
   /// The end of the requests in flight.
