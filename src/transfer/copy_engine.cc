@@ -191,6 +191,12 @@ bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
     Finish(item, equal.status(), false, false);
     return true;
   }
+  if (!*equal && existing_ == Existing::kKeepOrRefuse) {
+    const Result<storage::ObjectInfo> there = destination_.Stat(ctx, item.destination_key);
+    if (!there.ok() && there.status().code() == Code::kNotFound) return false;
+    Finish(item, AlreadyExistsError("an object with other bytes is there"), false, false);
+    return true;
+  }
   if (!*equal) return false;
   if (engine_.progress_ != nullptr) {
     ++engine_.progress_->objects_done;

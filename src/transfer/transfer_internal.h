@@ -5,6 +5,7 @@
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/copy_engine.h"
+#include "milvus_backup/transfer/etag.h"
 
 #include <cstdint>
 #include <optional>
@@ -37,9 +38,6 @@ Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source, co
 /// both.
 Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
                             storage::Backend& destination, const CopyItem& item);
-
-/// Whether both ETags are content hashes (MD5, or MD5 of part MD5s) and equal.
-bool EtagsProveEqual(std::string_view a, std::string_view b);
 
 /// Size of the parts in which an object should be sent, none when it should be sent whole. A
 /// multipart source is sent in its own layout where that can be guessed from its part count, so

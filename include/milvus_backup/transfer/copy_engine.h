@@ -62,6 +62,8 @@ enum class Existing {
   /// Leave those that have the source's bytes: same size, and the same checksum or content hash as
   /// the services state them, or else as reading both shows.
   kKeepIfEqual,
+  /// As kKeepIfEqual, but one with other bytes stays and is a failure, kAlreadyExists.
+  kKeepOrRefuse,
 };
 
 struct CopyFailure {

@@ -106,6 +106,31 @@ TEST_F(CopyEngineTest, KeepsWhatIsThereOnlyWhenItsBytesAreEqual) {
   EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
 }
 
+TEST_F(CopyEngineTest, RefusesToReplaceOtherBytesWhereItMayOnlyAdd) {
+  CopyEngine engine({.concurrency = 2, .force_streaming = true}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {}, Existing::kKeepOrRefuse);
+  const std::vector<CopyItem> items = {Store("same", 1000), Store("other", 1000),
+                                       Store("shorter", 1000), Store("absent", 1000)};
+  const auto put = [&](const std::string& key, const std::string& bytes) {
+    EXPECT_OK(destination_->Put({}, "copy/" + key, AsBytes(bytes), {}));
+  };
+  put("same", Bytes(1000));
+  put("other", std::string(1000, 'x'));
+  put("shorter", Bytes(999));
+  for (const CopyItem& item : items) EXPECT_OK(batch.Add(item));
+  const CopySummary summary = batch.Wait();
+  EXPECT_EQ(summary.kept_objects, 1U);
+  EXPECT_EQ(summary.objects, 1U);
+  ASSERT_EQ(summary.failures.size(), 2U);
+  for (const CopyFailure& failure : summary.failures) {
+    EXPECT_THAT(failure.status, IsError(Code::kAlreadyExists, "other bytes"));
+  }
+  ASSERT_OK_AND_ASSIGN(const std::string kept,
+                       storage::ReadAll({}, *destination_, "copy/other", 2000));
+  EXPECT_EQ(kept, std::string(1000, 'x'));
+  ExpectCopied("absent", 1000);
+}
+
 TEST_F(CopyEngineTest, LargeServerSideCopiesGoInParts) {
   CopyEngine engine({.concurrency = 2, .server_copy_threshold = kMiB}, &progress_);
   CopyBatch batch(engine, *source_, *destination_, {});
