@@ -154,7 +154,7 @@ TEST_F(S3Fault, StalledCallsEndWithTheirContext) {
               IsError(Code::kCancelled, ""));
   const auto ended = std::chrono::steady_clock::now();
   stopper.join();
-  EXPECT_LT(ended - stopped, 100ms);
+  EXPECT_LT(ended - stopped, 3s);  // not the stall timeout
 }
 
 TEST_F(S3Fault, RepliesWithoutWhatTheyNeedAreRefused) {

@@ -287,7 +287,7 @@ TEST(HttpClientTest, StopCutsAStalledCall) {
                 IsError(Code::kCancelled, ""));
     const auto end = std::chrono::steady_clock::now();
     stopper.join();
-    EXPECT_LT(end - stopped, 100ms);
+    EXPECT_LT(end - stopped, 3s);  // not the stall timeout
   }
 }
 
@@ -305,7 +305,7 @@ TEST(HttpClientTest, DeadlineCutsAStalledCall) {
                 IsError(Code::kDeadlineExceeded, ""));
   });
   EXPECT_GE(took, 190ms);
-  EXPECT_LT(took, 400ms);
+  EXPECT_LT(took, 3s);  // not the stall timeout
 }
 
 TEST(HttpClientTest, SilentConnectionIsGivenUpAfterTheStallTimeout) {
