@@ -4,6 +4,7 @@
 #include "describe.h"
 #include "enumerate.h"
 #include "flush_wait.h"
+#include "manifest_build.h"
 #include "stale_files.h"
 
 #include "milvus_backup/base/encoding.h"
@@ -294,10 +295,21 @@ class Creation {
     if (run_.claim->resumes()) MB_RETURN_IF_ERROR(RemoveWhatIsNotInIt());
     MB_RETURN_IF_ERROR(ctx_.Check());
     MB_RETURN_IF_ERROR(run_.claim->Check(ctx_));
-    MB_RETURN_IF_ERROR(meta::WriteBackup(ctx_, backend, run_.backup_dir, info_));
+    MB_RETURN_IF_ERROR(meta::WriteMetas(ctx_, backend, run_.backup_dir, info_));
+    MB_RETURN_IF_ERROR(WriteManifest());
+    MB_RETURN_IF_ERROR(meta::WriteHeader(ctx_, backend, run_.backup_dir, info_));
     if (const Status ended = run_.claim->End(ctx_); !ended.ok()) {
       log::Warn("the backup is finished, but {}", ended.ToString());
     }
+    return Status::Ok();
+  }
+
+  Status WriteManifest() {
+    const auto phase = run_.Enter("manifest");
+    auto built = BuildManifest(ctx_, *site_.backup_storage.backend, run_.backup_dir);
+    if (!built.ok()) return built.status().Annotate("writing the manifest");
+    info_.manifest_sha256 = built->sha256;
+    read_back_objects_ = built->read_objects;
     return Status::Ok();
   }
 
@@ -310,6 +322,7 @@ class Creation {
 
   CreateReport Report() const {
     CreateReport report{.name = info_.name,
+                        .read_back_objects = read_back_objects_,
                         .resumed = run_.claim != nullptr && run_.claim->resumes()};
     for (const CollectionReport& kept : kept_) Add(kept, report);
     for (const CollectionCreation& collection : collections_) {
@@ -374,6 +387,7 @@ class Creation {
   meta::BackupInfo info_;
   /// Collections this run does not work on: those a partial backup has, and those it still lacks.
   std::vector<CollectionReport> kept_;
+  uint64_t read_back_objects_ = 0;
   /// In the order of their names. A deque, because they do not move.
   std::deque<CollectionCreation> collections_;
 };

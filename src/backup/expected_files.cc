@@ -60,7 +60,8 @@ void AppendFiles(const meta::SegmentBackup& segment, bool deltas,
   }
 }
 
-/// Whether one of the directories that hold `path` is among `dirs`, which are sorted.
+}  // namespace
+
 bool LiesInAny(const std::string& path, const std::vector<std::string>& dirs) {
   for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0;
        slash = path.rfind('/', slash - 1)) {
@@ -69,16 +70,23 @@ bool LiesInAny(const std::string& path, const std::vector<std::string>& dirs) {
   return false;
 }
 
-}  // namespace
-
 ExpectedFiles::ExpectedFiles(const meta::CollectionBackup& collection) {
+  Add(collection);
+  Sort();
+}
+
+ExpectedFiles::ExpectedFiles(const meta::BackupInfo& info) {
+  for (const meta::CollectionBackup& collection : info.collection_backups) Add(collection);
+  Sort();
+}
+
+void ExpectedFiles::Add(const meta::CollectionBackup& collection) {
   for (const meta::PartitionBackup& partition : collection.partition_backups) {
     Add(partition.segment_backups);
     closed_dirs_.push_back(
         meta::InsertGroupDir("", collection.collection_id, partition.partition_id, 0));
   }
   Add(collection.l0_segments);
-  Sort();
 }
 
 ExpectedFiles::ExpectedFiles(const std::vector<meta::SegmentBackup>& segments) {

@@ -34,6 +34,8 @@ class ExpectedFiles {
   /// insert logs.
   explicit ExpectedFiles(const meta::CollectionBackup& collection);
   explicit ExpectedFiles(const std::vector<meta::SegmentBackup>& segments);
+  /// All segments of all collections, with the closed directories of each.
+  explicit ExpectedFiles(const meta::BackupInfo& info);
 
   Iterator begin() const;
   std::default_sentinel_t end() const { return {}; }
@@ -41,6 +43,7 @@ class ExpectedFiles {
   const std::vector<std::string>& closed_dirs() const { return closed_dirs_; }
 
  private:
+  void Add(const meta::CollectionBackup& collection);
   void Add(const std::vector<meta::SegmentBackup>& segments);
   void Sort();
 
@@ -78,6 +81,9 @@ class ExpectedFiles::Iterator {
   std::vector<ExpectedFile> files_;
   size_t next_ = 0;
 };
+
+/// Whether one of the directories that hold `path` is among `dirs`, which are sorted.
+bool LiesInAny(const std::string& path, const std::vector<std::string>& dirs);
 
 /// List the insert and delta logs of a collection below `backup_dir` and compare them with
 /// `expected`. kDataLoss naming the first file that is missing, has another size, or is not

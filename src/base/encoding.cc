@@ -51,6 +51,19 @@ std::string HexEncode(ByteView bytes) {
   return text;
 }
 
+std::optional<std::vector<std::byte>> HexDecode(std::string_view text) {
+  if (text.size() % 2 != 0) return std::nullopt;
+  std::vector<std::byte> bytes;
+  bytes.reserve(text.size() / 2);
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = HexValue(text[i]);
+    const int low = HexValue(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes.push_back(static_cast<std::byte>(high * 16 + low));
+  }
+  return bytes;
+}
+
 std::string RandomHex(size_t digits) {
   std::random_device device;
   std::string text;
@@ -89,6 +102,29 @@ Result<std::string> Base64Decode(std::string_view text) {
 Sha256Digest Sha256(ByteView bytes) { return EvpDigest<Sha256Digest>(EVP_sha256(), bytes); }
 
 Md5Digest Md5(ByteView bytes) { return EvpDigest<Md5Digest>(EVP_md5(), bytes); }
+
+struct Md5Hasher::State {
+  EVP_MD_CTX* const context = EVP_MD_CTX_new();
+};
+
+Md5Hasher::Md5Hasher() : state_(std::make_unique<State>()) {
+  MB_CHECK(state_->context != nullptr);
+  MB_CHECK(EVP_DigestInit_ex(state_->context, EVP_md5(), nullptr) == 1);
+}
+
+Md5Hasher::~Md5Hasher() { EVP_MD_CTX_free(state_->context); }
+
+void Md5Hasher::Add(ByteView bytes) {
+  MB_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
+}
+
+Md5Digest Md5Hasher::Finish() {
+  Md5Digest digest{};
+  unsigned int length = 0;
+  MB_CHECK(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(digest.data()),
+                              &length) == 1);
+  return digest;
+}
 
 Sha256Digest HmacSha256(ByteView key, std::string_view text) {
   Sha256Digest digest{};

@@ -103,6 +103,7 @@ void PrintJson(const backup::CreateReport& report, bool dry_run) {
       {"bytes", report.bytes},
       {"server_side_objects", report.server_side_objects},
       {"second_reads", report.second_reads},
+      {"read_back_objects", report.read_back_objects},
       {"resumed", report.resumed},
       {"kept_objects", report.kept_objects},
       {"per_collection", collections},

@@ -22,8 +22,8 @@ struct CommandContext {
   const config::Config& config;
   /// Print results as JSON.
   bool json = false;
-  /// What the program ends with when the command returns no error: kSomeFailed once it has printed
-  /// a result that says which items failed.
+  /// What the program ends with when the command returns no error: kSomeFailed or
+  /// kIntegrity once it has printed a result that says which items failed.
   ExitCode& exit_code;
 };
 
@@ -37,6 +37,7 @@ Command AddDelete(CLI::App& app);
 Command AddGet(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRestore(CLI::App& app);
+Command AddVerify(CLI::App& app);
 
 /// Runs one of the commands about the configuration itself, which need no server, no log and, to
 /// translate a file, no valid configuration. Nothing when another command was given.

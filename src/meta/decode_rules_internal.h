@@ -76,6 +76,7 @@ class MemberFinder {
   void Segments(std::string_view name, std::vector<SegmentBackup>& segments) {
     Field(name, segments);
   }
+  void HeaderOnly(std::string_view name, std::string& value) { Field(name, value); }
   template <typename F>
   void Legacy(std::optional<TaskRecord>& task, const F& visit) {
     TaskRecord probe;

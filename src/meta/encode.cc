@@ -35,6 +35,8 @@ class Encoder {
     if (form_ == CollectionForm::kTree) Field(name, segments);
   }
 
+  void HeaderOnly(std::string_view, const std::string&) {}
+
   template <typename F>
   void Legacy(const std::optional<TaskRecord>& task, const F& visit) {
     if (task) visit(*this, *task);
@@ -143,6 +145,7 @@ Status EncodeHeader(const BackupInfo& info, const TextSink& sink) {
   VisitMetaSize(encoder, info);
   encoder.Field("format", info.format);
   VisitGaps(encoder, info);
+  encoder.Field("manifest_sha256", info.manifest_sha256);
   encoder.writer().EndObject();
   return encoder.writer().Finish();
 }

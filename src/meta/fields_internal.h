@@ -1,9 +1,10 @@
 /// The members of every message, once, in the order they are written. A visitor (the encoder's or
 /// the decoder's) is called per member with its JSON name:
-///   Field     left out when zero, empty or none
-///   Always    written even when zero
-///   Segments  as Field, left out of files that carry no segments
-///   Legacy    members that exist only together, in a TaskRecord
+///   Field       left out when zero, empty or none
+///   Always      written even when zero
+///   Segments    as Field, left out of files that carry no segments
+///   Legacy      members that exist only together, in a TaskRecord
+///   HeaderOnly  read from any file, but written into backup_meta.json alone
 #pragma once
 
 #include "milvus_backup/meta/backup_info.h"
@@ -274,6 +275,7 @@ void VisitFields(V& v, T& backup) {
   v.Field("physical_channel_names", backup.physical_channel_names);
   v.Field("format", backup.format);
   VisitGaps(v, backup);
+  v.HeaderOnly("manifest_sha256", backup.manifest_sha256);
 }
 
 }  // namespace milvus_backup::meta

@@ -95,8 +95,8 @@ Status CheckIsBackup(const CallContext& ctx, storage::Backend& backend,
       .WithAdvice("if it is one nevertheless, move what does not belong there out of it");
 }
 
-Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
-                   const BackupInfo& info) {
+Status WriteMetas(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                  const BackupInfo& info) {
   MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
   const auto write = [&](MetaFile file, const std::function<Status(const TextSink&)>& encode) {
     return WriteObject(ctx, backend, MetaKey(backup_dir, file), encode);
@@ -111,9 +111,20 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
                            [&](const TextSink& sink) { return EncodePartitionMeta(info, sink); }));
   MB_RETURN_IF_ERROR(write(MetaFile::kSegments,
                            [&](const TextSink& sink) { return EncodeSegmentMeta(info, sink); }));
-  MB_RETURN_IF_ERROR(
-      write(MetaFile::kFull, [&](const TextSink& sink) { return EncodeFullMeta(info, sink); }));
-  return write(MetaFile::kHeader, [&](const TextSink& sink) { return EncodeHeader(info, sink); });
+  return write(MetaFile::kFull, [&](const TextSink& sink) { return EncodeFullMeta(info, sink); });
+}
+
+Status WriteHeader(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   const BackupInfo& info) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  return WriteObject(ctx, backend, MetaKey(backup_dir, MetaFile::kHeader),
+                     [&](const TextSink& sink) { return EncodeHeader(info, sink); });
+}
+
+Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   const BackupInfo& info) {
+  MB_RETURN_IF_ERROR(WriteMetas(ctx, backend, backup_dir, info));
+  return WriteHeader(ctx, backend, backup_dir, info);
 }
 
 Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,

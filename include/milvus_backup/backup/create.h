@@ -58,14 +58,16 @@ struct CreateReport {
   uint64_t server_side_objects = 0;
   /// Streamed objects proved by a second read of the source.
   uint64_t second_reads = 0;
+  /// Objects read back for the manifest, because the backup storage states no hash of them.
+  uint64_t read_back_objects = 0;
   /// The run went on with what an earlier one had left.
   bool resumed = false;
   /// Objects that the earlier run had copied.
   uint64_t kept_objects = 0;
   /// By name, those that failed included.
   std::vector<CollectionReport> per_collection;
-  /// Seconds per phase: prepare, describe, flush, list, copy, check, meta. Collections work side by
-  /// side, so phases may add up to more than `seconds`.
+  /// Seconds per phase: prepare, describe, flush, list, copy, check, meta, manifest.
+  /// Collections work side by side, so phases may add up to more than `seconds`.
   std::map<std::string, double> phases;
   double seconds = 0;
 
@@ -74,8 +76,8 @@ struct CreateReport {
 };
 
 /// Flush the selected collections, copy their binlogs into `<backup root>/<name>/`, check what
-/// arrived, then write the metas, header last. Creates the backup bucket when it is missing. In a
-/// dry run the counts say what would be copied by now.
+/// arrived, then write the metas, the manifest and, last, the header. Creates the backup bucket
+/// when it is missing. In a dry run the counts say what would be copied by now.
 ///
 /// A collection that fails is left out, and the backup and the report say so. The run itself fails
 /// when all of them do, at the first with `fail_fast`, and by errors that none can survive: a stop,

@@ -5,13 +5,19 @@
 #include "milvus_backup/base/status.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace milvus_backup {
 
 std::string HexEncode(ByteView bytes);
+/// Digits of either case; none when the text is not an even number of hex digits.
+std::optional<std::vector<std::byte>> HexDecode(std::string_view text);
 /// So many random lower-case hex digits, from the system's source of randomness.
 std::string RandomHex(size_t digits);
 /// Standard alphabet with padding (RFC 4648 §4).
@@ -23,6 +29,23 @@ using Md5Digest = std::array<std::byte, 16>;
 Sha256Digest Sha256(ByteView bytes);
 Sha256Digest HmacSha256(ByteView key, std::string_view text);
 Md5Digest Md5(ByteView bytes);
+
+/// MD5 of bytes that come in pieces. Used by one thread.
+class Md5Hasher {
+ public:
+  Md5Hasher();
+  Md5Hasher(const Md5Hasher&) = delete;
+  Md5Hasher& operator=(const Md5Hasher&) = delete;
+  ~Md5Hasher();
+
+  void Add(ByteView bytes);
+  /// Of all bytes added; to be called once, last.
+  Md5Digest Finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Percent-encode everything outside `A-Za-z0-9-_.~`, upper-case hex; `/` stays when `keep_slash`.
 /// The rule of AWS signature version 4, used for the wire as well.

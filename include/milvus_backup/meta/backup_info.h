@@ -290,6 +290,9 @@ struct BackupInfo {
   /// `database.collection`.
   bool partial = false;
   std::vector<std::string> failed_collections{};
+  /// SHA-256 of the manifest's index, lower-case hex; empty without a manifest. In backup_meta.json
+  /// only, for the manifest lists the others.
+  std::string manifest_sha256{};
   friend bool operator==(const BackupInfo&, const BackupInfo&) = default;
 };
 

@@ -13,9 +13,14 @@
 
 namespace milvus_backup::meta {
 
-/// Write the five meta files, each as a stream: an older header is removed first, the new one is
-/// written last, and every object appears as a whole. May be repeated. The logs must be complete
-/// before.
+/// Write the four meta files beside the header, each as a stream and appearing as a whole; an older
+/// header is removed first. May be repeated. The logs must be complete before.
+Status WriteMetas(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                  const BackupInfo& info);
+/// Write the header, which makes the backup exist: everything else must be there.
+Status WriteHeader(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   const BackupInfo& info);
+/// Both, for a backup without a manifest.
 Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                    const BackupInfo& info);
 

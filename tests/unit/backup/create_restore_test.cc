@@ -8,6 +8,7 @@
 #include "milvus_backup/backup/check.h"
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/backup/restore.h"
+#include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/milvus/client.h"
@@ -115,8 +116,12 @@ TEST_F(CreateRestoreTest, CreateCopiesEveryLogAndWritesTheHeader) {
   EXPECT_EQ(Keys(*own_, "backup/b/binlogs/insert_log/7/1/").size(), 4U);
   EXPECT_THAT(Keys(*own_, "backup/b/binlogs/delta_log/"),
               ElementsAre("backup/b/binlogs/delta_log/7/1/11/11/11999"));
-  EXPECT_EQ(Keys(*own_, "backup/b/meta/").size(), 5U);
+  EXPECT_EQ(Keys(*own_, "backup/b/meta/").size(), 7U);  // five files and the manifest
   ASSERT_OK_AND_ASSIGN(const meta::BackupInfo info, meta::ReadBackup({}, *own_, "backup/b/"));
+  ASSERT_OK_AND_ASSIGN(const VerifyReport verified,
+                       VerifyBackup({}, site_.backup_storage, {.name = "b"}));
+  EXPECT_TRUE(verified.has_manifest);
+  EXPECT_EQ(verified.problems, 0U);
   EXPECT_EQ(info.milvus_version, "v2.3.5-lite");
   EXPECT_EQ(info.size, static_cast<int64_t>(report.bytes));
   ASSERT_EQ(info.collection_backups.size(), 1U);
