@@ -72,6 +72,7 @@ def measure_commands(program: Path, place: str, work: Path, remove_last: Callabl
     print("    phases:", json.loads(created.stdout)["phases"], flush=True)
     report(place, "`list`", run("list"))
     report(place, "`get`", run("get", "-n", "many"))
+    report(place, "`verify`", run("verify", "-n", "many"))
     report(place, "`delete --dry-run`", run("delete", "-n", "many", "--dry-run"))
     remove_last()
     report(place, "`restore`, its checks", run("restore", "-n", "many", "-s", "_bak"), expected_status=20)
