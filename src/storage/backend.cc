@@ -1,8 +1,8 @@
 #include "milvus_backup/storage/backend.h"
 
 #include "milvus_backup/base/bytes.h"
+#include "milvus_backup/storage/object_stream.h"
 
-#include <thread>
 #include <utility>
 
 namespace milvus_backup::storage {
@@ -25,38 +25,25 @@ Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string
 
 Status ForEachObject(const CallContext& ctx, Backend& backend, const KeyRange& range,
                      const std::function<Status(const ObjectInfo&)>& visit) {
-  const auto is_past = [&range](const ObjectInfo& object) {
-    return !range.last.empty() && object.key > range.last;
-  };
-  // Ends the page on its way when the visit fails, so that nobody waits for it.
-  std::stop_source stop;
-  const std::stop_callback on_parent_stop(ctx.stop, [&stop] { stop.request_stop(); });
-  const CallContext page_ctx{stop.get_token(), ctx.deadline};
-  ListRequest request;
-  request.prefix = range.prefix;
-  request.start_after = range.after;
-  request.links_as_objects = range.links_as_objects;
-  Result<ListPage> page = backend.List(page_ctx, request);
+  ObjectStream stream(ctx, backend, range);
   for (;;) {
-    if (!page.ok()) return std::move(page).status();
-    std::optional<Result<ListPage>> next;
-    std::jthread fetch;
-    request.token = page->next_token;
-    if (!page->objects.empty() && is_past(page->objects.back())) request.token.clear();
-    if (!request.token.empty()) {
-      fetch = std::jthread([&] { next.emplace(backend.List(page_ctx, request)); });
-    }
-    for (const ObjectInfo& object : page->objects) {
-      if (is_past(object)) return Status::Ok();
-      if (Status status = visit(object); !status.ok()) {
-        stop.request_stop();
-        return status;
-      }
-    }
-    if (!fetch.joinable()) return Status::Ok();
-    fetch.join();
-    page = *std::move(next);
+    MB_ASSIGN_OR_RETURN(const ObjectInfo* object, stream.Next());
+    if (object == nullptr) return Status::Ok();
+    MB_RETURN_IF_ERROR(visit(*object));
   }
+}
+
+Status AbortUploads(const CallContext& ctx, Backend& backend, const std::string& key,
+                    const std::string& kept) {
+  MB_ASSIGN_OR_RETURN(const std::vector<UploadInfo> uploads, backend.ListUploads(ctx, key));
+  for (const UploadInfo& upload : uploads) {
+    if (!kept.empty() && upload.upload_id == kept) continue;
+    auto open = backend.ResumeUpload(ctx, key, upload.upload_id);
+    if (!open.ok() && open.status().code() == Code::kNotFound) continue;
+    MB_RETURN_IF_ERROR(open.status());
+    MB_RETURN_IF_ERROR((*open)->Abort(ctx));
+  }
+  return Status::Ok();
 }
 
 Result<std::string> ReadAll(const CallContext& ctx, Backend& backend, const std::string& key,

@@ -245,6 +245,10 @@ Status ForEachObject(const CallContext& ctx, Backend& backend, const KeyRange& r
 Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string& prefix,
                      const std::function<Status(const ObjectInfo&)>& visit);
 
+/// Abort the unfinished uploads of exactly `key`, but the one with the id `kept`.
+Status AbortUploads(const CallContext& ctx, Backend& backend, const std::string& key,
+                    const std::string& kept = "");
+
 /// Read a whole object of at most `max_bytes` into memory; kOutOfRange when it is larger.
 Result<std::string> ReadAll(const CallContext& ctx, Backend& backend, const std::string& key,
                             size_t max_bytes);
