@@ -9,18 +9,6 @@
 namespace milvus_backup::backup {
 namespace {
 
-Status AbortUploadsOf(const CallContext& ctx, storage::Backend& backend, const std::string& key) {
-  MB_ASSIGN_OR_RETURN(const std::vector<storage::UploadInfo> uploads,
-                      backend.ListUploads(ctx, key));
-  for (const storage::UploadInfo& upload : uploads) {
-    auto open = backend.ResumeUpload(ctx, key, upload.upload_id);
-    if (!open.ok() && open.status().code() == Code::kNotFound) continue;
-    MB_RETURN_IF_ERROR(open.status());
-    MB_RETURN_IF_ERROR((*open)->Abort(ctx));
-  }
-  return Status::Ok();
-}
-
 Status Taken(const std::string& name) {
   return AlreadyExistsError("backup " + name + " already exists")
       .WithAdvice("choose another name with -n, or remove it with `delete -n " + name + "`");
@@ -105,12 +93,15 @@ Status BackupClaim::End(const CallContext& ctx) {
 Status AbortUploads(const CallContext& ctx, storage::Backend& backend,
                     const std::string& backup_dir, const meta::RunRecord& marker) {
   for (const std::string& key : marker.uploads) {
-    MB_RETURN_IF_ERROR(AbortUploadsOf(ctx, backend, backup_dir + key));
+    MB_RETURN_IF_ERROR(storage::AbortUploads(ctx, backend, backup_dir + key));
+  }
+  for (const meta::OpenUpload& upload : marker.open_uploads) {
+    MB_RETURN_IF_ERROR(storage::AbortUploads(ctx, backend, backup_dir + upload.key));
   }
   using meta::MetaFile;
   for (const MetaFile file : {MetaFile::kHeader, MetaFile::kCollections, MetaFile::kPartitions,
                               MetaFile::kSegments, MetaFile::kFull}) {
-    MB_RETURN_IF_ERROR(AbortUploadsOf(ctx, backend, meta::MetaKey(backup_dir, file)));
+    MB_RETURN_IF_ERROR(storage::AbortUploads(ctx, backend, meta::MetaKey(backup_dir, file)));
   }
   return Status::Ok();
 }

@@ -23,6 +23,7 @@ std::chrono::milliseconds RandomPause() {
 }
 
 bool Conflict(const meta::RunRecord& one, const meta::RunRecord& other) {
+  if (one.operation == "read" && other.operation == "read") return false;
   if (one.operation != "restore" || other.operation != "restore") {
     return one.backup == other.backup;
   }
@@ -95,8 +96,11 @@ Status RunLock::TryOnce(const CallContext& ctx, std::optional<meta::RunRecord>& 
 }
 
 Status RunLock::Write(const CallContext& ctx) {
-  written_ = true;  // a failed request may have been carried out
-  return meta::WriteRunRecord(ctx, backend_, key_, record_);
+  const bool was_written = std::exchange(written_, true);
+  Status status = meta::WriteRunRecord(ctx, backend_, key_, record_);
+  // Any other failed request may have been carried out.
+  if (status.code() == Code::kPermissionDenied) written_ = was_written;
+  return status;
 }
 
 Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx) {

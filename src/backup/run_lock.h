@@ -33,7 +33,8 @@ struct RunLockOptions {
 class RunLock {
  public:
   /// `backend` must outlive the lock; `directory` ends with a slash. Two runs conflict when they
-  /// work on the same backup, or, both being restores, on a common target collection.
+  /// work on the same backup, unless both only read it, or, both being restores, on a common target
+  /// collection.
   /// kAlreadyExists naming the other run when there is one.
   static Result<std::unique_ptr<RunLock>> Acquire(const CallContext& ctx, storage::Backend& backend,
                                                   const std::string& directory,
@@ -46,6 +47,8 @@ class RunLock {
   /// To be asked before the step that makes the work final: kAborted when another run took this
   /// lock for dead, which happens to a process that was suspended for long.
   Status Check(const CallContext& ctx);
+  /// Of the lock's object.
+  const std::string& key() const { return key_; }
 
  private:
   RunLock(storage::Backend& backend, std::string directory, meta::RunRecord record,

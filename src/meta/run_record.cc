@@ -46,6 +46,13 @@ std::string EncodeRunRecord(const RunRecord& record) {
                  {"start", record.process.start}}}};
   if (record.held) json["held"] = true;
   if (!record.uploads.empty()) json["uploads"] = record.uploads;
+  for (const OpenUpload& upload : record.open_uploads) {
+    json["open_uploads"].push_back({{"key", upload.key},
+                                    {"upload_id", upload.upload_id},
+                                    {"source_etag", upload.source_etag},
+                                    {"source_size", upload.source_size},
+                                    {"part_size", upload.part_size}});
+  }
   for (const auto& [target, progress] : record.collections) {
     json["collections"][target] = {{"state", progress.state},
                                    {"filled_as", progress.filled_as},
@@ -69,6 +76,13 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
     record.process.start = process.value("start", uint64_t{0});
     record.held = json.value("held", false);
     record.uploads = json.value("uploads", std::vector<std::string>());
+    for (const Json& upload : json.value("open_uploads", Json::array())) {
+      record.open_uploads.push_back({.key = upload.at("key").get<std::string>(),
+                                     .upload_id = upload.value("upload_id", ""),
+                                     .source_etag = upload.value("source_etag", ""),
+                                     .source_size = upload.value("source_size", uint64_t{0}),
+                                     .part_size = upload.value("part_size", uint64_t{0})});
+    }
     const Json collections = json.value("collections", Json::object());
     for (const auto& [target, progress] : collections.items()) {
       record.collections[target] = {progress.value("state", ""), progress.value("filled_as", ""),

@@ -28,9 +28,22 @@ struct RestoreProgress {
   friend bool operator==(const RestoreProgress&, const RestoreProgress&) = default;
 };
 
+/// A multipart upload of a copy that may be unfinished.
+struct OpenUpload {
+  /// Relative to the directory that the marker speaks of.
+  std::string key;
+  /// Empty while the upload is only about to be started.
+  std::string upload_id;
+  /// The source when the upload was started; sizes in bytes.
+  std::string source_etag;
+  uint64_t source_size = 0;
+  uint64_t part_size = 0;
+  friend bool operator==(const OpenUpload&, const OpenUpload&) = default;
+};
+
 struct RunRecord {
   std::string run_id;
-  /// `create`, `delete` or `restore`.
+  /// `create`, `delete`, `restore`, `copy` (into the backup) or `read` (from it).
   std::string operation;
   /// Name of the backup.
   std::string backup;
@@ -42,6 +55,8 @@ struct RunRecord {
   bool held = false;
   /// create: keys relative to the backup directory that may have an unfinished multipart upload.
   std::vector<std::string> uploads;
+  /// copy: by key.
+  std::vector<OpenUpload> open_uploads;
   /// restore: by target, `db.collection`.
   std::map<std::string, RestoreProgress> collections;
   friend bool operator==(const RunRecord&, const RunRecord&) = default;

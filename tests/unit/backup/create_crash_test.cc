@@ -1,5 +1,6 @@
 // What a create leaves when its storage falls silent at every single operation, as a killed process
 // leaves it, and what the next run of the same command makes of that.
+#include "mortal_backend.h"
 #include "support/fake_milvus.h"
 #include "support/status_matchers.h"
 
@@ -9,13 +10,10 @@
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/milvus/client.h"
-#include "milvus_backup/storage/intercepting_backend.h"
 #include "milvus_backup/storage/memory_backend.h"
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,38 +25,6 @@ namespace {
 using ::milvus_backup::testing::FakeCollection;
 using ::milvus_backup::testing::FakeMilvus;
 using ::milvus_backup::testing::IsError;
-
-constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
-
-/// A storage that falls silent.
-class MortalBackend final : public storage::InterceptingBackend {
- public:
-  MortalBackend() : InterceptingBackend(storage::MakeMemoryBackend()) {}
-
-  /// From now on so many calls are made. With `last_is_lost` the last of them is carried out and
-  /// not answered.
-  void Live(uint64_t calls, bool last_is_lost = false) {
-    alive_ = calls;
-    last_is_lost_ = last_is_lost;
-    calls_ = 0;
-  }
-  uint64_t calls() const { return calls_; }
-
- protected:
-  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
-    const uint64_t number = ++calls_;
-    if (number <= alive_) {
-      Status status = call();
-      if (number < alive_ || !last_is_lost_) return status;
-    }
-    return Status(Code::kUnavailable, "silent").WithOrigin(Origin::kStorage);
-  }
-
- private:
-  std::atomic<uint64_t> alive_{kForever};
-  std::atomic<bool> last_is_lost_{false};
-  std::atomic<uint64_t> calls_{0};
-};
 
 class CreateCrashTest : public ::testing::Test {
  protected:
@@ -121,20 +87,7 @@ class CreateCrashTest : public ::testing::Test {
     ASSERT_EQ(Uploads(key).size(), 1U);
   }
 
-  /// The silent run is this process; say in its locks that it has ended.
-  void Bury() {
-    std::vector<std::string> locks;
-    ASSERT_OK(storage::ForEachObject({}, backups_, "backup/.locks/", [&](const auto& object) {
-      locks.push_back(object.key);
-      return Status::Ok();
-    }));
-    for (const std::string& key : locks) {
-      ASSERT_OK_AND_ASSIGN(const std::string text, storage::ReadAll({}, backups_, key, 4096));
-      ASSERT_OK_AND_ASSIGN(meta::RunRecord record, meta::DecodeRunRecord(text, key));
-      ++record.process.start;
-      ASSERT_OK(meta::WriteRunRecord({}, backups_, key, record));
-    }
-  }
+  void Bury() { BuryLocks(backups_, "backup/.locks/"); }
 
   FakeMilvus fake_;
   std::unique_ptr<milvus::Client> client_;

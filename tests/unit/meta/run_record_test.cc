@@ -16,6 +16,7 @@ TEST(RunRecordTest, ReadsBackWhatWasWritten) {
   RunRecord record = NewRunRecord("create", "b\"\xC3\xA4");
   record.held = true;
   record.uploads = {"binlogs/insert_log/1/2/3/3/0/4"};
+  record.open_uploads = {{"k", "id", "etag-2", 10 * kMiB, 5 * kMiB}, {.key = "announced"}};
   record.collections["default.c_bak"] = {"filling", "c_bak_mbtmp_00000000", 449577};
   const auto read = DecodeRunRecord(EncodeRunRecord(record), "run.json");
   ASSERT_OK(read);
@@ -39,7 +40,8 @@ TEST(RunRecordTest, IsWrittenAsDocumented) {
 TEST(RunRecordTest, RefusesWhatIsNoRecord) {
   for (const char* text : {"", "{", "[]", "{}", R"({"run_id":1,"operation":"create"})",
                            R"({"run_id":"a","operation":"create","process":[]})",
-                           R"({"run_id":"a","operation":"create","uploads":[1]})"}) {
+                           R"({"run_id":"a","operation":"create","uploads":[1]})",
+                           R"({"run_id":"a","operation":"copy","open_uploads":[{}]})"}) {
     EXPECT_THAT(DecodeRunRecord(text, "dir/run.json").status(),
                 IsError(Code::kDataLoss, "dir/run.json"))
         << text;

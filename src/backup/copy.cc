@@ -1,0 +1,298 @@
+#include "milvus_backup/backup/copy.h"
+
+#include "copy_job.h"
+#include "copy_marker.h"
+#include "copy_merge.h"
+#include "copy_objects.h"
+#include "copy_section.h"
+#include "copy_survey.h"
+
+#include "milvus_backup/backup/delete.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+class TreeCopy {
+ public:
+  TreeCopy(const CallContext& ctx, transfer::CopyEngine& engine, const Tree& source,
+           const Tree& destination, const CopyRules& rules)
+      : job_{.ctx = ctx,
+             .source = source,
+             .destination = destination,
+             .rules = rules,
+             .filter = KeyFilter(rules.include, rules.exclude),
+             .engine = engine,
+             .report = {}},
+        marker_(*destination.backend, TreeMarkerKey(destination.dir), destination.dir,
+                meta::NewRunRecord("copy", CopyLockName(destination.dir))) {}
+
+  /// `as_backup`: the source must be one backup.
+  Result<CopyReport> Run(bool as_backup) {
+    const auto start = std::chrono::steady_clock::now();
+    MB_RETURN_IF_ERROR(Prepare(as_backup));
+    Status status = Copy();
+    if (status.ok()) status = Finish();
+    if (!status.ok()) {
+      if (section_) section_->LeaveUnfinished();
+      return status;
+    }
+    // One backup that cannot be copied at all is the command's own error.
+    std::vector<CopiedBackup>& backups = job_.report.backups;
+    if (IsOneBackup() && !backups.front().status.ok() && job_.report.failures.empty()) {
+      return backups.front().status;
+    }
+    job_.report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(job_.report);
+  }
+
+ private:
+  Status Prepare(bool as_backup) {
+    Enter("look");
+    MB_RETURN_IF_ERROR(OpenSource());
+    if (as_backup) {
+      MB_ASSIGN_OR_RETURN(backups_, SurveyBackup(job_.ctx, job_.source));
+    } else {
+      MB_ASSIGN_OR_RETURN(backups_, SurveyTree(job_.ctx, job_.source, job_.filter));
+    }
+    MB_RETURN_IF_ERROR(OpenDestination());
+    if (IsOneBackup()) return Status::Ok();
+    return OpenTree();
+  }
+
+  bool IsOneBackup() const { return !backups_.empty() && backups_.front().dir.empty(); }
+
+  Status OpenSource() {
+    const Status access = job_.source.backend->CheckAccess(job_.ctx);
+    if (access.ok()) return access;
+    if (IsMissing(access) && access.service_code() != "NoSuchBucket") {
+      return NotFoundError("nothing is at the source, " + job_.source.Describe());
+    }
+    return access.Annotate("opening the source");
+  }
+
+  /// Made when missing: a copy may go to a place of its own.
+  Status OpenDestination() {
+    storage::Backend& backend = *job_.destination.backend;
+    const Status access = backend.CheckAccess(job_.ctx);
+    if (!IsMissing(access)) return access.Annotate("opening the destination");
+    job_.destination_is_missing = job_.rules.dry_run;
+    job_.report.made_destination = true;
+    if (job_.rules.dry_run) return Status::Ok();
+    MB_RETURN_IF_ERROR(backend.CreateContainer(job_.ctx).Annotate("making the destination"));
+    log::Info("made the missing destination: {}", backend.Describe());
+    return Status::Ok();
+  }
+
+  /// What lies around the backups has a lock and a marker of its own.
+  Status OpenTree() {
+    if (!job_.rules.dry_run) {
+      MB_ASSIGN_OR_RETURN(lock_, LockDestination(job_, job_.destination.dir));
+      MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> left, marker_.ReadLeft(job_.ctx));
+      if (left) {
+        MB_RETURN_IF_ERROR(marker_.TakeOver(job_.ctx, *left));
+        job_.report.resumed = true;
+      }
+    }
+    if (job_.rules.delete_extra && !job_.destination_is_missing) {
+      MB_ASSIGN_OR_RETURN(extra_backups_, FindBackupDirs(job_.ctx, job_.destination, job_.filter));
+      std::erase_if(extra_backups_, [this](const std::string& extra) {
+        return std::ranges::any_of(backups_, [&](const BackupInTree& backup) {
+          return backup.dir.starts_with(extra) || extra.starts_with(backup.dir);
+        });
+      });
+    }
+    others_.emplace(job_, marker_, job_.rules.overwrite);
+    return Status::Ok();
+  }
+
+  Status Copy() {
+    Enter("copy");
+    const Tree nothing;
+    MergedListing pairs(job_.ctx, job_.source,
+                        job_.destination_is_missing ? nothing : job_.destination);
+    auto next = backups_.begin();
+    for (;;) {
+      MB_ASSIGN_OR_RETURN(const KeyPair pair, pairs.Next());
+      const bool ended = pair.source == nullptr && pair.destination == nullptr;
+      if (section_ && (ended || !section_->Holds(pair.key))) {
+        MB_RETURN_IF_ERROR(section_->Close());
+        section_.reset();
+      }
+      if (ended) return others_ ? others_->Finish() : Status::Ok();
+      if (IsLockKey(pair.key) || !job_.Takes(pair.key)) continue;
+      if (!section_ && next != backups_.end() && pair.key.starts_with(next->dir)) {
+        section_.emplace(job_, *next++);
+        MB_RETURN_IF_ERROR(section_->Open());
+      }
+      MB_RETURN_IF_ERROR(section_ ? section_->Take(pair) : TakeOther(pair));
+    }
+  }
+
+  Status TakeOther(const KeyPair& pair) {
+    if (pair.source != nullptr) {
+      has_others_ = true;
+      return others_->Take(pair);
+    }
+    if (job_.rules.dry_run && job_.rules.delete_extra) ++job_.report.deleted_objects;
+    return Status::Ok();
+  }
+
+  /// Check what lies around the backups and remove what is extra; nothing is removed after a
+  /// failure.
+  Status Finish() {
+    if (!others_ || job_.rules.dry_run) return Status::Ok();
+    Enter("check");
+    const bool removes = job_.rules.delete_extra && !job_.report.some_failed();
+    if (removes) MB_RETURN_IF_ERROR(RemoveExtraBackups());
+    const bool compares = job_.rules.check && has_others_ && !others_->failed();
+    if (removes || compares) {
+      MB_RETURN_IF_ERROR(
+          Settle(job_, {.below = "",
+                        .compares = compares,
+                        .concerns =
+                            [this](std::string_view key) {
+                              return !IsIn(key, backups_) && !IsIn(key, extra_backups_);
+                            },
+                        .may_remove = [removes](std::string_view) { return removes; }}));
+    }
+    if (others_->failed() && marker_.has_uploads()) return Status::Ok();  // for the next run
+    MB_RETURN_IF_ERROR(marker_.EndUploads(job_.ctx));
+    return marker_.End(job_.ctx);
+  }
+
+  static bool IsIn(std::string_view key, const std::vector<BackupInTree>& backups) {
+    return std::ranges::any_of(backups,
+                               [key](const auto& one) { return key.starts_with(one.dir); });
+  }
+  static bool IsIn(std::string_view key, const std::vector<std::string>& dirs) {
+    return std::ranges::any_of(dirs, [key](const auto& dir) { return key.starts_with(dir); });
+  }
+
+  Status RemoveExtraBackups() {
+    for (const std::string& extra : extra_backups_) {
+      const std::string dir = job_.destination.dir + extra;
+      const std::string name = meta::BackupName(dir);
+      Place place{.backend = job_.destination.backend};
+      if (dir.size() > name.size() + 1) place.root = dir.substr(0, dir.size() - name.size() - 2);
+      const auto deleted = DeleteBackup(job_.ctx, place, name);
+      if (deleted.ok()) {
+        job_.report.deleted_objects += deleted->objects;
+      } else if (EndsTheCopy(deleted.status())) {
+        return deleted.status();
+      } else {
+        job_.AddFailure(dir,
+                        deleted.status().Annotate("removing a backup the source does not have"));
+      }
+    }
+    return Status::Ok();
+  }
+
+  void Enter(const char* phase) {
+    if (job_.engine.progress() != nullptr) job_.engine.progress()->SetPhase(phase);
+  }
+
+  CopyJob job_;
+  std::vector<BackupInTree> backups_;
+  /// Of the destination only, to be removed; relative.
+  std::vector<std::string> extra_backups_;
+  bool has_others_ = false;
+  std::unique_ptr<RunLock> lock_;
+  CopyMarker marker_;
+  std::optional<ObjectCopies> others_;
+  std::optional<BackupCopy> section_;
+};
+
+void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
+  total.objects += one.objects;
+  total.bytes += one.bytes;
+  total.kept_objects += one.kept_objects;
+  total.undecided_objects += one.undecided_objects;
+  total.deleted_objects += one.deleted_objects;
+  total.server_side_objects += one.server_side_objects;
+  total.second_reads += one.second_reads;
+  total.resumed = total.resumed || one.resumed;
+  total.made_destination = total.made_destination || one.made_destination;
+  for (CopiedBackup backup : one.backups) {
+    backup.dir = name;
+    total.backups.push_back(std::move(backup));
+  }
+  total.failures.insert(total.failures.end(), one.failures.begin(), one.failures.end());
+}
+
+}  // namespace
+
+bool CopyReport::some_failed() const {
+  return !failures.empty() || std::ranges::any_of(backups, [](const CopiedBackup& backup) {
+    return backup.outcome == CopiedBackup::Outcome::kFailed;
+  });
+}
+
+Result<CopyReport> CopyTree(const CallContext& ctx, transfer::CopyEngine& engine,
+                            const Tree& source, const Tree& destination, const CopyRules& rules) {
+  return TreeCopy(ctx, engine, source, destination, rules).Run(false);
+}
+
+Result<CopyReport> CopyBackup(const CallContext& ctx, transfer::CopyEngine& engine,
+                              const Tree& source, const Tree& destination, const CopyRules& rules) {
+  return TreeCopy(ctx, engine, source, destination, rules).Run(true);
+}
+
+Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngine& engine,
+                                     const Tree& source, const Tree& destination,
+                                     const CopyRules& rules) {
+  const auto start = std::chrono::steady_clock::now();
+  MB_ASSIGN_OR_RETURN(const meta::BackupList list,
+                      meta::ListBackups(ctx, *source.backend, source.dir));
+  CopyAllReport report;
+  using Outcome = CopiedBackup::Outcome;
+  for (const meta::UnfinishedBackup& one : list.unfinished) {
+    report.left_out.push_back({one.name, Outcome::kFailed, FailedPreconditionError(one.reason)});
+  }
+  const KeyFilter names(rules.include, rules.exclude);
+  CopyRules each = rules;
+  each.include.clear();
+  each.exclude.clear();
+  for (const meta::ListedBackup& backup : list.backups) {
+    if (!names.Takes(backup.name)) continue;
+    if (backup.header.partial) {
+      report.left_out.push_back(
+          {backup.name, Outcome::kFailed, FailedPreconditionError("a partial backup")});
+      continue;
+    }
+    Tree from = source;
+    Tree to = destination;
+    from.dir += backup.name + "/";
+    to.dir += backup.name + "/";
+    const std::string header = meta::MetaKey(to.dir, meta::MetaFile::kHeader);
+    if (!rules.overwrite && to.backend->Stat(ctx, header).ok() &&
+        !to.backend->Stat(ctx, meta::MarkerKey(to.dir)).ok()) {
+      report.total.backups.push_back({backup.name, Outcome::kAlreadyThere, {}});
+      continue;
+    }
+    const auto copied = CopyBackup(ctx, engine, from, to, each);
+    if (copied.ok()) {
+      Add(*copied, backup.name, report.total);
+    } else if (EndsTheCopy(copied.status())) {
+      return copied.status().Annotate("copying backup " + backup.name);
+    } else {
+      report.total.backups.push_back({backup.name, Outcome::kFailed, copied.status()});
+    }
+  }
+  report.total.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace milvus_backup::backup

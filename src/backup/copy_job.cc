@@ -1,0 +1,141 @@
+#include "copy_job.h"
+
+#include "copy_merge.h"
+#include "copy_survey.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/storage/location.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::backup {
+namespace {
+
+/// As many as one request can delete.
+constexpr size_t kDeleteBatch = 1000;
+
+std::string_view WithoutSlash(std::string_view dir) {
+  if (dir.ends_with('/')) dir.remove_suffix(1);
+  return dir;
+}
+
+std::string ParentOf(const std::string& dir) {
+  const std::string_view path = WithoutSlash(dir);
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? "" : std::string(path.substr(0, slash));
+}
+
+/// Two names, addresses or mounts may lead to one storage: whoever reads at the source what was
+/// written at the destination has the same one on both sides.
+Status CheckIsElsewhere(const CopyJob& job, const RunLock& lock) {
+  if (!job.source.backend->Stat(job.ctx, lock.key()).ok()) return Status::Ok();
+  const auto spot = [](const Tree& tree) {
+    return storage::Spot{tree.backend->Describe(), std::string(WithoutSlash(tree.dir))};
+  };
+  storage::Spot source = spot(job.source);
+  const storage::Spot destination = spot(job.destination);
+  source.container = destination.container;
+  return storage::CheckApart(source, destination);
+}
+
+/// Deletes in batches, and keeps account of it in the job's report.
+class Remover {
+ public:
+  explicit Remover(CopyJob& job) : job_(job) {}
+
+  Status Add(const std::string& key) {
+    keys_.push_back(key);
+    return keys_.size() < kDeleteBatch ? Status::Ok() : Flush();
+  }
+  Status Flush() {
+    if (keys_.empty()) return Status::Ok();
+    auto failures = job_.destination.backend->DeleteMany(job_.ctx, keys_);
+    MB_RETURN_IF_ERROR(failures.status().Annotate("removing what the source does not have"));
+    job_.report.deleted_objects += keys_.size() - failures->size();
+    keys_.clear();
+    for (storage::DeleteFailure& failure : *failures) {
+      job_.AddFailure(std::move(failure.key), std::move(failure.status).Annotate("removing it"));
+    }
+    return Status::Ok();
+  }
+
+ private:
+  CopyJob& job_;
+  std::vector<std::string> keys_;
+};
+
+}  // namespace
+
+bool EndsTheCopy(const Status& status) {
+  switch (status.code()) {
+    case Code::kCancelled:
+    case Code::kDeadlineExceeded:
+    case Code::kUnauthenticated:
+    case Code::kUnavailable:
+    case Code::kResourceExhausted:
+      return true;
+    default:
+      return status.service_code() == "NoSuchBucket";
+  }
+}
+
+std::string CopyLockName(const std::string& dir) {
+  return dir.empty() ? ".tree" : meta::BackupName(dir);
+}
+
+std::string CopyLockDir(const std::string& dir) {
+  return BackupLockDir(ParentOf(dir), CopyLockName(dir));
+}
+
+std::string TreeMarkerKey(const std::string& dir) {
+  return meta::JoinPath(ParentOf(dir), ".locks/" + CopyLockName(dir) + ".run.json");
+}
+
+Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir) {
+  MB_ASSIGN_OR_RETURN(std::unique_ptr<RunLock> lock,
+                      RunLock::Acquire(job.ctx, *job.destination.backend, CopyLockDir(dir),
+                                       meta::NewRunRecord("copy", CopyLockName(dir))));
+  MB_RETURN_IF_ERROR(CheckIsElsewhere(job, *lock));
+  return lock;
+}
+
+Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir) {
+  auto lock = RunLock::Acquire(job.ctx, *job.source.backend, CopyLockDir(dir),
+                               meta::NewRunRecord("read", CopyLockName(dir)));
+  if (lock.ok()) return lock;
+  if (lock.status().code() == Code::kAlreadyExists || EndsTheCopy(lock.status())) return lock;
+  // Reading is all that a copy needs of its source.
+  log::Info("source={} is not locked against changes: {}", dir, lock.status().ToString());
+  return std::unique_ptr<RunLock>();
+}
+
+Status Settle(CopyJob& job, const Settlement& settlement) {
+  MergedListing pairs(job.ctx, job.source, job.destination, settlement.below);
+  Remover remover(job);
+  for (;;) {
+    MB_ASSIGN_OR_RETURN(const KeyPair pair, pairs.Next());
+    if (pair.source == nullptr && pair.destination == nullptr) return remover.Flush();
+    if (IsLockKey(pair.key) || !job.Takes(pair.key) || !settlement.concerns(pair.key)) continue;
+    if (pair.source == nullptr) {
+      if (settlement.may_remove(pair.key)) {
+        MB_RETURN_IF_ERROR(remover.Add(pair.destination->key));
+      }
+    } else if (!settlement.compares) {
+      continue;
+    } else if (pair.destination == nullptr) {
+      job.AddFailure(pair.source->key,
+                     DataLossError("it is not at the destination, or came after the listing"));
+    } else if (pair.source->size != pair.destination->size) {
+      job.AddFailure(pair.source->key,
+                     DataLossError(fmt::format("it has {} bytes, its copy {}", pair.source->size,
+                                               pair.destination->size)));
+    }
+  }
+}
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,74 @@
+/// What the parts of one copy share.
+#pragma once
+
+#include "key_filter.h"
+#include "run_lock.h"
+
+#include "milvus_backup/backup/copy.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/transfer/copy_engine.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace milvus_backup::backup {
+
+/// Used by the thread that runs the copy.
+struct CopyJob {
+  CallContext ctx;
+  Tree source;
+  Tree destination;
+  const CopyRules& rules;
+  KeyFilter filter;
+  transfer::CopyEngine& engine;
+  CopyReport report;
+  /// A dry run whose destination does not exist yet.
+  bool destination_is_missing = false;
+
+  /// Whether the key, relative to the trees, is copied at all: taken by the patterns, no lock, and
+  /// no object that stands for a directory where there are real ones.
+  bool Takes(std::string_view key) const {
+    if (key.empty() || key.ends_with('/')) {
+      if (source.is_disk || destination.is_disk) return false;
+    }
+    return filter.Takes(key);
+  }
+  void AddFailure(std::string key, Status status) {
+    report.failures.push_back({std::move(key), std::move(status)});
+  }
+};
+
+/// Errors after which nothing else between these storages can succeed.
+bool EndsTheCopy(const Status& status);
+
+/// Where runs that change `dir`, of a backup or a tree, meet.
+std::string CopyLockDir(const std::string& dir);
+/// Marker of a copy of a tree that is no backup: beside the locks, so that it is no part of the
+/// tree.
+std::string TreeMarkerKey(const std::string& dir);
+/// What locks and markers call `dir`.
+std::string CopyLockName(const std::string& dir);
+
+/// Lock `dir` of the destination. kInvalidArgument when the lock turns up at the source in a way
+/// that shows that both trees are one place, or one lies in the other.
+Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir);
+/// Keep others from changing `dir` of the source, where it can be written to; else null.
+Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir);
+
+/// Compare names and sizes of what both trees have by now, and remove what the source does not
+/// have.
+struct Settlement {
+  /// Relative to the trees; empty for everything.
+  std::string below;
+  bool compares = true;
+  /// Whether the key is to be looked at; asked after CopyJob::Takes.
+  std::function<bool(std::string_view key)> concerns;
+  /// Whether the destination may lose the key.
+  std::function<bool(std::string_view key)> may_remove;
+};
+/// What is not right goes into the report's failures. Errors end the copy.
+Status Settle(CopyJob& job, const Settlement& settlement);
+
+}  // namespace milvus_backup::backup

@@ -1,0 +1,47 @@
+#include "copy_merge.h"
+
+#include <string>
+
+namespace milvus_backup::backup {
+
+MergedListing::Side::Side(const CallContext& ctx, const Tree& tree, const std::string& below)
+    : dir_length(tree.dir.size()), wanted(tree.backend != nullptr) {
+  if (wanted) stream.emplace(ctx, *tree.backend, storage::KeyRange{.prefix = tree.dir + below});
+}
+
+MergedListing::MergedListing(const CallContext& ctx, const Tree& source, const Tree& destination,
+                             const std::string& below)
+    : source_(ctx, source, below), destination_(ctx, destination, below) {}
+
+Status MergedListing::Side::Advance(std::string_view what) {
+  if (!wanted) return Status::Ok();
+  wanted = false;
+  const auto next = stream->Next();
+  if (!next.ok()) return next.status().Annotate("listing the " + std::string(what));
+  object = *next;
+  return Status::Ok();
+}
+
+Result<KeyPair> MergedListing::Next() {
+  // Both are asked first, so that the fetches of their pages overlap.
+  MB_RETURN_IF_ERROR(source_.Advance("source"));
+  MB_RETURN_IF_ERROR(destination_.Advance("destination"));
+  const bool from_source = source_.object != nullptr &&
+                           (destination_.object == nullptr || source_.key() <= destination_.key());
+  const bool from_destination = destination_.object != nullptr &&
+                                (source_.object == nullptr || destination_.key() <= source_.key());
+  KeyPair pair;
+  if (from_source) {
+    pair.key = source_.key();
+    pair.source = source_.object;
+    source_.wanted = true;
+  }
+  if (from_destination) {
+    pair.key = destination_.key();
+    pair.destination = destination_.object;
+    destination_.wanted = true;
+  }
+  return pair;
+}
+
+}  // namespace milvus_backup::backup

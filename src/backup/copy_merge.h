@@ -1,0 +1,51 @@
+/// Two trees of objects side by side, in the order of their keys.
+#pragma once
+
+#include "milvus_backup/backup/copy.h"
+#include "milvus_backup/storage/object_stream.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace milvus_backup::backup {
+
+/// One key that at least one of two trees has.
+struct KeyPair {
+  /// Below the directories of both trees. Like the objects valid until the next pair.
+  std::string_view key;
+  const storage::ObjectInfo* source = nullptr;
+  const storage::ObjectInfo* destination = nullptr;
+};
+
+/// Reads both listings page by page. Used by one thread.
+class MergedListing {
+ public:
+  /// Lists what is below `below`, relative to both trees; empty for everything. Without a backend
+  /// the destination has nothing.
+  MergedListing(const CallContext& ctx, const Tree& source, const Tree& destination,
+                const std::string& below = "");
+
+  /// The next key; neither side has an object after the last one. Errors say which side could not
+  /// be listed.
+  Result<KeyPair> Next();
+
+ private:
+  struct Side {
+    Side(const CallContext& ctx, const Tree& tree, const std::string& below);
+
+    std::optional<storage::ObjectStream> stream;
+    size_t dir_length = 0;
+    const storage::ObjectInfo* object = nullptr;
+    bool wanted = true;
+
+    std::string_view key() const { return std::string_view(object->key).substr(dir_length); }
+    Status Advance(std::string_view what);
+  };
+
+  Side source_;
+  Side destination_;
+};
+
+}  // namespace milvus_backup::backup

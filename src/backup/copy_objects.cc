@@ -1,0 +1,119 @@
+#include "copy_objects.h"
+
+#include "milvus_backup/transfer/etag.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+using transfer::Existing;
+
+/// Objects whose uploads are announced together.
+constexpr size_t kTogether = 256;
+
+}  // namespace
+
+ObjectCopies::ObjectCopies(CopyJob& job, CopyMarker& marker, bool replaces)
+    : job_(job),
+      marker_(marker),
+      replaces_(replaces),
+      absent_(job.engine, *job.source.backend, *job.destination.backend, job.ctx.stop,
+              Existing::kOverwrite, &marker),
+      present_(job.engine, *job.source.backend, *job.destination.backend, job.ctx.stop,
+               replaces ? Existing::kKeepIfEqual : Existing::kKeepOrRefuse, &marker) {}
+
+Status ObjectCopies::Take(const KeyPair& pair) {
+  if (job_.rules.dry_run) {
+    Count(pair);
+    return Status::Ok();
+  }
+  if (pair.destination == nullptr) return Queue(pair, false);
+  if (pair.source->size != pair.destination->size) {
+    if (replaces_) return Queue(pair, false);
+    failed_ = true;
+    job_.AddFailure(pair.source->key, AlreadyExistsError(fmt::format(
+                                          "it has {} bytes, an object of {} bytes is there",
+                                          pair.source->size, pair.destination->size)));
+    return Status::Ok();
+  }
+  if (transfer::EtagsProveEqual(pair.source->etag, pair.destination->etag)) {
+    ++job_.report.kept_objects;
+    return Status::Ok();
+  }
+  return Queue(pair, true);
+}
+
+void ObjectCopies::Count(const KeyPair& pair) {
+  CopyReport& report = job_.report;
+  if (pair.destination != nullptr && pair.source->size == pair.destination->size) {
+    const bool equal = transfer::EtagsProveEqual(pair.source->etag, pair.destination->etag);
+    ++(equal ? report.kept_objects : report.undecided_objects);
+    return;
+  }
+  if (pair.destination != nullptr && !replaces_) {
+    failed_ = true;
+    job_.AddFailure(pair.source->key, AlreadyExistsError("an object of another size is there"));
+    return;
+  }
+  ++report.objects;
+  report.bytes += pair.source->size;
+}
+
+Status ObjectCopies::Queue(const KeyPair& pair, bool compares) {
+  waiting_.push_back({{.source_key = pair.source->key,
+                       .destination_key = job_.destination.dir + std::string(pair.key),
+                       .size = pair.source->size,
+                       .etag = pair.source->etag},
+                      compares});
+  return waiting_.size() < kTogether ? Status::Ok() : Flush();
+}
+
+Status ObjectCopies::Flush() {
+  std::vector<Waiting> waiting = std::exchange(waiting_, {});
+  std::vector<std::string> in_parts;
+  for (const Waiting& one : waiting) {
+    const transfer::CopyBatch& batch = one.compares ? present_ : absent_;
+    if (batch.GoesInParts(one.item)) in_parts.push_back(one.item.destination_key);
+  }
+  MB_RETURN_IF_ERROR(marker_.Announce(job_.ctx, in_parts));
+  for (Waiting& one : waiting) {
+    transfer::CopyBatch& batch = one.compares ? present_ : absent_;
+    if (batch.Add(std::move(one.item)).ok()) continue;
+    ended_early_ = true;
+    const Status why = Finish();
+    return why.ok() ? CancelledError() : why;
+  }
+  return Status::Ok();
+}
+
+Status ObjectCopies::Finish() {
+  if (!ended_early_ && !waiting_.empty()) MB_RETURN_IF_ERROR(Flush());
+  const Status absent = Collect(absent_.Wait());
+  const Status present = Collect(present_.Wait());
+  MB_RETURN_IF_ERROR(job_.ctx.Check());
+  return absent.ok() ? present : absent;
+}
+
+Status ObjectCopies::Collect(const transfer::CopySummary& summary) {
+  CopyReport& report = job_.report;
+  report.objects += summary.objects;
+  report.bytes += summary.bytes;
+  report.kept_objects += summary.kept_objects;
+  report.server_side_objects += summary.server_side_objects;
+  report.second_reads += summary.second_reads;
+  bool ends = ended_early_ && !summary.failures.empty();
+  for (const transfer::CopyFailure& failure : summary.failures) {
+    failed_ = true;
+    ends = ends || EndsTheCopy(failure.status);
+    if (failure.status.code() != Code::kCancelled) {
+      job_.AddFailure(failure.source_key, failure.status);
+    }
+  }
+  return ends ? summary.ToStatus() : Status::Ok();
+}
+
+}  // namespace milvus_backup::backup

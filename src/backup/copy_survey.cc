@@ -1,0 +1,237 @@
+#include "copy_survey.h"
+
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+constexpr std::string_view kHeader = "meta/backup_meta.json";
+constexpr std::string_view kMarker = "meta/run.json";
+
+bool IsAt(std::string_view key, std::string_view name, std::string_view& dir) {
+  if (!key.ends_with(name)) return false;
+  key.remove_suffix(name.size());
+  if (!key.empty() && !key.ends_with('/')) return false;
+  dir = key;
+  return true;
+}
+
+/// What would be the backup's directory if this is a key of one: what is before the first element
+/// that only a backup has.
+std::optional<std::string_view> CandidateDir(std::string_view key) {
+  size_t start = 0;
+  for (size_t slash = key.find('/'); slash != std::string_view::npos;
+       slash = key.find('/', start)) {
+    const std::string_view element = key.substr(start, slash - start);
+    if (element == "binlogs" || element == "meta" || element == "bundle") {
+      return key.substr(0, start);
+    }
+    start = slash + 1;
+  }
+  return std::nullopt;
+}
+
+struct Candidate {
+  bool header = false;
+  bool marker = false;
+  bool logs = false;
+  /// Whether the patterns take some of it, and leave out some.
+  bool taken = false;
+  bool left_out = false;
+
+  bool is_backup() const { return header || marker || logs; }
+  void Join(const Candidate& other) {
+    header = header || other.header;
+    marker = marker || other.marker;
+    logs = logs || other.logs;
+    taken = taken || other.taken;
+    left_out = left_out || other.left_out;
+  }
+};
+
+/// Takes the keys of a tree in their order. Remembers only what looks like a backup.
+class Surveyor {
+ public:
+  using Found = std::map<std::string, Candidate, std::less<>>;
+
+  explicit Surveyor(const KeyFilter& filter) : filter_(filter) {}
+
+  void Visit(std::string_view key) {
+    if (IsLockKey(key)) return;
+    const bool taken = filter_.Takes(key);
+    any_ = any_ || taken;
+    const std::optional<std::string_view> dir = CandidateDir(key);
+    if (!dir || *dir != dir_) Leave();
+    if (!dir) return;
+    dir_ = *dir;
+    const std::string_view rest = key.substr(dir->size());
+    current_.Join(
+        {.header = taken && rest == kHeader,
+         .marker = taken && rest == kMarker,
+         .logs = rest.starts_with("binlogs/insert_log/") || rest.starts_with("binlogs/delta_log/"),
+         .taken = taken,
+         .left_out = !taken});
+    std::string_view inner;
+    if (taken && rest != kHeader && IsHeaderKey(key, inner)) {
+      found_[std::string(inner)].Join({.header = true, .taken = true});
+    }
+  }
+
+  bool any() const { return any_; }
+  Found TakeFound() {
+    Leave();
+    return std::move(found_);
+  }
+
+ private:
+  void Leave() {
+    if (current_.is_backup()) found_[dir_].Join(current_);
+    current_ = {};
+    dir_.clear();
+  }
+
+  const KeyFilter& filter_;
+  Found found_;
+  std::string dir_;
+  Candidate current_;
+  bool any_ = false;
+};
+
+Result<Surveyor::Found> Visit(const CallContext& ctx, const Tree& tree, const KeyFilter& filter,
+                              bool* any) {
+  Surveyor surveyor(filter);
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject(ctx, *tree.backend, tree.dir, [&](const storage::ObjectInfo& object) {
+        surveyor.Visit(std::string_view(object.key).substr(tree.dir.size()));
+        return Status::Ok();
+      }));
+  if (any != nullptr) *any = surveyor.any();
+  return surveyor.TakeFound();
+}
+
+Status Unusable(const std::string& full_dir, const Tree& tree, std::string_view problem) {
+  return FailedPreconditionError(fmt::format("{} in {} is {}",
+                                             full_dir.empty() ? "what lies" : full_dir,
+                                             tree.backend->Describe(), problem))
+      .WithAdvice(
+          "finish it with the command that made it, or remove it with `delete`; a copy of a tree "
+          "can leave it out with --exclude");
+}
+
+Status Unfinished(const CallContext& ctx, const Tree& tree, const std::string& full_dir) {
+  const auto marker = meta::ReadRunRecord(ctx, *tree.backend, meta::MarkerKey(full_dir));
+  MB_RETURN_IF_ERROR(ctx.Check());
+  const std::string why =
+      marker.ok() && *marker ? ": " + (*marker)->ToString() : ": backup_meta.json is missing";
+  return Unusable(full_dir, tree, "an unfinished backup" + why);
+}
+
+Status CheckComplete(const CallContext& ctx, const Tree& tree, const std::string& full_dir) {
+  const auto header = meta::ReadHeader(ctx, *tree.backend, full_dir);
+  MB_RETURN_IF_ERROR(header.status());
+  if (!header->partial) return Status::Ok();
+  return Unusable(
+      full_dir, tree,
+      fmt::format("a partial backup, without {}", fmt::join(header->failed_collections, ", ")));
+}
+
+/// Relative directories, outermost ones only, with the headers below them.
+std::vector<BackupInTree> Outermost(const std::vector<std::string>& dirs) {
+  std::vector<BackupInTree> backups;
+  for (const std::string& dir : dirs) {
+    if (backups.empty() || !dir.starts_with(backups.back().dir))
+      backups.push_back({.dir = dir, .headers = {}});
+    backups.back().headers.push_back(dir + std::string(kHeader));
+  }
+  return backups;
+}
+
+}  // namespace
+
+std::string Tree::Describe() const {
+  return fmt::format("{} in {}", dir.empty() ? "everything" : dir, backend->Describe());
+}
+
+bool IsHeaderKey(std::string_view key, std::string_view& dir) { return IsAt(key, kHeader, dir); }
+
+bool IsMarkerKey(std::string_view key, std::string_view& dir) { return IsAt(key, kMarker, dir); }
+
+bool IsLockKey(std::string_view key) {
+  constexpr std::string_view kLocks = ".locks/";
+  const size_t at = key.rfind(kLocks);
+  if (at == std::string_view::npos || (at > 0 && key[at - 1] != '/')) return false;
+  const std::string_view rest = key.substr(at + kLocks.size());
+  const size_t slash = rest.find('/');
+  if (slash == std::string_view::npos) return rest.ends_with(".run.json");
+  constexpr size_t kIdDigits = 16;
+  const std::string_view file = rest.substr(slash + 1);
+  return file.size() == kIdDigits + std::string_view(".json").size() && file.ends_with(".json") &&
+         file.find_first_not_of("0123456789abcdef") == kIdDigits;
+}
+
+Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree& source,
+                                             const KeyFilter& filter) {
+  bool any = false;
+  MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, source, filter, &any));
+  if (!any) {
+    return NotFoundError("nothing is to be copied from " + source.Describe())
+        .WithAdvice(filter.takes_all() ? "check the bucket and the prefix"
+                                       : "check bucket, prefix and the patterns");
+  }
+  std::vector<std::string> dirs;
+  for (const auto& [dir, candidate] : found) {
+    const std::string full_dir = source.dir + dir;
+    if (!candidate.taken) continue;
+    if (!candidate.header) {
+      // Without a header, or with it left out on purpose.
+      const bool left_out = candidate.left_out && !candidate.marker &&
+                            source.backend->Stat(ctx, full_dir + std::string(kHeader)).ok();
+      if (left_out) continue;
+      return Unfinished(ctx, source, full_dir);
+    }
+    if (candidate.left_out) {
+      return InvalidArgumentError("the patterns take only a part of the backup " + full_dir)
+          .WithAdvice("take it whole, or leave its meta/backup_meta.json out too");
+    }
+    MB_RETURN_IF_ERROR(CheckComplete(ctx, source, full_dir));
+    dirs.push_back(dir);
+  }
+  return Outermost(dirs);
+}
+
+Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source) {
+  const Status complete = CheckComplete(ctx, source, source.dir);
+  if (complete.code() == Code::kNotFound && complete.service_code() != "NoSuchBucket") {
+    MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
+                        meta::InspectDirectory(ctx, *source.backend, source.dir));
+    if (content.kind == meta::DirectoryKind::kBackupParts) {
+      return Unfinished(ctx, source, source.dir);
+    }
+    return complete.Annotate(source.backend->Describe());
+  }
+  MB_RETURN_IF_ERROR(complete);
+  return Outermost({""});
+}
+
+Result<std::vector<std::string>> FindBackupDirs(const CallContext& ctx, const Tree& tree,
+                                                const KeyFilter& filter) {
+  MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, tree, filter, nullptr));
+  std::vector<std::string> dirs;
+  for (const auto& [dir, candidate] : found) {
+    if (!candidate.header && !candidate.marker) continue;
+    if (dirs.empty() || !dir.starts_with(dirs.back())) dirs.push_back(dir);
+  }
+  return dirs;
+}
+
+}  // namespace milvus_backup::backup

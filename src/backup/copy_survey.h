@@ -1,0 +1,44 @@
+/// What lies in a tree that is to be copied, found out before anything is written.
+#pragma once
+
+#include "key_filter.h"
+
+#include "milvus_backup/backup/copy.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace milvus_backup::backup {
+
+/// A directory with a header in it. Relative to its tree.
+struct BackupInTree {
+  /// Empty for the tree itself, else with a slash at its end.
+  std::string dir;
+  /// Headers below `dir`; more than one where a backup lies inside another.
+  std::vector<std::string> headers;
+};
+
+/// Look through a whole tree, page by page, for the backups in it; none of the result lies in
+/// another, in the order of their keys. kNotFound when nothing is there, kFailedPrecondition for
+/// unfinished and partial backups and for patterns that take only part of a backup.
+Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree& source,
+                                             const KeyFilter& filter);
+/// The same for a tree that must be a backup; reads the header only.
+Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source);
+
+/// Directories with a header or a marker that the patterns take, relative to the tree; none lies
+/// in another.
+Result<std::vector<std::string>> FindBackupDirs(const CallContext& ctx, const Tree& tree,
+                                                const KeyFilter& filter);
+
+/// `x/` for `x/meta/backup_meta.json`. False for other keys.
+bool IsHeaderKey(std::string_view key, std::string_view& dir);
+/// The same for `x/meta/run.json`.
+bool IsMarkerKey(std::string_view key, std::string_view& dir);
+/// Whether the key is that of a lock or marker in a directory `.locks/`: what a run leaves while it
+/// works, and no part of a tree.
+bool IsLockKey(std::string_view key);
+
+}  // namespace milvus_backup::backup

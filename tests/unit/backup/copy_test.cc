@@ -1,0 +1,273 @@
+#include "copy_fixture.h"
+
+#include "milvus_backup/backup/delete.h"
+
+namespace milvus_backup::backup {
+namespace {
+
+using ::milvus_backup::testing::IsError;
+using Outcome = CopiedBackup::Outcome;
+
+TEST_F(CopyTest, ABackupIsCopiedByteForByteAndNothingElseIsLeft) {
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/bb/other", "no part of it");
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, CopyB());
+  ExpectSame("a/b/", "c/b/");
+  EXPECT_EQ(Copied("").size(), 5U);
+  EXPECT_EQ(Source("").size(), 6U);
+  EXPECT_EQ(report.objects, 5U);
+  EXPECT_EQ(report.kept_objects, 0U);
+  EXPECT_FALSE(report.resumed);
+  ASSERT_EQ(report.backups.size(), 1U);
+  EXPECT_EQ(report.backups[0].outcome, Outcome::kCopied);
+}
+
+TEST_F(CopyTest, TheHeaderComesLast) {
+  PutBackup(source_, "a/b/");
+  ASSERT_OK(CopyB());
+  const uint64_t calls = destination_.calls();
+  for (uint64_t alive = 1; alive < calls; ++alive) {
+    MortalBackend destination;
+    destination.Live(alive);
+    transfer::CopyEngine engine(options_, nullptr);
+    const auto cut = CopyBackup({}, engine, {&source_, "a/b/"}, {&destination, "c/b/"}, {});
+    destination.Live(kForever);
+    auto objects = Read(destination, "c/b/");
+    objects.erase("meta/run.json");
+    if (objects.contains(kHeader)) {
+      EXPECT_TRUE(objects == Source("a/b/")) << alive;
+    }
+    BuryLocks(source_, "a/.locks/");
+  }
+}
+
+TEST_F(CopyTest, TheSameCopyAgainChangesNothing) {
+  PutBackup(source_, "a/b/");
+  ASSERT_OK(CopyB());
+  ASSERT_OK_AND_ASSIGN(const auto before, destination_.Stat({}, std::string("c/b/") + kHeader));
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, CopyB());
+  EXPECT_EQ(report.backups[0].outcome, Outcome::kAlreadyThere);
+  EXPECT_EQ(report.objects, 0U);
+  ASSERT_OK_AND_ASSIGN(const auto after, destination_.Stat({}, std::string("c/b/") + kHeader));
+  EXPECT_EQ(before.modified, after.modified);
+}
+
+TEST_F(CopyTest, AnotherBackupOfTheNameIsNotTouchedUnlessItMayBe) {
+  PutBackup(source_, "a/b/");
+  PutBackup(destination_, "c/b/", 'y');
+  Put(destination_, "c/b/binlogs/insert_log/8/80/800/800/100/1", "stale");
+  const auto before = Copied("");
+  EXPECT_THAT(CopyB(), IsError(Code::kAlreadyExists, "a backup is at c/b/ already"));
+  EXPECT_TRUE(Copied("") == before);
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, CopyB({.overwrite = true}));
+  ExpectSame("a/b/", "c/b/");
+  EXPECT_EQ(report.deleted_objects, 1U);
+}
+
+TEST_F(CopyTest, OverwritingRepairsADamagedCopyAndKeepsWhatIsRight) {
+  PutBackup(source_, "a/b/");
+  ASSERT_OK(CopyB());
+  Put(destination_, "c/b/binlogs/insert_log/7/70/700/700/100/1", std::string(100, '!'));
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, CopyB({.overwrite = true}));
+  ExpectSame("a/b/", "c/b/");
+  EXPECT_EQ(report.kept_objects, 3U);
+  EXPECT_EQ(report.objects, 2U);
+}
+
+TEST_F(CopyTest, WhatIsNoCompleteBackupIsRefusedBeforeAnythingIsWritten) {
+  EXPECT_THAT(CopyB(), IsError(Code::kNotFound, "backup b not found"));
+  PutBackup(source_, "a/b/");
+  Put(source_, std::string("a/b/") + kHeader,
+      R"({"id":"x","size":1,"partial":true,"failed_collections":["default.c"]})");
+  EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "a partial backup, without default.c"));
+  EXPECT_THAT(Tree(), IsError(Code::kFailedPrecondition, "a/b/"));
+  ASSERT_OK(source_.Delete({}, std::string("a/b/") + kHeader));
+  EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "an unfinished backup"));
+  EXPECT_THAT(Tree(), IsError(Code::kFailedPrecondition, "an unfinished backup"));
+  ASSERT_OK(meta::WriteRunRecord({}, source_, meta::MarkerKey("a/b/"),
+                                 meta::NewRunRecord("create", "b")));
+  EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "create by process"));
+  EXPECT_TRUE(Copied("").empty());
+  // Left out on purpose.
+  Put(source_, "a/plain", "p");
+  ASSERT_OK(Tree({.exclude = {"b"}}));
+  EXPECT_EQ(Keys(Copied("")), std::set<std::string>{"c/plain"});
+}
+
+TEST_F(CopyTest, ATreeKeepsBackupsAndWhatLiesAroundThem) {
+  PutBackup(source_, "a/b/");
+  PutBackup(source_, "a/deep/er/b2/", 'z');
+  Put(source_, "a/a", "first");
+  Put(source_, "a/between", "x");
+  Put(source_, "a/zz/large", std::string(700 * kKiB, 'l'));
+  Put(source_, "a/empty", "");
+  Put(source_, "ab/c", "a neighbour");
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree());
+  ExpectSame("a/", "c/");
+  EXPECT_EQ(Copied("").size(), Copied("c/").size());
+  ASSERT_EQ(report.backups.size(), 2U);
+  EXPECT_EQ(report.backups[0].dir, "b");
+  EXPECT_EQ(report.backups[1].dir, "deep/er/b2");
+  ASSERT_OK_AND_ASSIGN(const CopyReport again, Tree());
+  EXPECT_EQ(again.objects, 0U);
+  EXPECT_EQ(again.kept_objects, 14U);
+}
+
+TEST_F(CopyTest, ObjectsThatDifferAreNamedAndTheOthersCopied) {
+  Put(source_, "a/1", "new");
+  Put(source_, "a/2", "same");
+  Put(source_, "a/3", "longer than that");
+  Put(source_, "a/4", "absent");
+  Put(destination_, "c/1", "old");
+  Put(destination_, "c/2", "same");
+  Put(destination_, "c/3", "short");
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree());
+  EXPECT_TRUE(report.some_failed());
+  ASSERT_EQ(report.failures.size(), 2U);
+  EXPECT_EQ(Copied("c/")["1"], "old");
+  EXPECT_EQ(Copied("c/")["3"], "short");
+  EXPECT_EQ(Copied("c/")["4"], "absent");
+  ASSERT_OK_AND_ASSIGN(const CopyReport over, Tree({.overwrite = true}));
+  EXPECT_FALSE(over.some_failed());
+  EXPECT_EQ(over.objects, 2U);
+  EXPECT_EQ(over.kept_objects, 2U);
+  ExpectSame("a/", "c/");
+}
+
+TEST_F(CopyTest, ExtraObjectsGoOnlyWhenAskedAndOnlyWhenNothingFailed) {
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/1", "one");
+  PutBackup(destination_, "c/old/");
+  Put(destination_, "c/extra", "e");
+  Put(destination_, "c/1", "different");
+  Put(destination_, "cc", "a neighbour");
+  ASSERT_OK_AND_ASSIGN(const CopyReport failed, Tree({.delete_extra = true}));
+  EXPECT_TRUE(failed.some_failed());
+  EXPECT_TRUE(Copied("c/").contains("extra"));
+  EXPECT_TRUE(Copied("c/old/").contains(kHeader));
+  ASSERT_OK_AND_ASSIGN(const CopyReport planned,
+                       Tree({.dry_run = true, .overwrite = true, .delete_extra = true}));
+  EXPECT_EQ(planned.deleted_objects, 6U);
+  ASSERT_OK_AND_ASSIGN(const CopyReport kept, Tree({.overwrite = true}));
+  EXPECT_TRUE(Copied("c/").contains("extra"));
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree({.overwrite = true, .delete_extra = true}));
+  EXPECT_EQ(report.deleted_objects, 6U);
+  ExpectSame("a/", "c/");
+  EXPECT_EQ(Copied("").count("cc"), 1U);
+}
+
+TEST_F(CopyTest, PatternsChooseKeysButNeverTearABackup) {
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/logs/x.log", "1");
+  Put(source_, "a/logs/x.txt", "2");
+  ASSERT_OK(Tree({.include = {"logs"}, .exclude = {"*.txt"}}));
+  EXPECT_EQ(Keys(Copied("")), std::set<std::string>{"c/logs/x.log"});
+  EXPECT_THAT(Tree({.exclude = {"insert_log"}}),
+              IsError(Code::kInvalidArgument, "only a part of the backup a/b/"));
+  EXPECT_EQ(Keys(Copied("")), std::set<std::string>{"c/logs/x.log"});
+  // Without its header it is no backup.
+  ASSERT_OK(Tree({.exclude = {"insert_log", "backup_meta.json"}}));
+  EXPECT_TRUE(Copied("c/").contains("b/meta/full_meta.json"));
+  EXPECT_FALSE(Copied("c/").contains(std::string("b/") + kHeader));
+  // What the patterns leave out is not extra either.
+  Put(destination_, "c/kept.txt", "k");
+  ASSERT_OK(Tree({.delete_extra = true, .include = {"logs"}}));
+  EXPECT_TRUE(Copied("c/").contains("kept.txt"));
+}
+
+TEST_F(CopyTest, ADryRunWritesNothing) {
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/1", "one");
+  Put(destination_, "c/1", "two");
+  const uint64_t before = Copied("").size();
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree({.dry_run = true}));
+  EXPECT_EQ(report.objects, 5U);
+  EXPECT_EQ(report.undecided_objects, 1U);
+  EXPECT_EQ(Copied("").size(), before);
+  EXPECT_EQ(Source("").size(), 6U);
+}
+
+TEST_F(CopyTest, EveryCompleteBackupThatIsNotThereIsCopied) {
+  PutBackup(source_, "a/b1/");
+  PutBackup(source_, "a/b2/");
+  PutBackup(source_, "a/b3/");
+  PutBackup(source_, "a/broken/");
+  ASSERT_OK(source_.Delete({}, std::string("a/broken/") + kHeader));
+  PutBackup(destination_, "c/b2/", 'y');
+  Put(destination_, "c/b3/binlogs/insert_log/1", "in the way");
+  ASSERT_OK_AND_ASSIGN(const CopyAllReport report, All());
+  ASSERT_EQ(report.total.backups.size(), 3U);
+  EXPECT_EQ(report.total.backups[0].outcome, Outcome::kCopied);
+  EXPECT_EQ(report.total.backups[1].outcome, Outcome::kAlreadyThere);
+  EXPECT_THAT(report.total.backups[2].status,
+              IsError(Code::kAlreadyExists, "in the way: c/b3/binlogs/insert_log/1"));
+  EXPECT_TRUE(report.total.some_failed());
+  ASSERT_EQ(report.left_out.size(), 1U);
+  EXPECT_EQ(report.left_out[0].dir, "broken");
+  ExpectSame("a/b1/", "c/b1/");
+  ASSERT_OK(All({.overwrite = true}));
+  ExpectSame("a/b2/", "c/b2/");
+  ExpectSame("a/b3/", "c/b3/");
+}
+
+TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {
+  PutBackup(source_, "a/b/");
+  meta::RunRecord other = meta::NewRunRecord("delete", "b");
+  other.held = true;
+  const std::string at_source = "a/.locks/b/" + other.run_id + ".json";
+  ASSERT_OK(meta::WriteRunRecord({}, source_, at_source, other));
+  EXPECT_THAT(CopyB(), IsError(Code::kAlreadyExists, "is being worked on: delete by"));
+  ASSERT_OK(source_.Delete({}, at_source));
+  // Another copy of the same source is no obstacle.
+  other.operation = "read";
+  ASSERT_OK(meta::WriteRunRecord({}, source_, at_source, other));
+  other = meta::NewRunRecord("create", "b");
+  other.held = true;
+  const std::string at_destination = "c/.locks/b/" + other.run_id + ".json";
+  ASSERT_OK(meta::WriteRunRecord({}, destination_, at_destination, other));
+  EXPECT_THAT(CopyB(), IsError(Code::kAlreadyExists, "is being worked on: create by"));
+  EXPECT_EQ(Copied("c/b/").size(), 0U);
+  ASSERT_OK(destination_.Delete({}, at_destination));
+  ASSERT_OK(CopyB());
+  // Neither that lock nor ours has been copied or is left.
+  EXPECT_EQ(Copied("").size(), 5U);
+  EXPECT_THAT(DeleteBackup({}, {.backend = &source_, .root = "a"}, "b").status(),
+              IsError(Code::kAlreadyExists, "read by"));
+}
+
+TEST_F(CopyTest, OnePlaceUnderTwoNamesIsNoticed) {
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/1", "one");
+  transfer::CopyEngine engine(options_, nullptr);
+  const auto before = Source("");
+  EXPECT_THAT(CopyTree({}, engine, {&source_, "a/"}, {&source_, "a/"}, {}),
+              IsError(Code::kInvalidArgument, "the same place"));
+  EXPECT_THAT(CopyTree({}, engine, {&source_, "a/"}, {&source_, "a/x/"}, {}),
+              IsError(Code::kInvalidArgument, "lies inside the source"));
+  EXPECT_EQ(Keys(Source("")), Keys(before));
+  ASSERT_OK(CopyTree({}, engine, {&source_, "a/"}, {&source_, "ab/"}, {}));
+  EXPECT_TRUE(Source("a/") == Source("ab/"));
+}
+
+TEST_F(CopyTest, AnUnfinishedCreateIsLeftAloneUnlessItMayBeOverwritten) {
+  PutBackup(source_, "a/b/");
+  ASSERT_OK(meta::WriteRunRecord({}, destination_, meta::MarkerKey("c/b/"),
+                                 meta::NewRunRecord("create", "b")));
+  EXPECT_THAT(CopyB(), IsError(Code::kAlreadyExists, "an unfinished backup is at c/b/"));
+  ASSERT_OK(CopyB({.overwrite = true}));
+  ExpectSame("a/b/", "c/b/");
+}
+
+TEST_F(CopyTest, AWholeStorageIsATreeToo) {
+  PutBackup(source_, "");
+  Put(source_, "other/x", "1");
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK(CopyTree({}, engine, {&source_, ""}, {&destination_, ""}, {}));
+  ExpectSame("", "");
+  ASSERT_OK_AND_ASSIGN(const CopyReport again,
+                       CopyTree({}, engine, {&source_, ""}, {&destination_, ""}, {}));
+  EXPECT_EQ(again.backups.at(0).outcome, Outcome::kAlreadyThere);
+}
+
+}  // namespace
+}  // namespace milvus_backup::backup
