@@ -1,5 +1,6 @@
 #include "arguments.h"
 #include "commands.h"
+#include "copy_places.h"
 #include "output.h"
 #include "restore_flags.h"
 #include "services.h"
@@ -14,7 +15,6 @@
 
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -104,17 +104,17 @@ void PrintJson(const backup::RestoreReport& report) {
   PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-// The configuration to work with: --from-config only says where the backup is. The environment and
-// --set are meant for the file of --config, so they do not change the other one.
+// The configuration to work with: --from and --from-config only say where the backup is.
 Result<config::Config> ConfigFor(const config::Config& own, const RestoreFlags& flags) {
   config::Config config = own;
-  if (flags.from_config.empty()) return config;
-  auto other =
-      config::Load({.path = flags.from_config, .sets = {}, .environment = [](const std::string&) {
-                      return std::nullopt;
-                    }});
-  if (!other.ok()) return other.status().Annotate("--from-config");
-  config.backup_storage = other->backup_storage;
+  if (!flags.from_config.empty()) {
+    MB_ASSIGN_OR_RETURN(const config::Config other, LoadOther(flags.from_config, "--from-config"));
+    config.backup_storage = other.backup_storage;
+  } else if (!flags.from.empty()) {
+    const auto storage = config::FindStorage(own, flags.from);
+    if (!storage.ok()) return storage.status().Annotate("--from");
+    config.backup_storage = *storage;
+  }
   return config;
 }
 
@@ -158,6 +158,7 @@ Command AddRestore(CLI::App& app) {
       {"--skip_params", &flags->skip_params,
        "Keys to leave out, as JSON: {\"collectionProperties\":[],\"fieldIndexParams\":[],"
        "\"fieldTypeParams\":[],\"indexParams\":[]}"},
+      {"--from", &flags->from, "Read the backup from the storage called so in storages:"},
       {"--from-config", &flags->from_config,
        "Read the backup from the backup storage of this configuration file"}};
   for (const auto& [names, value, help] : options) command->add_option(names, *value, help);

@@ -32,6 +32,7 @@ using Command = std::function<Status(const CommandContext& context)>;
 
 /// Add the sub-command and its flags to `app`; the returned function runs it.
 Command AddCheck(CLI::App& app);
+Command AddCopy(CLI::App& app);
 Command AddCreate(CLI::App& app);
 Command AddDelete(CLI::App& app);
 Command AddGet(CLI::App& app);

@@ -19,6 +19,9 @@ Status CheckExclusive(const RestoreFlags& flags) {
     return InvalidArgumentError(
         "--drop_exist_collection and --skip_create_collection exclude each other");
   }
+  if (!flags.from.empty() && !flags.from_config.empty()) {
+    return InvalidArgumentError("--from and --from-config exclude each other");
+  }
   return Status::Ok();
 }
 

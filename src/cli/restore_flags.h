@@ -19,6 +19,7 @@ struct RestoreFlags {
   std::string suffix;
   std::string rename;
   std::string skip_params;
+  std::string from;
   std::string from_config;
   int32_t max_shard_num = 0;
   bool rebuild_index = false;

@@ -48,24 +48,6 @@ storage::S3Options ToS3Options(const StorageSettings& settings) {
   return options;
 }
 
-Result<std::unique_ptr<storage::Backend>> Open(const StorageSettings& settings,
-                                               backup::Place& place) {
-  place.root_key = settings.keys.root_path;
-  std::unique_ptr<storage::Backend> backend;
-  if (settings.kind == StorageKind::kLocal) {
-    const std::string directory = std::filesystem::absolute(settings.root_path).string();
-    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}));
-    place.milvus_prefix = (settings.milvus_path.empty() ? directory : settings.milvus_path) + "/";
-    place.bucket_key = place.root_key;
-  } else {
-    MB_ASSIGN_OR_RETURN(backend, storage::OpenS3(ToS3Options(settings)));
-    place.root = settings.root_path;
-    place.bucket_key = settings.keys.bucket;
-  }
-  place.backend = backend.get();
-  return backend;
-}
-
 bool SamePlaceForMilvus(const StorageSettings& milvus, const StorageSettings& backup) {
   if (milvus.kind != backup.kind) return false;
   if (milvus.kind == StorageKind::kLocal) {
@@ -80,13 +62,40 @@ bool SamePlaceForMilvus(const StorageSettings& milvus, const StorageSettings& ba
 
 }  // namespace
 
+Result<std::unique_ptr<storage::Backend>> OpenBucket(const StorageSettings& settings,
+                                                     const std::string& bucket) {
+  storage::S3Options options = ToS3Options(settings);
+  options.bucket = bucket;
+  return storage::OpenS3(options);
+}
+
+Result<std::unique_ptr<storage::Backend>> OpenPlace(const StorageSettings& settings,
+                                                    backup::Place& place) {
+  place.root_key = settings.keys.root_path;
+  std::unique_ptr<storage::Backend> backend;
+  if (settings.kind == StorageKind::kLocal) {
+    const std::string directory = std::filesystem::absolute(settings.root_path).string();
+    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}));
+    place.milvus_prefix = (settings.milvus_path.empty() ? directory : settings.milvus_path) + "/";
+    place.bucket_key = place.root_key;
+  } else {
+    MB_ASSIGN_OR_RETURN(backend, OpenBucket(settings, settings.bucket));
+    place.root = settings.root_path;
+    place.bucket_key = settings.keys.bucket;
+  }
+  place.backend = backend.get();
+  return backend;
+}
+
 Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
                                                    const config::Config& config, Needs needs) {
   auto services = std::make_unique<Services>();
   backup::Site& site = services->site_;
-  MB_ASSIGN_OR_RETURN(services->backup_backend_, Open(config.backup_storage, site.backup_storage));
+  MB_ASSIGN_OR_RETURN(services->backup_backend_,
+                      OpenPlace(config.backup_storage, site.backup_storage));
   if (needs == Needs::kBackupStorage) return services;
-  MB_ASSIGN_OR_RETURN(services->milvus_backend_, Open(config.milvus_storage, site.milvus_storage));
+  MB_ASSIGN_OR_RETURN(services->milvus_backend_,
+                      OpenPlace(config.milvus_storage, site.milvus_storage));
   auto client = milvus::Connect(ctx, config.milvus);
   if (!client.ok()) {
     return client.status().Annotate(

@@ -14,6 +14,14 @@
 
 namespace milvus_backup::cli {
 
+/// Open the storage at its own root. `place` gets what it says of Milvus, and points to the result.
+/// Sends nothing.
+Result<std::unique_ptr<storage::Backend>> OpenPlace(const config::StorageSettings& settings,
+                                                    backup::Place& place);
+/// Open another bucket of the same service.
+Result<std::unique_ptr<storage::Backend>> OpenBucket(const config::StorageSettings& settings,
+                                                     const std::string& bucket);
+
 /// Owns backends and client; `site()` points into it.
 class Services {
  public:

@@ -1,0 +1,150 @@
+#include "copy_places.h"
+
+#include "services.h"
+
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/storage/open.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <optional>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace milvus_backup::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using config::StorageKind;
+using config::StorageSettings;
+
+constexpr const char* kDisk = "the file system";
+
+/// Absolute, without symbolic links where it exists.
+Result<fs::path> Resolve(const std::string& path) {
+  std::error_code error;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path, error), error);
+  if (error) return InvalidArgumentError(fmt::format("'{}': {}", path, error.message()));
+  return resolved.has_filename() || resolved == resolved.root_path() ? resolved
+                                                                     : resolved.parent_path();
+}
+
+std::string LowerCase(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+std::string WithSlash(std::string path) {
+  if (!path.empty()) path += '/';
+  return path;
+}
+
+storage::Spot SpotOf(const StorageSettings& settings, const std::string& bucket,
+                     const std::string& path) {
+  return {fmt::format("{} at {}:{}", bucket, LowerCase(settings.address), settings.port), path};
+}
+
+std::optional<dev_t> DeviceOf(fs::path path) {
+  struct stat info {};
+  while (stat(path.c_str(), &info) != 0) {
+    if (path == path.parent_path()) return std::nullopt;
+    path = path.parent_path();
+  }
+  return info.st_dev;
+}
+
+/// A directory is opened at its parent where that can be: locks and temporary files then lie beside
+/// the tree and not in it, as they do for a backup root.
+bool CanOpenParent(const fs::path& path) {
+  const fs::path parent = path.parent_path();
+  if (parent == path) return false;
+  std::error_code error;
+  if (!fs::exists(parent, error)) return true;
+  return access(parent.c_str(), W_OK | X_OK) == 0 && DeviceOf(parent) == DeviceOf(path);
+}
+
+Result<CopySide> OpenDirectory(const std::string& text) {
+  MB_ASSIGN_OR_RETURN(const fs::path path, Resolve(text));
+  CopySide side;
+  const bool at_parent = CanOpenParent(path);
+  const fs::path root = at_parent ? path.parent_path() : path;
+  MB_ASSIGN_OR_RETURN(side.backend, storage::OpenLocal({.root = root.string()}));
+  side.tree = {.backend = side.backend.get(),
+               .dir = at_parent ? path.filename().string() + "/" : "",
+               .is_disk = true};
+  side.spot = {kDisk, path.string()};
+  return side;
+}
+
+Result<CopySide> OpenInBucket(const StorageSettings& settings, const std::string& bucket,
+                              const std::string& path) {
+  CopySide side;
+  MB_ASSIGN_OR_RETURN(side.backend, OpenBucket(settings, bucket));
+  side.tree = {.backend = side.backend.get(), .dir = WithSlash(path)};
+  side.spot = SpotOf(settings, bucket, path);
+  return side;
+}
+
+}  // namespace
+
+Result<CopySide> OpenBackupRoot(const StorageSettings& settings) {
+  CopySide side;
+  backup::Place place;
+  MB_ASSIGN_OR_RETURN(side.backend, OpenPlace(settings, place));
+  const bool is_disk = settings.kind == StorageKind::kLocal;
+  side.tree = {.backend = side.backend.get(),
+               .dir = WithSlash(meta::JoinPath(place.root, "")),
+               .is_disk = is_disk};
+  if (!is_disk) {
+    side.spot = SpotOf(settings, settings.bucket, meta::JoinPath(place.root, ""));
+    return side;
+  }
+  MB_ASSIGN_OR_RETURN(const fs::path path, Resolve(settings.root_path));
+  side.spot = {kDisk, path.string()};
+  return side;
+}
+
+Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location) {
+  using Kind = storage::Location::Kind;
+  if (location.kind == Kind::kDisk) return OpenDirectory(location.path);
+  if (location.kind == Kind::kBackup && config.backup_storage.kind == StorageKind::kLocal) {
+    return InvalidArgumentError(
+               fmt::format("'{}': the backup storage of this configuration is a directory",
+                           location.text))
+        .WithAdvice("write a path, or NAME:BUCKET/PREFIX with a name from storages:");
+  }
+  if (location.kind == Kind::kBackup) {
+    return OpenInBucket(config.backup_storage, location.bucket, location.path);
+  }
+  MB_ASSIGN_OR_RETURN(const StorageSettings settings, config::FindStorage(config, location.name));
+  if (settings.kind == StorageKind::kLocal) {
+    return OpenDirectory(settings.root_path + "/" + location.BucketAndPath());
+  }
+  return OpenInBucket(settings, location.bucket, location.path);
+}
+
+Status Narrow(CopySide& side, const std::string& name) {
+  MB_RETURN_IF_ERROR(meta::BackupDir("", name).status());
+  side.tree.dir += name + "/";
+  side.spot.path = side.spot.path.empty() ? name : side.spot.path + "/" + name;
+  if (!side.tree.is_disk) return Status::Ok();
+  // The directory of the backup may itself be a link.
+  MB_ASSIGN_OR_RETURN(const fs::path path, Resolve(side.spot.path));
+  side.spot.path = path.string();
+  return Status::Ok();
+}
+
+Result<config::Config> LoadOther(const std::string& path, const std::string& flag) {
+  auto other = config::Load(
+      {.path = path, .sets = {}, .environment = [](const std::string&) { return std::nullopt; }});
+  if (!other.ok()) return other.status().Annotate(flag);
+  return other;
+}
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,36 @@
+/// The two sides of a copy, opened from what the command line says of them.
+#pragma once
+
+#include "milvus_backup/backup/copy.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+#include "milvus_backup/storage/backend.h"
+#include "milvus_backup/storage/location.h"
+
+#include <memory>
+#include <string>
+
+namespace milvus_backup::cli {
+
+/// One side. Owns the backend that `tree` points to.
+struct CopySide {
+  std::unique_ptr<storage::Backend> backend;
+  backup::Tree tree;
+  /// Where that is, to be compared with the other side.
+  storage::Spot spot;
+};
+
+/// Where a storage keeps its backups. Sends nothing.
+Result<CopySide> OpenBackupRoot(const config::StorageSettings& settings);
+/// A place as ParseLocation reads it. kInvalidArgument for names that the configuration does not
+/// have and `s3://` where backups are kept on a disk.
+Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location);
+
+/// `side` narrowed to the backup `name`. kInvalidArgument for what cannot be a name.
+Status Narrow(CopySide& side, const std::string& name);
+
+/// The configuration in another file. The environment and --set are meant for the file of
+/// --config, so they do not change it. `flag` names it in errors.
+Result<config::Config> LoadOther(const std::string& path, const std::string& flag);
+
+}  // namespace milvus_backup::cli
