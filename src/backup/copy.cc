@@ -130,6 +130,10 @@ class TreeCopy {
         MB_RETURN_IF_ERROR(section_->Close());
         section_.reset();
       }
+      // A backup that is passed has no object any more.
+      while (!section_ && next != backups_.end() && (ended || IsBehind(*next, pair.key))) {
+        ReportVanished(*next++);
+      }
       if (ended) return others_ ? others_->Finish() : Status::Ok();
       if (IsLockKey(pair.key) || !job_.Takes(pair.key)) continue;
       if (!section_ && next != backups_.end() && pair.key.starts_with(next->dir)) {
@@ -140,7 +144,27 @@ class TreeCopy {
     }
   }
 
+  static bool IsBehind(const BackupInTree& backup, std::string_view key) {
+    return backup.dir < key && !key.starts_with(backup.dir);
+  }
+
+  void ReportVanished(const BackupInTree& backup) {
+    job_.report.backups.push_back(
+        {backup.dir.empty() ? "" : backup.dir.substr(0, backup.dir.size() - 1),
+         CopiedBackup::Outcome::kFailed,
+         Status(Code::kAborted, "it vanished from the source while the tree was copied")
+             .WithOrigin(Origin::kStorage)});
+  }
+
   Status TakeOther(const KeyPair& pair) {
+    std::string_view dir;
+    if (pair.source != nullptr && IsHeaderKey(pair.key, dir)) {
+      job_.AddFailure(pair.source->key,
+                      Status(Code::kAborted, "a backup was finished while the tree was copied")
+                          .WithOrigin(Origin::kStorage)
+                          .WithAdvice("run the same command again"));
+      return Status::Ok();
+    }
     if (pair.source != nullptr) {
       has_others_ = true;
       return others_->Take(pair);
@@ -163,7 +187,9 @@ class TreeCopy {
                         .compares = compares,
                         .concerns =
                             [this](std::string_view key) {
-                              return !IsIn(key, backups_) && !IsIn(key, extra_backups_);
+                              std::string_view dir;
+                              return !IsHeaderKey(key, dir) && !IsIn(key, backups_) &&
+                                     !IsIn(key, extra_backups_);
                             },
                         .may_remove = [removes](std::string_view) { return removes; }}));
     }

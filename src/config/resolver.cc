@@ -294,12 +294,12 @@ std::string Resolver::Position::ToString() const {
 }
 
 // Empty when no name is near.
-std::string Resolver::ClosestName(const std::string& key) const {
+std::string Closest(const std::string& text, const std::map<std::string, std::string>& names) {
   std::string closest;
-  if (key.size() > 100) return closest;  // no key of ours is half as long
-  size_t least = std::max<size_t>(2, key.size() / 3) + 1;
-  for (const auto& [lower, name] : known_) {
-    const size_t distance = Distance(key, lower);
+  if (text.size() > 100) return closest;  // no name of ours is half as long
+  size_t least = std::max<size_t>(2, text.size() / 3) + 1;
+  for (const auto& [lower, name] : names) {
+    const size_t distance = Distance(text, lower);
     if (distance >= least) continue;
     least = distance;
     closest = name;
@@ -319,7 +319,7 @@ Status Resolver::CheckSets(
     if (const std::string name = other_name(key); !name.empty()) {
       return ConfigError(text).WithAdvice("this version of the file calls it " + name);
     }
-    const std::string closest = ClosestName(key);
+    const std::string closest = Closest(key, known_);
     if (!closest.empty()) return ConfigError(text).WithAdvice("did you mean " + closest + "?");
     return ConfigError(text).WithAdvice(position.item == 1 ? "docs/configuration.md lists the keys"
                                                            : kQuoteAdvice);

@@ -102,7 +102,6 @@ class Resolver {
   std::vector<Layer> LayersOf(const Parameter& parameter) const;
   Result<bool> FindIn(const Layer& layer, Value& value) const;
   Status CheckFileKinds(const Parameter& parameter, const std::vector<std::string>& names) const;
-  std::string ClosestName(const std::string& key) const;
   void Remember(const Parameter& parameter);
 
   FlatFile file_;
@@ -125,6 +124,10 @@ class Resolver {
 
 /// Go's strconv.ParseBool, which the reference tool uses.
 std::optional<bool> ParseBool(std::string_view text);
+
+/// The name (mapped from its lower-case form) that a person may have meant by `text`, which is in
+/// lower case; empty when none is near.
+std::string Closest(const std::string& text, const std::map<std::string, std::string>& names);
 
 /// kInvalidArgument with Origin::kConfig.
 Status ConfigError(std::string message);

@@ -111,10 +111,16 @@ Result<StorageSettings> FindStorage(const Config& config, std::string_view name)
   if (lower == "milvus") return config.milvus_storage;
   if (lower == "backup") return config.backup_storage;
   if (const auto it = config.storages.find(lower); it != config.storages.end()) return it->second;
+  std::map<std::string, std::string> names = {{"milvus", "milvus"}, {"backup", "backup"}};
   std::string known = "milvus, backup";
-  for (const auto& [other, storage] : config.storages) known += ", " + other;
+  for (const auto& [other, storage] : config.storages) {
+    known += ", " + other;
+    names.emplace(other, other);
+  }
+  const std::string closest = Closest(lower, names);
   return InvalidArgumentError(fmt::format("no storage is called '{}'; known: {}", name, known))
-      .WithAdvice(fmt::format("add it below storages: in {}", config.path));
+      .WithAdvice(closest.empty() ? fmt::format("add it below storages: in {}", config.path)
+                                  : fmt::format("did you mean {}?", closest));
 }
 
 std::vector<std::string> StorageEntryKeys() {

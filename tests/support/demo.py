@@ -2,8 +2,8 @@
 
     demo.py MILVUS_BACKUP
 
-Starts two stores and two Milvus servers, fills collection `coll` of the first, backs it up, restores it as `coll_bak`
-into the second, and reads both back. The last line is `rows identical`, or the exit status is not 0. Everything is
+Starts two stores and two Milvus servers, fills collection `coll` of the first, backs it up, copies the backup to the
+second store, restores it as `coll_bak` into the second Milvus, and reads both back. The last line is `rows identical`, or the exit status is not 0. Everything is
 removed at the end; with KEEP=1 in the environment the servers stay, and what to try with them is printed.
 """
 
@@ -72,14 +72,16 @@ def start_side(stack: contextlib.ExitStack, letter: str) -> Side:
 
 
 def move_and_compare(tool: Tool, side_a: Side, side_b: Side) -> None:
-    """Fill A, back it up, restore it into B, and raise DemoFailed unless the rows are the same."""
+    """Fill A, back it up, copy it to B, restore it there, and raise DemoFailed unless the rows are the same."""
     (tool.folder / "a.yaml").write_text(backup_config(side_a.milvus, side_a.store))
-    (tool.folder / "b.yaml").write_text(backup_config(side_b.milvus, side_b.store, side_a.store))
+    (tool.folder / "b.yaml").write_text(backup_config(side_b.milvus, side_b.store))
     with connected(side_a.milvus) as alias_a, connected(side_b.milvus) as alias_b:
         with step("insert 20,000 rows into coll of Milvus A, in two partitions, and delete some"):
             filled = fill(alias_a, "coll", 20_000)
         tool.run("--config", "a.yaml", "create", "-c", "coll", "-n", "my_backup")
         tool.run("--config", "a.yaml", "list")
+        tool.run("--config", "a.yaml", "copy", "-n", "my_backup", "--to-config", "b.yaml")
+        tool.run("--config", "b.yaml", "list")
         tool.run("--config", "b.yaml", "restore", "-c", "coll", "-n", "my_backup", "-s", "_bak", "--rebuild_index")
         with step("read every column of every row of coll in A and of coll_bak in B"):
             expected = read_by_partition(alias_a, "coll")
@@ -103,6 +105,8 @@ The servers stay. To try, in {tool.folder}:
     {tool.program} --config a.yaml get -n my_backup
     {tool.program} --config a.yaml check
     {tool.program} --config b.yaml restore -c coll -n my_backup -s _again
+    {tool.program} --config b.yaml copy -n my_backup --from-config a.yaml --as pulled
+    {tool.program} --config a.yaml copy s3://bucket-a/backup/my_backup on_disk/my_backup
     {tool.program} --config a.yaml delete -n my_backup
 To stop and remove them:
     kill -9 {pids}; rm -rf {folders}

@@ -2,6 +2,12 @@
 
 #include "milvus_backup/backup/delete.h"
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
 namespace milvus_backup::backup {
 namespace {
 
@@ -233,6 +239,106 @@ TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {
   EXPECT_EQ(Copied("").size(), 5U);
   EXPECT_THAT(DeleteBackup({}, {.backend = &source_, .root = "a"}, "b").status(),
               IsError(Code::kAlreadyExists, "read by"));
+}
+
+/// A storage that may only be read.
+class Guarded final : public storage::InterceptingBackend {
+ public:
+  Guarded() : InterceptingBackend(storage::MakeMemoryBackend()) {}
+  void Close() { is_open_ = false; }
+  uint64_t refused() const { return refused_; }
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef call) override {
+    using storage::Method;
+    const bool reads = info.method == Method::kStat || info.method == Method::kRead ||
+                       info.method == Method::kList || info.method == Method::kCheckAccess;
+    if (is_open_ || reads) return call();
+    ++refused_;
+    return Status(Code::kPermissionDenied, "denied").WithOrigin(Origin::kStorage);
+  }
+
+ private:
+  bool is_open_ = true;
+  std::atomic<uint64_t> refused_{0};
+};
+
+TEST_F(CopyTest, ASourceThatMayOnlyBeReadIsCopiedWithoutALock) {
+  Guarded source;
+  PutBackup(source, "a/b/");
+  source.Close();
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK(CopyBackup({}, engine, {&source, "a/b/"}, {&destination_, "c/b/"}, {}));
+  EXPECT_EQ(source.refused(), 1U);
+  EXPECT_TRUE(Copied("c/b/") == Read(source, "a/b/"));
+}
+
+TEST_F(CopyTest, ASourceThatChangesMeanwhileGivesNoHeader) {
+  PutBackup(source_, "a/b/");
+  // The header is replaced when the last object before it has been written.
+  bool changed = false;
+  class Watched final : public storage::InterceptingBackend {
+   public:
+    Watched(std::unique_ptr<storage::Backend> inner, std::function<void()> then)
+        : InterceptingBackend(std::move(inner)), then_(std::move(then)) {}
+
+   protected:
+    Status Around(const CallContext&, const storage::CallInfo& info,
+                  storage::CallRef call) override {
+      if (info.key.ends_with("full_meta.json") && info.method == storage::Method::kPut) then_();
+      return call();
+    }
+
+   private:
+    std::function<void()> then_;
+  } destination(storage::MakeMemoryBackend(), [&] {
+    changed = true;
+    Put(source_, std::string("a/b/") + kHeader, R"({"id":"another","size":1})");
+  });
+  transfer::CopyEngine engine(options_, nullptr);
+  const auto copied = CopyBackup({}, engine, {&source_, "a/b/"}, {&destination, "c/b/"}, {});
+  EXPECT_TRUE(changed);
+  EXPECT_THAT(copied.status(), IsError(Code::kAborted, "changed while the backup was copied"));
+  EXPECT_FALSE(Read(destination, "c/b/").contains(kHeader));
+}
+
+TEST_F(CopyTest, BackupsThatComeAndGoMeanwhileAreNamed) {
+  PutBackup(source_, "a/b1/");
+  PutBackup(source_, "a/b3/");
+  Put(source_, "a/zz", "last");
+  // Happens after the survey: when the destination is looked at.
+  class Watched final : public storage::InterceptingBackend {
+   public:
+    explicit Watched(std::function<void()> then)
+        : InterceptingBackend(storage::MakeMemoryBackend()), then_(std::move(then)) {}
+
+   protected:
+    Status Around(const CallContext&, const storage::CallInfo& info,
+                  storage::CallRef call) override {
+      if (info.method == storage::Method::kCheckAccess) then_();
+      return call();
+    }
+
+   private:
+    std::function<void()> then_;
+  } destination([&] {
+    for (const auto& [key, bytes] : Source("a/b1/")) {
+      ASSERT_OK(source_.Delete({}, "a/b1/" + key));
+    }
+    PutBackup(source_, "a/b2/");
+  });
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                       CopyTree({}, engine, {&source_, "a/"}, {&destination, "c/"}, {}));
+  ASSERT_EQ(report.backups.size(), 2U);
+  EXPECT_THAT(report.backups[0].status, IsError(Code::kAborted, "vanished"));
+  EXPECT_EQ(report.backups[1].outcome, Outcome::kCopied);
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_EQ(report.failures[0].key, std::string("a/b2/") + kHeader);
+  const auto copied = Read(destination, "c/");
+  EXPECT_FALSE(copied.contains(std::string("b2/") + kHeader));
+  EXPECT_TRUE(copied.contains(std::string("b3/") + kHeader));
+  EXPECT_TRUE(copied.contains("zz"));
 }
 
 TEST_F(CopyTest, OnePlaceUnderTwoNamesIsNoticed) {

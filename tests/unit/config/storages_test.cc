@@ -80,6 +80,9 @@ TEST_F(StoragesTest, AreFoundByNameInAnyCase) {
       unknown,
       IsError(Code::kInvalidArgument,
               "no storage is called 'archiv'; known: milvus, backup, archive, disk-1, iam"));
+  EXPECT_EQ(unknown.status().advice(), "did you mean archive?");
+  EXPECT_THAT(FindStorage(config, "elsewhere").status().advice(),
+              ::testing::HasSubstr("add it below storages:"));
   EXPECT_EQ(unknown.status().origin(), Origin::kSelf);  // a wrong flag, not a wrong file
 }
 
