@@ -1,0 +1,87 @@
+"""A copy that is killed at the n-th request to its destination: what is left, and the same command once more."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Iterator
+
+import pytest
+from copying import BucketPlace, Place, config_of, fill, sample_backup
+from gate import Gate
+from servers import MinioServer, VersityGw
+from tool import Tool
+
+REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
+POINTS = (3, 7, 12, 18, 24, 28, 31, 34, 38, 43)
+ALL_POINTS = tuple(range(1, 51)) * 2
+IN_FLIGHT = 4
+FLAGS = ("--part-size", "5M", "--concurrency", str(IN_FLIGHT))
+
+
+@pytest.fixture(scope="module")
+def store(minio_a: MinioServer) -> BucketPlace:
+    """The source."""
+    return BucketPlace("source", minio_a)
+
+
+@pytest.fixture(scope="module")
+def versity() -> Iterator[VersityGw]:
+    """A destination that lists every unfinished upload."""
+    with VersityGw("bucket-k") as server:
+        yield server
+
+
+def _killed(tool: Tool, store: Place, versity: VersityGw, nth: int) -> bool:
+    """Copy until the `nth` request to the destination and kill the run there; whether it came that far."""
+    with Gate(versity.port, REQUEST, nth) as gate:
+        tool.write_config("gated.yaml", config_of(store, BucketPlace("target", versity, gate.port)))
+        arguments = ("--config", "gated.yaml", "copy", "-n", "b", "--from", "source", "--to", "target", *FLAGS)
+        with tool.started(*arguments) as process:
+            while process.poll() is None and not gate.reached_within(0.02):
+                pass
+            reached = process.poll() is None
+            process.kill()
+            process.communicate()
+    return reached
+
+
+def _sweep(tool: Tool, store: Place, versity: VersityGw, points: tuple[int, ...]) -> dict[str, int]:
+    went: dict[str, int] = {"resumed": 0, "from nothing": 0, "was complete": 0}
+    target = BucketPlace("target", versity)
+    sums = fill(store, "backup/b", sample_backup("k"))
+    tool.write_config("backup.yaml", config_of(store, target))
+    for nth in points:
+        reached = _killed(tool, store, versity, nth)
+        there = target.tree("backup/b")
+        marker = there.pop("meta/run.json", None)
+        if "meta/backup_meta.json" in there:
+            assert there == sums, nth
+        assert all(sums[key] == value for key, value in there.items()), nth
+        again = json.loads(
+            tool.succeed("--json", "copy", "-n", "b", "--from", "source", "--to", "target", *FLAGS).stdout
+        )
+        assert reached or not again["resumed"], nth
+        # Whatever had arrived was not sent again; what was on its way may still have arrived.
+        assert len(there) <= again["kept_objects"] <= len(there) + IN_FLIGHT, (nth, again, sorted(there))
+        assert again["objects"] + again["kept_objects"] == len(sums), (nth, again)
+        went["resumed" if marker else "was complete" if again["objects"] == 0 else "from nothing"] += 1
+        assert target.tree("backup/b") == sums, nth
+        assert target.uploads() == [], nth
+        left = [key for key in versity.client.keys(versity.bucket) if not key.startswith("backup/b/")]
+        assert left == [], nth
+        for key in sums:
+            versity.client.delete(versity.bucket, f"backup/b/{key}")
+    return went
+
+
+def test_killed_copy_goes_on(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
+    went = _sweep(cli, store, versity, POINTS)
+    assert went["resumed"] >= len(POINTS) // 2, went
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not os.environ.get("MB_SOAK"), reason="long")
+def test_killed_copy_goes_on_from_anywhere(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
+    went = _sweep(cli, store, versity, ALL_POINTS)
+    assert went["resumed"] > 50, went
