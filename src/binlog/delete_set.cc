@@ -17,19 +17,19 @@ void DeleteSet::Add(const Delete& record) {
 // By key, the latest delete of a key first; the others go.
 void DeleteSet::Sort() {
   if (sorted_) return;
-  std::ranges::sort(numbers_, [](const auto& a, const auto& b) {
+  std::sort(numbers_.begin(), numbers_.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first < b.first : a.second > b.second;
   });
-  const auto numbers =
-      std::ranges::unique(numbers_, {}, [](const auto& each) { return each.first; });
-  numbers_.erase(numbers.begin(), numbers.end());
-  std::ranges::sort(texts_, [this](const Text& a, const Text& b) {
-    const auto order = View(a) <=> View(b);
+  numbers_.erase(std::unique(numbers_.begin(), numbers_.end(),
+                             [](const auto& a, const auto& b) { return a.first == b.first; }),
+                 numbers_.end());
+  std::sort(texts_.begin(), texts_.end(), [this](const Text& a, const Text& b) {
+    const int order = View(a).compare(View(b));
     return order != 0 ? order < 0 : a.timestamp > b.timestamp;
   });
-  const auto texts =
-      std::ranges::unique(texts_, {}, [this](const Text& each) { return View(each); });
-  texts_.erase(texts.begin(), texts.end());
+  texts_.erase(std::unique(texts_.begin(), texts_.end(),
+                           [this](const Text& a, const Text& b) { return View(a) == View(b); }),
+               texts_.end());
   sorted_ = true;
 }
 

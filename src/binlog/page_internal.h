@@ -43,6 +43,8 @@ class Scratch {
 class PageReader {
  public:
   PageReader(ByteSource& source, const ColumnChunk& chunk, const Limits& limits);
+  PageReader(const PageReader&) = delete;
+  PageReader& operator=(const PageReader&) = delete;
   PageReader(PageReader&&) noexcept;
   PageReader& operator=(PageReader&&) noexcept;
   ~PageReader();

@@ -36,6 +36,7 @@ Command AddCopy(CLI::App& app);
 Command AddCreate(CLI::App& app);
 Command AddDelete(CLI::App& app);
 Command AddGet(CLI::App& app);
+Command AddInspect(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRestore(CLI::App& app);
 Command AddVerify(CLI::App& app);

@@ -105,9 +105,9 @@ class Program {
         ->take_all();
     app_.add_flag("--json", flags_.json, "Print results and errors as one JSON object");
     commands_ = {
-        {"check", AddCheck(app_)},     {"copy", AddCopy(app_)},     {"create", AddCreate(app_)},
-        {"delete", AddDelete(app_)},   {"get", AddGet(app_)},       {"list", AddList(app_)},
-        {"restore", AddRestore(app_)}, {"verify", AddVerify(app_)},
+        {"check", AddCheck(app_)},   {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
+        {"delete", AddDelete(app_)}, {"get", AddGet(app_)},         {"inspect", AddInspect(app_)},
+        {"list", AddList(app_)},     {"restore", AddRestore(app_)}, {"verify", AddVerify(app_)},
     };
     config_command_ = AddConfig(app_);
     for (const char* name : {"server", "migrate", "dm", "migration", "l0compact"}) {

@@ -46,6 +46,8 @@ class ChunkReader {
   /// and Zstandard.
   static Result<ChunkReader> Open(ByteSource& source, const ParquetFile& file, size_t row_group,
                                   size_t column, const Limits& limits);
+  ChunkReader(const ChunkReader&) = delete;
+  ChunkReader& operator=(const ChunkReader&) = delete;
   ChunkReader(ChunkReader&&) noexcept;
   ChunkReader& operator=(ChunkReader&&) noexcept;
   ~ChunkReader();
