@@ -63,6 +63,13 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
                         meta::InspectDirectory(ctx, backend_, backup_dir_));
     return InTheWay(name, content, page.objects.front().key);
   }
+  if (left && left->operation != "create") {
+    if (header.ok()) return Taken(name);
+    return AlreadyExistsError("an unfinished backup " + name +
+                              " is in the way: " + left->ToString())
+        .WithAdvice("finish it with the command that made it, remove it with `delete -n " + name +
+                    "`, or choose another name with -n");
+  }
   if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
   if (!header.ok()) {
     found_ = Found::kUnfinished;

@@ -23,6 +23,15 @@
 namespace milvus_backup::backup {
 namespace {
 
+/// A bucket that does not exist is a mistake, a directory that does not exist has nothing in it.
+Status OpenSource(const CallContext& ctx, const Tree& source) {
+  const Status access = source.backend->CheckAccess(ctx);
+  if (IsMissing(access) && access.service_code() != "NoSuchBucket") {
+    return NotFoundError("nothing is at the source, " + source.Describe());
+  }
+  return access.Annotate("opening the source");
+}
+
 class TreeCopy {
  public:
   TreeCopy(const CallContext& ctx, transfer::CopyEngine& engine, const Tree& source,
@@ -60,7 +69,7 @@ class TreeCopy {
  private:
   Status Prepare(bool as_backup) {
     Enter("look");
-    MB_RETURN_IF_ERROR(OpenSource());
+    MB_RETURN_IF_ERROR(OpenSource(job_.ctx, job_.source));
     if (as_backup) {
       MB_ASSIGN_OR_RETURN(backups_, SurveyBackup(job_.ctx, job_.source));
     } else {
@@ -72,15 +81,6 @@ class TreeCopy {
   }
 
   bool IsOneBackup() const { return !backups_.empty() && backups_.front().dir.empty(); }
-
-  Status OpenSource() {
-    const Status access = job_.source.backend->CheckAccess(job_.ctx);
-    if (access.ok()) return access;
-    if (IsMissing(access) && access.service_code() != "NoSuchBucket") {
-      return NotFoundError("nothing is at the source, " + job_.source.Describe());
-    }
-    return access.Annotate("opening the source");
-  }
 
   /// Made when missing: a copy may go to a place of its own.
   Status OpenDestination() {
@@ -279,6 +279,7 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
                                      const Tree& source, const Tree& destination,
                                      const CopyRules& rules) {
   const auto start = std::chrono::steady_clock::now();
+  MB_RETURN_IF_ERROR(OpenSource(ctx, source));
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
                       meta::ListBackups(ctx, *source.backend, source.dir));
   CopyAllReport report;

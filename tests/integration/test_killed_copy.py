@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import Iterator
 
 import pytest
 from copying import BucketPlace, Place, config_of, fill, sample_backup
 from gate import Gate
 from servers import MinioServer, VersityGw
-from tool import Tool
+from tool import Tool, finish
 
 REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
 POINTS = (3, 7, 12, 18, 24, 28, 31, 34, 38, 43)
 ALL_POINTS = tuple(range(1, 51)) * 2
+INTERRUPTED = 130
 IN_FLIGHT = 4
 FLAGS = ("--part-size", "5M", "--concurrency", str(IN_FLIGHT))
 
@@ -73,6 +75,27 @@ def _sweep(tool: Tool, store: Place, versity: VersityGw, points: tuple[int, ...]
         for key in sums:
             versity.client.delete(versity.bucket, f"backup/b/{key}")
     return went
+
+
+def test_an_interrupted_copy_says_so_and_goes_on(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
+    target = BucketPlace("target", versity)
+    sums = fill(store, "backup/b", sample_backup("i"))
+    copy = ("copy", "-n", "b", "--from", "source", "--to", "target", *FLAGS)
+    with Gate(versity.port, REQUEST, 20) as gate:
+        cli.write_config("backup.yaml", config_of(store, BucketPlace("target", versity, gate.port)))
+        with cli.started(*copy) as process:
+            gate.wait_reached()
+            process.send_signal(signal.SIGINT)
+            gate.open()
+            finished = finish(process)
+    assert finished.status == INTERRUPTED, finished
+    assert "meta/backup_meta.json" not in target.tree("backup/b")
+    cli.write_config("backup.yaml", config_of(store, target))
+    assert json.loads(cli.succeed("--json", *copy).stdout)["resumed"]
+    assert target.tree("backup/b") == sums
+    assert target.uploads() == []
+    for key in sums:
+        versity.client.delete(versity.bucket, f"backup/b/{key}")
 
 
 def test_killed_copy_goes_on(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:

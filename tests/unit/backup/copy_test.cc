@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -214,6 +215,40 @@ TEST_F(CopyTest, EveryCompleteBackupThatIsNotThereIsCopied) {
   ASSERT_OK(All({.overwrite = true}));
   ExpectSame("a/b2/", "c/b2/");
   ExpectSame("a/b3/", "c/b3/");
+}
+
+TEST_F(CopyTest, AStopEndsTheRunAndTheNextOneGoesOn) {
+  PutBackup(source_, "a/b/");
+  std::stop_source stop;
+  // Asked for when the first object has been written.
+  class Watched final : public storage::InterceptingBackend {
+   public:
+    explicit Watched(std::stop_source& stop)
+        : InterceptingBackend(storage::MakeMemoryBackend()), stop_(stop) {}
+
+   protected:
+    Status Around(const CallContext&, const storage::CallInfo& info,
+                  storage::CallRef call) override {
+      Status status = call();
+      if (info.key.ends_with("/100/1")) stop_.request_stop();
+      return status;
+    }
+
+   private:
+    std::stop_source& stop_;
+  } destination(stop);
+  transfer::CopyEngine engine(options_, nullptr);
+  const auto cut =
+      CopyBackup({stop.get_token(), {}}, engine, {&source_, "a/b/"}, {&destination, "c/b/"}, {});
+  EXPECT_THAT(cut.status(), IsError(Code::kCancelled, ""));
+  EXPECT_TRUE(Read(destination, "c/b/").contains("meta/run.json"));
+  EXPECT_FALSE(Read(destination, "c/b/").contains(kHeader));
+  ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                       CopyBackup({}, engine, {&source_, "a/b/"}, {&destination, "c/b/"}, {}));
+  EXPECT_TRUE(report.resumed);
+  EXPECT_GE(report.kept_objects, 1U);
+  EXPECT_TRUE(Read(destination, "c/b/") == Source("a/b/"));
+  EXPECT_EQ(Read(destination, "").size(), 5U);
 }
 
 TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {

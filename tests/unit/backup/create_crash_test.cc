@@ -232,6 +232,19 @@ TEST_F(CreateCrashTest, AForeignUnfinishedBackupIsNotTouched) {
   EXPECT_EQ(Keys(), before);
 }
 
+TEST_F(CreateCrashTest, AnUnfinishedCopyIsNotTakenForOneOfOurs) {
+  meta::RunRecord left = meta::NewRunRecord("copy", "b");
+  const std::string key = "binlogs/insert_log/1/1/1/1/0/1";
+  left.open_uploads = {{.key = key}};
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, meta::MarkerKey("backup/b/"), left));
+  LeaveUpload("backup/b/" + key);
+  EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "is in the way: copy by process"));
+  EXPECT_EQ(Uploads("backup/b/" + key).size(), 1U);
+  ASSERT_OK(DeleteBackup({}, site_.backup_storage, "b"));
+  EXPECT_TRUE(Uploads("backup/b/" + key).empty());
+  EXPECT_TRUE(Keys().empty());
+}
+
 TEST_F(CreateCrashTest, ABackupThatIsBeingMadeIsNotDeleted) {
   ASSERT_OK(Create());
   meta::RunRecord other = meta::NewRunRecord("create", "b");
