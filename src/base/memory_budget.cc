@@ -1,6 +1,7 @@
 #include "milvus_backup/base/memory_budget.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace milvus_backup {
@@ -27,10 +28,9 @@ Buffer::~Buffer() {
 }
 
 size_t MemoryBudget::ClassOf(size_t size) {
-  for (const size_t step : {64 * kKiB, kMiB, 8 * kMiB}) {
-    if (size <= step) return step;
-  }
-  return size;
+  constexpr size_t kSmallest = 64 * kKiB;
+  constexpr size_t kLargest = 16 * kMiB;
+  return size > kLargest ? size : std::max(kSmallest, std::bit_ceil(size));
 }
 
 Result<Buffer> MemoryBudget::Acquire(const CallContext& ctx, size_t size) {

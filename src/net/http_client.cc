@@ -21,8 +21,11 @@ namespace {
 
 constexpr size_t kMaxErrorBody = kMiB;
 constexpr size_t kMaxCollectedBody = 64 * kMiB;
-constexpr size_t kSmallUploadBuffer = 64 * kKiB;
-constexpr size_t kLargeUploadBuffer = 512 * kKiB;
+/// Bytes of a body that a pacer is asked for at once: small, so that what is sent flows evenly.
+constexpr size_t kPacedPortion = 64 * kKiB;
+/// Upload buffers fit the body, within what libcurl takes and what brings something.
+constexpr size_t kLeastUploadBuffer = 16 * kKiB;
+constexpr size_t kMostUploadBuffer = 512 * kKiB;
 
 void InitCurlOnce() {
   static std::once_flag once;
@@ -109,7 +112,13 @@ size_t OnUpload(char* data, size_t size, size_t count, void* user) {
   transfer.failure = transfer.ctx->Check();
   if (!transfer.failure.ok()) return CURL_READFUNC_ABORT;
   const ByteView body = transfer.request->body;
-  const size_t length = std::min(size * count, body.size() - transfer.sent);
+  size_t length = std::min(size * count, body.size() - transfer.sent);
+  if (CallPacer* const pacer = transfer.ctx->pacer;
+      pacer != nullptr && pacer->limits_bytes() && length > 0) {
+    length = std::min(length, kPacedPortion);
+    transfer.failure = pacer->BeforeBytes(*transfer.ctx, length);
+    if (!transfer.failure.ok()) return CURL_READFUNC_ABORT;
+  }
   if (length > 0) std::memcpy(data, body.data() + transfer.sent, length);
   transfer.sent += length;
   return length;
@@ -234,9 +243,8 @@ void Handle::Prepare(Transfer& transfer) {
   if (request.method == "HEAD") {
     curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
   } else if (request.method == "PUT" || request.method == "POST") {
-    const bool small = request.body.size() <= kSmallUploadBuffer;
-    curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE,
-                     static_cast<long>(small ? kSmallUploadBuffer : kLargeUploadBuffer));
+    const size_t buffer = std::clamp(request.body.size(), kLeastUploadBuffer, kMostUploadBuffer);
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(buffer));
     curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
@@ -325,6 +333,7 @@ class HttpClient::Impl {
   Result<HttpResponse> Send(const CallContext& ctx, const HttpRequest& request,
                             const BodySink& sink) {
     MB_RETURN_IF_ERROR(ctx.Check());
+    if (ctx.pacer != nullptr) MB_RETURN_IF_ERROR(ctx.pacer->BeforeRequest(ctx));
     std::unique_ptr<Handle> handle = Take();
     Result<HttpResponse> response = SendOn(*handle, ctx, request, sink);
     Return(std::move(handle));

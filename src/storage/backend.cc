@@ -12,6 +12,14 @@ Status Backend::RemoveRemains(const CallContext& ctx, const std::string& prefix)
   return ctx.Check();
 }
 
+Result<uint64_t> Backend::FirstPartSize(const CallContext& ctx, const std::string& key,
+                                        const std::string& if_match) {
+  static_cast<void>(if_match);
+  MB_RETURN_IF_ERROR(ctx.Check());
+  return UnimplementedError("the storage does not tell how " + key + " was uploaded")
+      .WithOrigin(Origin::kStorage);
+}
+
 const Backend& Innermost(const Backend& backend) {
   const Backend* innermost = &backend;
   while (const Backend* inner = innermost->Unwrap()) innermost = inner;

@@ -69,6 +69,12 @@ Result<ReadInfo> InterceptingBackend::Read(const CallContext& ctx, const std::st
                            [&] { return inner().Read(ctx, key, options, sink); });
 }
 
+Result<uint64_t> InterceptingBackend::FirstPartSize(const CallContext& ctx, const std::string& key,
+                                                    const std::string& if_match) {
+  return Through<uint64_t>(ctx, {Method::kStat, key, 0},
+                           [&] { return inner().FirstPartSize(ctx, key, if_match); });
+}
+
 Result<ListPage> InterceptingBackend::List(const CallContext& ctx, const ListRequest& request) {
   return Through<ListPage>(ctx, {Method::kList, request.prefix, 0},
                            [&] { return inner().List(ctx, request); });

@@ -8,8 +8,9 @@ namespace {
 
 /// Chunks of a read are paid for in portions, so that the lock is not taken for each of them.
 constexpr uint64_t kReadPortion = 256 * kKiB;
-/// How much of an idle second may be used up later at once.
-constexpr std::chrono::milliseconds kBurst{100};
+/// How much idle time may be made up for at once: enough for late wake-ups, too little to exceed
+/// the bound by 5 % over two seconds.
+constexpr std::chrono::milliseconds kBurst{50};
 constexpr std::chrono::seconds kNarrowEvery{1};
 
 }  // namespace

@@ -55,6 +55,10 @@ class PrefixBackend final : public Backend {
                         const Sink& sink) override {
     return inner_->Read(ctx, prefix_ + key, options, sink);
   }
+  Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
+                                 const std::string& if_match) override {
+    return inner_->FirstPartSize(ctx, prefix_ + key, if_match);
+  }
   Result<ListPage> List(const CallContext& ctx, const ListRequest& request) override {
     ListRequest wide = request;
     wide.prefix = prefix_ + request.prefix;

@@ -68,6 +68,7 @@ std::chrono::milliseconds RetryBackend::Attempts::Wait(const Status& error) cons
 Status RetryBackend::Attempts::Next(const Status& error) {
   const RetryClass retry = error.retry_class();
   if (retry != RetryClass::kTransient && retry != RetryClass::kThrottled) return error;
+  if (retry == RetryClass::kThrottled && ctx_.pacer != nullptr) ctx_.pacer->OnThrottled();
   const RetryOptions& options = backend_.options_;
   if (tries_ >= options.max_tries) return Exhausted(error, tries_);
   if (error.code() == Code::kDataLoss && ++damaged_ > options.max_integrity_retries) {

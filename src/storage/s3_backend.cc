@@ -58,6 +58,10 @@ class S3Backend final : public Backend {
                         const Sink& sink) override {
     return GetObject(ctx, *client_, key, options, sink);
   }
+  Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
+                                 const std::string& if_match) override {
+    return HeadFirstPart(ctx, *client_, key, if_match);
+  }
   Result<ListPage> List(const CallContext& ctx, const ListRequest& request) override;
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
                          const PutOptions& options) override {

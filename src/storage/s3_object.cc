@@ -13,6 +13,9 @@ namespace milvus_backup::storage {
 namespace {
 
 constexpr size_t kStreamBuffer = 256 * kKiB;
+/// With hundreds of small objects on their way, large buffers would be most of the memory.
+constexpr size_t kSmallObject = 64 * kKiB;
+constexpr size_t kSmallBuffer = 32 * kKiB;
 
 std::optional<uint64_t> Number(std::string_view text) {
   uint64_t value = 0;
@@ -71,6 +74,7 @@ Result<ReadInfo> CheckHead(const S3Place& place, const ReadOptions& options,
       return Unusable(place, "a read was answered without Content-Length");
     }
     info.object_size = *length;
+    info.crc32c = WholeCrc32c(head);
     return info;
   }
   if (head.status != 206) return Unusable(place, "the service ignored the Range of a read");
@@ -99,7 +103,7 @@ Result<ReadInfo> ReadNothing(const CallContext& ctx, S3Client& client, const std
                                          " bytes")
         .WithOrigin(Origin::kStorage);
   }
-  return ReadInfo{info.size, info.etag};
+  return ReadInfo{info.size, info.etag, info.crc32c};
 }
 
 S3Call HeadCall(const S3Client& client, const std::string& key) {
@@ -166,6 +170,25 @@ Result<ObjectInfo> HeadObject(const CallContext& ctx, S3Client& client, const st
   return info;
 }
 
+Result<uint64_t> HeadFirstPart(const CallContext& ctx, S3Client& client, const std::string& key,
+                               const std::string& if_match) {
+  S3Call call;
+  call.method = "HEAD";
+  call.path = client.endpoint().ObjectPath(key);
+  call.query = {{"partNumber", "1"}};
+  if (!if_match.empty()) call.headers.push_back({"if-match", "\"" + if_match + "\""});
+  const std::string doing = "looking at part 1 of " + key;
+  Result<net::HttpResponse> reply = client.Send(ctx, call);
+  if (!reply.ok()) return std::move(reply).status().Annotate(doing);
+  const auto size = Number(reply->Header("content-length"));
+  if (reply->status != 206 || !size) {
+    return UnimplementedError("the service does not tell its parts")
+        .WithOrigin(Origin::kStorage)
+        .Annotate(doing);
+  }
+  return *size;
+}
+
 Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::string& key,
                            const ReadOptions& options, const Sink& sink) {
   const std::string doing = "reading " + key;
@@ -176,11 +199,14 @@ Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::
   }
   S3Call call;
   call.path = client.endpoint().ObjectPath(key);
-  call.receive_buffer = kStreamBuffer;
+  const uint64_t expected = options.length.value_or(options.expected_bytes);
+  call.receive_buffer = expected > 0 && expected <= kSmallObject ? kSmallBuffer : kStreamBuffer;
   if (WantsRange(options)) {
     std::string range = "bytes=" + std::to_string(options.offset) + "-";
     if (options.length) range += std::to_string(options.offset + *options.length - 1);
     call.headers.push_back({"range", std::move(range)});
+  } else if (client.dialect().checksum_header) {
+    call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
   }
   if (!options.if_match.empty()) {
     call.headers.push_back({"if-match", "\"" + options.if_match + "\""});
@@ -236,7 +262,14 @@ Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std
     }
     return std::move(reply).status().Annotate("writing " + key);
   }
-  return ObjectInfo{key, body.size(), StripQuotes(reply->Header("etag")), ServerTime(*reply), crc};
+  ObjectInfo info{key, body.size(), StripQuotes(reply->Header("etag")), ServerTime(*reply),
+                  std::nullopt};
+  // Whoever repeats the checksum has compared it; others may have passed it by.
+  if (crc && DecodeCrc32c(reply->Header("x-amz-checksum-crc32c")) == crc &&
+      ComputesCrc32c(*reply)) {
+    info.crc32c = crc;
+  }
+  return info;
 }
 
 Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const CopySource& source,

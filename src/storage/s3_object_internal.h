@@ -13,6 +13,10 @@ namespace milvus_backup::storage {
 /// HEAD. kNotFound when absent. Replies to HEAD have no body, so the reason of another refusal is
 /// asked for with a GET of one byte.
 Result<ObjectInfo> HeadObject(const CallContext& ctx, S3Client& client, const std::string& key);
+/// Size of part 1, by a HEAD that names it. Services that do not know the parameter answer with the
+/// whole object, which is kUnimplemented.
+Result<uint64_t> HeadFirstPart(const CallContext& ctx, S3Client& client, const std::string& key,
+                               const std::string& if_match);
 Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::string& key,
                            const ReadOptions& options, const Sink& sink);
 Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std::string& key,

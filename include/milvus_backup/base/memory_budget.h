@@ -46,7 +46,8 @@ class Buffer {
   size_t size_ = 0;
 };
 
-/// Hands out buffers in size classes (64 KiB, 1 MiB, 8 MiB, then exact), first come first served,
+/// Hands out buffers in size classes (powers of two from 64 KiB to 16 MiB, then exact: a coarser
+/// class would leave half of the budget unused by objects just above one), first come first served,
 /// never more than `limit_bytes` at once. A request above the limit is granted alone, so that it
 /// cannot wait for ever. Free buffers are kept for reuse while they fit the limit.
 class MemoryBudget {

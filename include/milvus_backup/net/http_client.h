@@ -32,7 +32,7 @@ struct HttpOptions {
   /// A transfer slower than this for a request's `stall_timeout` is given up, bytes per second.
   long stall_bytes_per_second = 1024;
   /// Idle connections kept; the one used last is used first.
-  size_t max_idle = 128;
+  size_t max_idle = 1024;
   std::string user_agent = "milvus-backup";
 };
 

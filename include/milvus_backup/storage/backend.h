@@ -38,12 +38,17 @@ struct ReadOptions {
   std::optional<uint64_t> length;
   /// Fail with kAborted when the object's ETag is another one by now.
   std::string if_match;
+  /// Bytes the caller expects where no length is given; chooses the size of buffers and nothing
+  /// else. 0 means unknown.
+  uint64_t expected_bytes = 0;
 };
 
 struct ReadInfo {
   /// Size of the whole object, bytes.
   uint64_t object_size = 0;
   std::string etag;
+  /// CRC32C of the whole object as the service stores it, when it told.
+  std::optional<uint32_t> crc32c;
 };
 
 /// Receives the bytes of a Read in order, on the caller's thread, no byte twice. An error stops the
@@ -194,6 +199,10 @@ class Backend {
   /// never and succeeds.
   virtual Result<ReadInfo> Read(const CallContext& ctx, const std::string& key,
                                 const ReadOptions& options, const Sink& sink) = 0;
+  /// Bytes of the first part of an object that was uploaded in parts. kAborted when its ETag is not
+  /// `if_match` any more (unless that is empty), kUnimplemented where the service does not tell.
+  virtual Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
+                                         const std::string& if_match);
   virtual Result<ListPage> List(const CallContext& ctx, const ListRequest& request) = 0;
   /// Atomic: readers see the old or the new object. At most caps().max_put bytes.
   virtual Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,

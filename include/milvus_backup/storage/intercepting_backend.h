@@ -75,6 +75,9 @@ class InterceptingBackend : public Backend {
   Result<ObjectInfo> Stat(const CallContext& ctx, const std::string& key) override;
   Result<ReadInfo> Read(const CallContext& ctx, const std::string& key, const ReadOptions& options,
                         const Sink& sink) override;
+  /// Counts as a stat.
+  Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
+                                 const std::string& if_match) override;
   Result<ListPage> List(const CallContext& ctx, const ListRequest& request) override;
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
                          const PutOptions& options) override;

@@ -12,7 +12,8 @@ namespace milvus_backup::storage {
 
 struct RetryOptions {
   /// Tries of one call, the first included.
-  uint32_t max_tries = 8;
+  /// With the waits below they outlast an outage of half a minute.
+  uint32_t max_tries = 14;
   /// Upper bound of the wait before the second try; doubles with every further one.
   std::chrono::milliseconds first_wait{200};
   /// The same where the service asked for fewer calls.

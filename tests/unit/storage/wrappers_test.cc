@@ -73,12 +73,12 @@ TEST_F(RetryTest, TransientErrorsAreCured) {
   EXPECT_LE(clock_.elapsed(), 1400ms);
 }
 
-TEST_F(RetryTest, GivesUpAfterEightTries) {
-  faulty_->Plan(Method::kStat, FaultOf(TransientError("down"), 8));
+TEST_F(RetryTest, GivesUpAfterItsTries) {
+  faulty_->Plan(Method::kStat, FaultOf(TransientError("down"), 14));
   const Result<ObjectInfo> info = retry_->Stat({}, "k");
-  ASSERT_THAT(info, IsError(Code::kUnavailable, "gave up after 8 tries"));
+  ASSERT_THAT(info, IsError(Code::kUnavailable, "gave up after 14 tries"));
   EXPECT_EQ(info.status().retry_class(), RetryClass::kExhausted);
-  EXPECT_EQ(faulty_->calls(), 8U);
+  EXPECT_EQ(faulty_->calls(), 14U);
   EXPECT_LE(clock_.elapsed(), 3min);
 }
 
