@@ -9,6 +9,7 @@
 
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/totals.h"

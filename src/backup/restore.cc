@@ -9,6 +9,7 @@
 #include "run_lock.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"

@@ -1,8 +1,9 @@
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include "large_copy_internal.h"
+#include "machinery_internal.h"
 #include "transfer_internal.h"
 
-#include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
@@ -14,9 +15,11 @@
 namespace milvus_backup::transfer {
 namespace {
 
-/// Part size of server-side copies: large, because no byte passes through us.
-constexpr uint64_t kServerPartSize = 64 * kMiB;
-constexpr size_t kDefaultWidth = 128;
+/// Tries of an object whose bytes turn out damaged.
+constexpr int kMaxAttempts = 3;
+/// A wait for a buffer that tells of a full budget; shorter ones are the lock's.
+constexpr std::chrono::milliseconds kNoticeableWait{1};
+constexpr std::chrono::seconds kCleanUpTime{5};
 
 }  // namespace
 
@@ -31,99 +34,15 @@ Status CopySummary::ToStatus() const {
   return std::move(status).Annotate(fmt::format("{} objects failed, the first", failures.size()));
 }
 
-// The lane knows no stop token: every task runs, finds its batch stopped and accounts for itself,
-// so that no object is forgotten.
 CopyEngine::CopyEngine(CopyOptions options, Progress* progress)
     : options_(options),
       progress_(progress),
       budget_(options.memory_bytes),
-      lane_(options.concurrency == 0 ? kDefaultWidth : options.concurrency, std::stop_token()) {}
+      machinery_(std::make_unique<Machinery>(options_)) {}
 
-/// An object that is copied in parts. The tasks of its parts own it together; the last one to end
-/// completes or aborts the upload.
-class LargeCopy {
- public:
-  LargeCopy(CopyBatch& batch, CopyItem item, std::unique_ptr<storage::Upload> upload,
-            uint64_t part_size, bool server_side)
-      : batch_(batch),
-        item_(std::move(item)),
-        upload_(std::move(upload)),
-        part_size_(part_size),
-        server_side_(server_side),
-        parts_((item_.size + part_size - 1) / part_size),
-        remaining_(parts_.size()) {}
+CopyEngine::~CopyEngine() = default;
 
-  size_t part_count() const { return parts_.size(); }
-
-  void CopyPart(const CallContext& ctx, size_t index) {
-    if (batch_.stop_.stop_requested()) Fail(CancelledError());
-    if (!failed_) {
-      if (Status status = TryPart(ctx, index); !status.ok()) Fail(std::move(status));
-    }
-    if (--remaining_ == 0) End(ctx);
-  }
-
- private:
-  Status TryPart(const CallContext& ctx, size_t index) {
-    MB_RETURN_IF_ERROR(ctx.Check());
-    const uint64_t offset = index * part_size_;
-    const storage::ByteRange range{offset, std::min(part_size_, item_.size - offset)};
-    const auto number = static_cast<uint32_t>(index + 1);
-    if (server_side_) {
-      const storage::CopySource source{&batch_.source_, item_.source_key, item_.size, item_.etag};
-      MB_ASSIGN_OR_RETURN(parts_[index], upload_->CopyPart(ctx, number, source, range));
-      parts_[index].size = range.length;
-    } else {
-      MB_ASSIGN_OR_RETURN(const LoadedRange loaded,
-                          LoadRange(ctx, batch_.source_, batch_.engine_.budget_, item_, range));
-      MB_ASSIGN_OR_RETURN(parts_[index],
-                          upload_->UploadPart(ctx, number, loaded.buffer.view(), loaded.crc32c));
-      parts_[index].crc32c = loaded.crc32c;
-      parts_[index].size = range.length;
-    }
-    parts_[index].number = number;
-    if (batch_.engine_.progress_ != nullptr) batch_.engine_.progress_->bytes_done += range.length;
-    return Status::Ok();
-  }
-
-  void Fail(Status status) {
-    const std::scoped_lock lock(mutex_);
-    if (!failed_.exchange(true)) failure_ = std::move(status);
-  }
-
-  void End(const CallContext& ctx) {
-    bool second_read = false;
-    Status status = failed_ ? failure_ : Publish(ctx, second_read);
-    // Destroying an upload that was not completed aborts it.
-    upload_.reset();
-    batch_.Finish(item_, status, server_side_, second_read);
-  }
-
-  Status Publish(const CallContext& ctx, bool& second_read) {
-    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored, upload_->Complete(ctx, parts_));
-    if (server_side_ || EtagsProveEqual(item_.etag, stored.etag)) return Status::Ok();
-    second_read = true;
-    uint32_t sent = 0;
-    for (const storage::PartInfo& part : parts_) {
-      sent = CombineCrc32c(sent, part.crc32c.value_or(0), part.size);
-    }
-    MB_ASSIGN_OR_RETURN(const uint32_t again, ReadCrc32c(ctx, batch_.source_, item_));
-    if (again == sent) return Status::Ok();
-    return DataLossError("two reads of the source gave different bytes")
-        .WithOrigin(Origin::kStorage);
-  }
-
-  CopyBatch& batch_;
-  const CopyItem item_;
-  std::unique_ptr<storage::Upload> upload_;
-  const uint64_t part_size_;
-  const bool server_side_;
-  std::vector<storage::PartInfo> parts_;
-  std::atomic<size_t> remaining_;
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  Status failure_;
-};
+size_t CopyEngine::width() const { return machinery_->width(); }
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
                      std::stop_token stop, Existing existing, UploadLedger* ledger)
@@ -150,29 +69,62 @@ void CopyBatch::AwaitIdle() {
   idle_.wait(lock, idle);
 }
 
-void CopyBatch::Submit(std::function<void(const CallContext&)> work) {
+CallContext CopyBatch::Context() const {
+  return {.stop = cut_.get_token(), .pacer = &engine_.machinery_->pace()};
+}
+
+void CopyBatch::RunCounted(const IndexedWork& work, size_t index) {
+  const auto start = std::chrono::steady_clock::now();
+  if (const std::optional<Effort> effort = work(Context(), index)) {
+    const auto now = std::chrono::steady_clock::now();
+    engine_.machinery_->OnDone({.now = now,
+                                .latency = now - start - effort->waited,
+                                .bytes = effort->bytes,
+                                .waited_for_memory = effort->waited >= kNoticeableWait});
+  }
+  // Notified under the lock: the batch may be destroyed as soon as the count is seen to be zero.
+  const std::scoped_lock lock(mutex_);
+  if (--running_ == 0) idle_.notify_all();
+}
+
+// The lane knows no stop token: every task runs, finds its batch stopped and accounts for itself,
+// so that no object is forgotten.
+void CopyBatch::Submit(Work work) {
   {
     const std::scoped_lock lock(mutex_);
     ++running_;
   }
-  const bool taken = engine_.lane_.Submit([this, work = std::move(work)](const std::stop_token&) {
-    work({cut_.get_token(), {}});
-    // Notified under the lock: the batch may be destroyed as soon as the count is seen to be zero.
-    const std::scoped_lock lock(mutex_);
-    if (--running_ == 0) idle_.notify_all();
-    return Status::Ok();
+  engine_.machinery_->lane().Submit([this, work = std::move(work)] {
+    RunCounted([&work](const CallContext& ctx, size_t) { return work(ctx); }, 0);
   });
-  MB_CHECK(taken);
+}
+
+void CopyBatch::Spawn(size_t count, IndexedWork work) {
+  {
+    const std::scoped_lock lock(mutex_);
+    running_ += count;
+  }
+  // Shared by the calls of the series.
+  auto shared = std::make_shared<const IndexedWork>(std::move(work));
+  engine_.machinery_->lane().Spawn(count,
+                                   [this, shared](size_t index) { RunCounted(*shared, index); });
 }
 
 Status CopyBatch::Add(CopyItem item) {
-  if (stop_.stop_requested()) return CancelledError();
+  if (stopping()) return CancelledError();
   if (engine_.progress_ != nullptr) {
     ++engine_.progress_->objects_planned;
     engine_.progress_->bytes_planned += item.size;
   }
-  if (GoesInParts(item)) return StartLarge(std::move(item), server_side_);
-  Submit([this, item = std::move(item)](const CallContext& ctx) { CopyOne(ctx, item); });
+  if (GoesInParts(item)) {
+    auto large = std::make_shared<LargeCopy>(*this, std::move(item), server_side_, 1);
+    Submit([large](const CallContext& ctx) {
+      large->Begin(ctx);
+      return std::nullopt;
+    });
+  } else {
+    Submit([this, item = std::move(item)](const CallContext& ctx) { return CopyOne(ctx, item); });
+  }
   return Status::Ok();
 }
 
@@ -181,23 +133,30 @@ bool CopyBatch::GoesInParts(const CopyItem& item) const {
   if (server_side_) {
     return item.size >= std::min(engine_.options_.server_copy_threshold, caps.max_copy);
   }
-  return ChoosePartSize(item, engine_.options_.part_size, caps).has_value();
+  return ChoosePartSize(item, engine_.options_.part_size, caps, 0, engine_.budget_.limit())
+      .has_value();
 }
 
 bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
   if (existing_ == Existing::kOverwrite) return false;
-  const Result<bool> equal = IsAlreadyThere(ctx, source_, destination_, item);
+  Pace& pace = engine_.machinery_->pace();
+  const Result<bool> equal = IsAlreadyThere(ctx, {source_, engine_.budget_, pace},
+                                            {destination_, engine_.budget_, pace}, item);
   if (!equal.ok()) {
-    Finish(item, equal.status(), false, false);
+    Finish(item, equal.status(), {});
     return true;
   }
   if (!*equal && existing_ == Existing::kKeepOrRefuse) {
     const Result<storage::ObjectInfo> there = destination_.Stat(ctx, item.destination_key);
     if (!there.ok() && there.status().code() == Code::kNotFound) return false;
-    Finish(item, AlreadyExistsError("an object with other bytes is there"), false, false);
+    Finish(item, AlreadyExistsError("an object with other bytes is there"), {});
     return true;
   }
   if (!*equal) return false;
+  if (Status status = DropRecorded(ctx, item.destination_key); !status.ok()) {
+    Finish(item, status, {});
+    return true;
+  }
   if (engine_.progress_ != nullptr) {
     ++engine_.progress_->objects_done;
     engine_.progress_->bytes_done += item.size;
@@ -207,56 +166,47 @@ bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
   return true;
 }
 
-Status CopyBatch::FindEtag(const CallContext& ctx, CopyItem& item) {
-  if (!item.etag.empty()) return Status::Ok();
-  MB_ASSIGN_OR_RETURN(storage::ObjectInfo object, source_.Stat(ctx, item.source_key));
-  if (object.size != item.size) return SourceChanged(item);
-  item.etag = std::move(object.etag);
-  return Status::Ok();
+Status CopyBatch::DropRecorded(const CallContext& ctx, const std::string& key) {
+  if (ledger_ == nullptr) return Status::Ok();
+  const std::optional<UploadLedger::Entry> entry = ledger_->Find(key);
+  if (!entry) return Status::Ok();
+  const auto upload = destination_.ResumeUpload(ctx, entry->key, entry->upload_id);
+  if (upload.ok()) {
+    MB_RETURN_IF_ERROR((*upload)->Abort(ctx));
+  } else if (upload.status().code() != Code::kNotFound) {
+    return upload.status();
+  }
+  return ledger_->Forget(ctx, key);
 }
 
-Status CopyBatch::StartLarge(CopyItem item, bool server_side) {
-  const CallContext ctx{cut_.get_token(), {}};
-  if (IsSettled(ctx, item)) return Status::Ok();
-  if (Status status = FindEtag(ctx, item); !status.ok()) {
-    Finish(item, status, server_side, false);
-    return stop_.stop_requested() ? CancelledError() : Status::Ok();
+std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
+  Effort effort{.bytes = item.size};
+  if (stopping()) {
+    Finish(item, CancelledError(), {});
+    return std::nullopt;
   }
-  const storage::Capabilities& caps = destination_.caps();
-  const uint64_t part_size =
-      server_side ? std::max(kServerPartSize, item.size / caps.max_parts + 1)
-                  : ChoosePartSize(item, engine_.options_.part_size, caps).value_or(item.size);
-  auto upload = destination_.StartUpload(ctx, item.destination_key,
-                                         {.part_size = part_size, .copies_parts = server_side});
-  if (!upload.ok()) {
-    Finish(item, upload.status(), server_side, false);
-    return stop_.stop_requested() ? CancelledError() : Status::Ok();
+  if (IsSettled(ctx, item)) return effort;
+  if (Status status = DropRecorded(ctx, item.destination_key); !status.ok()) {
+    Finish(item, status, {});
+    return effort;
   }
-  // Shared by the tasks of its parts.
-  auto large = std::make_shared<LargeCopy>(*this, item, *std::move(upload), part_size, server_side);
-  for (size_t index = 0; index < large->part_count(); ++index) {
-    Submit([large, index](const CallContext& part) { large->CopyPart(part, index); });
-  }
-  return Status::Ok();
-}
-
-void CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
-  if (stop_.stop_requested()) return Finish(item, CancelledError(), false, false);
-  if (IsSettled(ctx, item)) return;
   if (server_side_) {
     Status status = CopyServerSide(ctx, item);
     const bool refused =
         status.code() == Code::kPermissionDenied || status.code() == Code::kUnimplemented;
     if (!refused) {
       if (status.ok() && engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
-      Finish(item, status, true, false);
-      return;
+      Finish(item, status, {.server_side = true});
+      // The size of what the service copies by itself says nothing of the time it takes.
+      effort.bytes = 0;
+      return effort;
     }
     if (server_side_.exchange(false)) {
       log::Warn("the storage refuses to copy by itself, streaming instead: {}", status.ToString());
     }
   }
-  if (Status status = StreamWhole(ctx, item); !status.ok()) Finish(item, status, false, false);
+  if (Status status = StreamWhole(ctx, item, effort); !status.ok()) Finish(item, status, {});
+  return effort;
 }
 
 Status CopyBatch::CopyServerSide(const CallContext& ctx, const CopyItem& item) {
@@ -265,38 +215,53 @@ Status CopyBatch::CopyServerSide(const CallContext& ctx, const CopyItem& item) {
   return destination_.Copy(ctx, source, item.destination_key).status();
 }
 
-Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item) {
-  MB_RETURN_IF_ERROR(ctx.Check());
-  MB_ASSIGN_OR_RETURN(LoadedRange loaded,
-                      LoadRange(ctx, source_, engine_.budget_, item, {0, item.size}));
-  MB_ASSIGN_OR_RETURN(
-      const storage::ObjectInfo stored,
-      destination_.Put(ctx, item.destination_key, loaded.buffer.view(), {.crc32c = loaded.crc32c}));
-  loaded.buffer = Buffer();
-  const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
-  const bool second_read = item.size > 0 && !EtagsProveEqual(etag, stored.etag);
-  if (second_read) {
-    MB_ASSIGN_OR_RETURN(const uint32_t again, ReadCrc32c(ctx, source_, item));
-    if (again != loaded.crc32c) {
-      return DataLossError("two reads of the source gave different bytes")
-          .WithOrigin(Origin::kStorage);
+Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort) {
+  SourceReader reader{source_, engine_.budget_, engine_.machinery_->pace()};
+  for (int attempt = 1;; ++attempt) {
+    MB_RETURN_IF_ERROR(ctx.Check());
+    MB_ASSIGN_OR_RETURN(LoadedRange loaded, reader.Load(ctx, item, {0, item.size}));
+    effort.waited += loaded.waited;
+    if (stopping()) return CancelledError();
+    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored,
+                        destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
+                                         {.crc32c = loaded.crc32c}));
+    SourceReader written{destination_, engine_.budget_, engine_.machinery_->pace()};
+    bool second_read = false;
+    Status proof = ProveWritten(ctx, written, item, loaded, stored);
+    if (proof.ok() && engine_.options_.check) {
+      proof = ProveRead(ctx, reader, item, std::move(loaded), stored, second_read);
     }
+    if (proof.ok()) {
+      if (engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
+      Finish(item, Status::Ok(), {.second_read = second_read});
+      return Status::Ok();
+    }
+    if (proof.code() == Code::kDataLoss && attempt < kMaxAttempts && !stopping()) {
+      log::Warn("copy again key={} error={}", item.source_key, proof.ToString());
+      continue;
+    }
+    // What nobody vouches for must not look like a copy.
+    const CallContext clean_up{.deadline = std::chrono::steady_clock::now() + kCleanUpTime};
+    destination_.Delete(clean_up, item.destination_key)
+        .IgnoreError("the object is reported as failed in any case");
+    return proof;
   }
-  if (engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
-  Finish(item, Status::Ok(), false, second_read);
-  return Status::Ok();
 }
 
-void CopyBatch::Finish(const CopyItem& item, const Status& status, bool server_side,
-                       bool second_read) {
+void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome& outcome) {
   if (engine_.progress_ != nullptr) ++engine_.progress_->objects_done;
-  log::Debug("copied key={} size={} status={}", item.source_key, item.size, status.ToString());
+  if (status.ok() || status.code() == Code::kCancelled) {
+    log::Debug("copied key={} size={} status={}", item.source_key, item.size, status.ToString());
+  } else {
+    log::Warn("not copied key={} error={}", item.source_key, status.ToString());
+  }
   const std::scoped_lock lock(mutex_);
   if (status.ok()) {
     ++summary_.objects;
     summary_.bytes += item.size;
-    summary_.server_side_objects += server_side ? 1 : 0;
-    summary_.second_reads += second_read ? 1 : 0;
+    summary_.server_side_objects += outcome.server_side ? 1 : 0;
+    summary_.second_reads += outcome.second_read ? 1 : 0;
+    summary_.reused_bytes += outcome.reused_bytes;
     return;
   }
   summary_.failures.push_back({item.source_key, status});

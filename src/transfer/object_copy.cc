@@ -1,6 +1,8 @@
 #include "transfer_internal.h"
 
 #include "milvus_backup/base/checksum.h"
+#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
 
@@ -11,6 +13,9 @@
 
 namespace milvus_backup::transfer {
 namespace {
+
+/// Reads of an object whose bytes turn out damaged.
+constexpr int kMaxDamagedTries = 3;
 
 bool IsHex(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
@@ -45,57 +50,111 @@ Status SourceChanged(const CopyItem& item) {
       .WithOrigin(Origin::kStorage);
 }
 
-Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
-                              MemoryBudget& budget, const CopyItem& item,
-                              const storage::ByteRange& range) {
-  LoadedRange loaded;
-  if (range.length == 0) return loaded;
-  MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
+Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
+                              const storage::ByteRange& range, LoadedRange& loaded) {
+  loaded.crc32c = 0;
   size_t filled = 0;
   const storage::Sink sink = [&](const storage::ReadInfo& info, ByteView chunk) -> Status {
-    if (info.object_size != item.size || chunk.size() > range.length - filled)
+    if (info.object_size != item.size || chunk.size() > range.length - filled) {
       return SourceChanged(item);
+    }
     std::memcpy(loaded.buffer.data() + filled, chunk.data(), chunk.size());
     loaded.crc32c = ExtendCrc32c(loaded.crc32c, chunk);
     filled += chunk.size();
-    return Status::Ok();
+    return pace.AfterRead(ctx, chunk.size());
   };
   storage::ReadOptions options{
-      .offset = range.offset, .length = range.length, .if_match = item.etag};
+      .offset = range.offset, .if_match = item.etag, .expected_bytes = range.length};
+  // Asked for without a range, a service tells the checksum of the whole object.
+  if (range.length != item.size) options.length = range.length;
   MB_ASSIGN_OR_RETURN(const storage::ReadInfo info,
                       source.Read(ctx, item.source_key, options, sink));
   if (filled != range.length || info.object_size != item.size) return SourceChanged(item);
   loaded.etag = info.etag;
-  return loaded;
+  loaded.stored_crc32c = info.crc32c;
+  return Status::Ok();
 }
 
-Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source,
-                            const CopyItem& item) {
+Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& item,
+                                       const storage::ByteRange& range) {
+  LoadedRange loaded;
+  if (range.length == 0) return loaded;
+  const auto start = std::chrono::steady_clock::now();
+  MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
+  loaded.waited = std::chrono::steady_clock::now() - start;
+  for (int tries = 1;; ++tries) {
+    MB_RETURN_IF_ERROR(LoadOnce(ctx, item, range, loaded));
+    if (!loaded.stored_crc32c || *loaded.stored_crc32c == loaded.crc32c) return loaded;
+    Status damaged = DataLossError(
+                         "the bytes read are not those of the checksum that the source "
+                         "storage keeps")
+                         .WithOrigin(Origin::kStorage);
+    if (tries == kMaxDamagedTries) return damaged;
+    log::Warn("read again key={} error={}", item.source_key, damaged.ToString());
+  }
+}
+
+Result<uint32_t> SourceReader::Crc32cOf(const CallContext& ctx, const CopyItem& item) {
   uint32_t crc = 0;
   const storage::Sink sink = [&](const storage::ReadInfo&, ByteView chunk) {
     crc = ExtendCrc32c(crc, chunk);
-    return Status::Ok();
+    return pace.AfterRead(ctx, chunk.size());
   };
   MB_RETURN_IF_ERROR(source.Read(ctx, item.source_key, {.if_match = item.etag}, sink).status());
   return crc;
 }
 
-Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
-                            storage::Backend& destination, const CopyItem& item) {
-  const Result<storage::ObjectInfo> there = destination.Stat(ctx, item.destination_key);
+Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceReader destination,
+                            const CopyItem& item) {
+  const Result<storage::ObjectInfo> there = destination.source.Stat(ctx, item.destination_key);
   if (!there.ok() && there.status().code() == Code::kNotFound) return false;
   MB_RETURN_IF_ERROR(there.status());
   if (there->size != item.size) return false;
   if (EtagsProveEqual(item.etag, there->etag)) return true;
-  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo here, source.Stat(ctx, item.source_key));
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo here, source.source.Stat(ctx, item.source_key));
   if (here.size != item.size) return SourceChanged(item);
   if (here.crc32c && there->crc32c) return *here.crc32c == *there->crc32c;
   if (EtagsProveEqual(here.etag, there->etag)) return true;
   MB_ASSIGN_OR_RETURN(const uint32_t theirs,
-                      ReadCrc32c(ctx, destination, {.source_key = item.destination_key}));
+                      destination.Crc32cOf(ctx, {.source_key = item.destination_key}));
   if (there->crc32c && *there->crc32c != theirs) return false;
-  MB_ASSIGN_OR_RETURN(const uint32_t ours, ReadCrc32c(ctx, source, item));
+  MB_ASSIGN_OR_RETURN(const uint32_t ours, source.Crc32cOf(ctx, item));
   return ours == theirs;
+}
+
+Status ProveWritten(const CallContext& ctx, SourceReader destination, const CopyItem& item,
+                    const LoadedRange& loaded, const storage::ObjectInfo& stored) {
+  // A service that answers with the checksum has compared it with what arrived.
+  if (stored.crc32c && *stored.crc32c == loaded.crc32c) return Status::Ok();
+  if (!stored.crc32c) {
+    const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
+    if (!LooksLikeMd5(stored.etag) || EtagsProveEqual(etag, stored.etag) ||
+        IsEtagOf(stored.etag, loaded.buffer.view())) {
+      return Status::Ok();
+    }
+  }
+  // Either the bytes were damaged on their way, or this service's ETags (encrypted buckets) only
+  // look like hashes.
+  MB_ASSIGN_OR_RETURN(const uint32_t there,
+                      destination.Crc32cOf(ctx, {.source_key = item.destination_key}));
+  if (there == loaded.crc32c) return Status::Ok();
+  return DataLossError("the destination holds other bytes than were sent")
+      .WithOrigin(Origin::kStorage);
+}
+
+Status ProveRead(const CallContext& ctx, SourceReader source, const CopyItem& item,
+                 LoadedRange loaded, const storage::ObjectInfo& stored, bool& second_read) {
+  // A stored checksum was compared when the object was read.
+  if (item.size == 0 || loaded.stored_crc32c) return Status::Ok();
+  const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
+  if (EtagsProveEqual(etag, stored.etag) || IsEtagOf(etag, loaded.buffer.view())) {
+    return Status::Ok();
+  }
+  loaded.buffer = Buffer();
+  second_read = true;
+  MB_ASSIGN_OR_RETURN(const uint32_t again, source.Crc32cOf(ctx, item));
+  if (again == loaded.crc32c) return Status::Ok();
+  return DataLossError("two reads of the source gave different bytes").WithOrigin(Origin::kStorage);
 }
 
 bool EtagsProveEqual(std::string_view a, std::string_view b) {
@@ -107,14 +166,46 @@ bool EtagsProveEqual(std::string_view a, std::string_view b) {
          });
 }
 
+bool LooksLikeMd5(std::string_view etag) {
+  const ParsedEtag parsed = ParseEtag(etag);
+  return parsed.is_hash && parsed.parts == 0;
+}
+
+uint64_t PartsOfEtag(std::string_view etag) { return ParseEtag(etag).parts; }
+
+bool IsEtagOf(std::string_view etag, ByteView bytes) {
+  const ParsedEtag parsed = ParseEtag(etag);
+  if (!parsed.is_hash || parsed.parts > 1) return false;
+  const std::string md5 = HexEncode(Md5(bytes));
+  return EtagsProveEqual(etag, parsed.parts == 0 ? md5 : EtagOfParts({md5}));
+}
+
+std::string EtagOfParts(const std::vector<std::string>& part_md5s) {
+  std::string digests;
+  for (const std::string& md5 : part_md5s) {
+    if (!LooksLikeMd5(md5)) return {};
+    for (size_t i = 0; i < md5.size(); i += 2) {
+      uint8_t byte = 0;
+      std::from_chars(md5.data() + i, md5.data() + i + 2, byte, 16);
+      digests.push_back(static_cast<char>(byte));
+    }
+  }
+  return HexEncode(Md5(AsBytes(digests))) + "-" + std::to_string(part_md5s.size());
+}
+
 std::optional<uint64_t> ChoosePartSize(const CopyItem& item, uint64_t preferred,
-                                       const storage::Capabilities& caps) {
+                                       const storage::Capabilities& caps, uint64_t first_part,
+                                       uint64_t max_buffer) {
   // Part sizes that S3 clients use by default; minio-go, and so Milvus itself, cuts at 16 MiB.
   constexpr std::array<uint64_t, 9> kUsualMiB = {16, 5, 8, 10, 15, 32, 64, 100, 128};
-  if (const ParsedEtag etag = ParseEtag(item.etag); etag.parts > 0 && item.size > 0) {
+  if (const uint64_t parts = PartsOfEtag(item.etag); parts > 0 && item.size > 0) {
+    const auto fits = [&](uint64_t size) {
+      return size > 0 && DivideUp(item.size, size) == parts && size >= caps.min_part &&
+             size <= caps.max_part && std::min(size, item.size) <= max_buffer;
+    };
+    if (fits(first_part)) return first_part;
     for (const uint64_t mib : kUsualMiB) {
-      const uint64_t size = mib * kMiB;
-      if (DivideUp(item.size, size) == etag.parts && size >= caps.min_part) return size;
+      if (first_part == 0 && fits(mib * kMiB)) return mib * kMiB;
     }
   }
   const uint64_t part = std::clamp(preferred, caps.min_part, caps.max_part);

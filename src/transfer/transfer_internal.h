@@ -1,16 +1,20 @@
 /// Pieces of the copy engine that do not depend on its threads.
 #pragma once
 
+#include "pace_internal.h"
+
 #include "milvus_backup/base/memory_budget.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/copy_engine.h"
 #include "milvus_backup/transfer/etag.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace milvus_backup::transfer {
 
@@ -19,31 +23,65 @@ struct LoadedRange {
   Buffer buffer;
   uint32_t crc32c = 0;
   std::string etag;
+  /// Of the whole object, as the source stores it; only when the whole object was read.
+  std::optional<uint32_t> stored_crc32c;
+  /// Spent on waiting for the buffer.
+  std::chrono::nanoseconds waited{0};
 };
 
 /// kAborted: the source is not the object that was planned.
 Status SourceChanged(const CopyItem& item);
 
-/// Read exactly `range` of an object; kAborted when the object has another size than `object_size`
-/// or another ETag than `etag`.
-Result<LoadedRange> LoadRange(const CallContext& ctx, storage::Backend& source,
-                              MemoryBudget& budget, const CopyItem& item,
-                              const storage::ByteRange& range);
+/// Reads of one copy engine. Borrows everything.
+struct SourceReader {
+  storage::Backend& source;
+  MemoryBudget& budget;
+  Pace& pace;
 
-/// CRC32C of a whole object, read through a small window.
-Result<uint32_t> ReadCrc32c(const CallContext& ctx, storage::Backend& source, const CopyItem& item);
+  /// Read exactly `range` of an object; kAborted when the object has another size or ETag than the
+  /// item says. A whole object that the source's own checksum belies is read again, and is
+  /// kDataLoss when that does not help.
+  Result<LoadedRange> Load(const CallContext& ctx, const CopyItem& item,
+                           const storage::ByteRange& range);
+  /// CRC32C of a whole object, read through a small window.
+  Result<uint32_t> Crc32cOf(const CallContext& ctx, const CopyItem& item);
+
+ private:
+  Status LoadOnce(const CallContext& ctx, const CopyItem& item, const storage::ByteRange& range,
+                  LoadedRange& loaded);
+};
 
 /// Whether the destination holds the item's bytes. False when it has nothing there or an object of
 /// another size; otherwise what the services state decides, and where that says nothing, reading
 /// both.
-Result<bool> IsAlreadyThere(const CallContext& ctx, storage::Backend& source,
-                            storage::Backend& destination, const CopyItem& item);
+Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceReader destination,
+                            const CopyItem& item);
+
+/// That the destination holds the loaded bytes of a whole object, as its answer `stored` shows or,
+/// where that leaves a doubt, as reading it back does. kDataLoss when it holds others.
+Status ProveWritten(const CallContext& ctx, SourceReader destination, const CopyItem& item,
+                    const LoadedRange& loaded, const storage::ObjectInfo& stored);
+/// That the loaded bytes of a whole object are the source's: by its stored checksum, by its ETag,
+/// or else by reading it again, which is told. kDataLoss when they are not. Frees the buffer.
+Status ProveRead(const CallContext& ctx, SourceReader source, const CopyItem& item,
+                 LoadedRange loaded, const storage::ObjectInfo& stored, bool& second_read);
+
+/// Whether the ETag is the MD5 of these bytes, uploaded whole or as a single part.
+bool IsEtagOf(std::string_view etag, ByteView bytes);
+/// Whether the ETag has the form of a plain MD5.
+bool LooksLikeMd5(std::string_view etag);
+/// Number of parts that the ETag of a multipart object states; 0 when it is none.
+uint64_t PartsOfEtag(std::string_view etag);
+/// The ETag that S3 gives an object of these parts; empty when an MD5 of one is not known.
+std::string EtagOfParts(const std::vector<std::string>& part_md5s);
 
 /// Size of the parts in which an object should be sent, none when it should be sent whole. A
-/// multipart source is sent in its own layout where that can be guessed from its part count, so
-/// that the ETags of both sides can be compared.
+/// multipart source is sent in its own layout, so that the ETags of both sides can be compared:
+/// `first_part` is the size of its first part; 0 means unknown, and it is guessed from the number
+/// of parts. A layout whose parts are larger than `max_buffer` is not kept.
 std::optional<uint64_t> ChoosePartSize(const CopyItem& item, uint64_t preferred,
-                                       const storage::Capabilities& caps);
+                                       const storage::Capabilities& caps, uint64_t first_part,
+                                       uint64_t max_buffer);
 
 /// Errors after which no other object of the same pair of storages can succeed.
 bool IsHopeless(const Status& status);

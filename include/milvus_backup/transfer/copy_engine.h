@@ -7,7 +7,6 @@
 
 #include "milvus_backup/base/memory_budget.h"
 #include "milvus_backup/base/status.h"
-#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/progress.h"
 #include "milvus_backup/transfer/upload_ledger.h"
@@ -17,6 +16,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -78,6 +78,8 @@ struct CopySummary {
   uint64_t server_side_objects = 0;
   /// Streamed objects whose bytes were proved by reading the source a second time.
   uint64_t second_reads = 0;
+  /// Bytes of parts that an earlier run had sent already; part of `bytes`.
+  uint64_t reused_bytes = 0;
   /// Objects found at the destination with the source's bytes, and so not copied. Not in the counts
   /// above.
   uint64_t kept_objects = 0;
@@ -91,19 +93,26 @@ class CopyEngine {
  public:
   /// `progress` may be null and must outlive the engine.
   CopyEngine(CopyOptions options, Progress* progress);
+  CopyEngine(const CopyEngine&) = delete;
+  CopyEngine& operator=(const CopyEngine&) = delete;
+  ~CopyEngine();
 
   const CopyOptions& options() const { return options_; }
   MemoryBudget& budget() { return budget_; }
   Progress* progress() { return progress_; }
+  /// Objects or parts that may be on their way now.
+  size_t width() const;
 
  private:
   friend class CopyBatch;
   friend class LargeCopy;
+  /// Threads, limits and tuning.
+  class Machinery;
 
   const CopyOptions options_;
   Progress* const progress_;
   MemoryBudget budget_;
-  TaskGroup lane_;
+  const std::unique_ptr<Machinery> machinery_;
 };
 
 /// Copies from one backend to another. A failing object does not stop the others, unless its error
@@ -140,18 +149,36 @@ class CopyBatch {
  private:
   friend class LargeCopy;
 
-  void Submit(std::function<void(const CallContext&)> work);
+  /// What a task has done, for the tuning.
+  struct Effort {
+    uint64_t bytes = 0;
+    /// Spent on waiting for a buffer.
+    std::chrono::nanoseconds waited{0};
+  };
+  using Work = std::function<std::optional<Effort>(const CallContext&)>;
+  using IndexedWork = std::function<std::optional<Effort>(const CallContext&, size_t index)>;
+
+  void Submit(Work work);
+  /// As Submit, for `count` calls with their numbers; may be used by work that is running.
+  void Spawn(size_t count, IndexedWork work);
+  void RunCounted(const IndexedWork& work, size_t index);
+  CallContext Context() const;
+  bool stopping() const { return stop_.stop_requested(); }
+
   /// Whether the object was there already, or its comparison failed, and is accounted for.
   bool IsSettled(const CallContext& ctx, const CopyItem& item);
-  void CopyOne(const CallContext& ctx, const CopyItem& item);
+  std::optional<Effort> CopyOne(const CallContext& ctx, const CopyItem& item);
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
-  Status StreamWhole(const CallContext& ctx, const CopyItem& item);
-  Status StartLarge(CopyItem item, bool server_side);
-  /// Ask for the source's ETag when the item has none: parts must come from one version, and only
-  /// equal ETags save a second read.
-  Status FindEtag(const CallContext& ctx, CopyItem& item);
+  Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort);
+  /// Abort an upload that an earlier run has left of this key.
+  Status DropRecorded(const CallContext& ctx, const std::string& key);
   void AwaitIdle();
-  void Finish(const CopyItem& item, const Status& status, bool server_side, bool second_read);
+  struct Outcome {
+    bool server_side = false;
+    bool second_read = false;
+    uint64_t reused_bytes = 0;
+  };
+  void Finish(const CopyItem& item, const Status& status, const Outcome& outcome);
 
   CopyEngine& engine_;
   storage::Backend& source_;

@@ -211,9 +211,9 @@ TEST_F(CopyEngineTest, MissingEtagIsAskedForWhereAnObjectGoesInParts) {
   EXPECT_OK(batch.Add({"large", "copy/large", bytes.size(), ""}));
   EXPECT_OK(batch.Wait().ToStatus());
   ExpectCopied("large", bytes.size());
-  // Three parts of 5 MiB, as the source was made, and one look at the whole.
+  // Three parts of 5 MiB, as the source was made; its stored checksum saves a second look.
   EXPECT_TRUE(source.ranges.contains({5 * kMiB, 5 * kMiB}));
-  EXPECT_EQ(source.ranges.size(), 4U);
+  EXPECT_EQ(source.ranges.size(), 3U);
 
   CopyBatch other(engine, source, *destination_, {});
   EXPECT_OK(other.Add({"large", "copy/grown", bytes.size() - 1, ""}));
@@ -235,7 +235,7 @@ TEST(PartSizeTest, FollowsTheSourcesOwnLayout) {
   const storage::Capabilities caps;
   const std::string md5(32, 'a');
   const auto choose = [&](uint64_t size, const std::string& etag) {
-    return ChoosePartSize({"k", "k", size, etag}, 8 * kMiB, caps);
+    return ChoosePartSize({"k", "k", size, etag}, 8 * kMiB, caps, 0, 32 * kMiB);
   };
   EXPECT_EQ(choose(8 * kMiB, md5), std::nullopt);
   EXPECT_EQ(choose(8 * kMiB + 1, md5), 8 * kMiB);
@@ -245,6 +245,14 @@ TEST(PartSizeTest, FollowsTheSourcesOwnLayout) {
   EXPECT_EQ(choose(40 * kMiB, md5 + "-7"), 8 * kMiB);  // no usual layout has seven parts
   EXPECT_EQ(choose(40 * kMiB, "opaque-3"), 8 * kMiB);
   EXPECT_EQ(choose(200000 * kMiB, ""), 20 * kMiB);  // 10,000 parts at most
+
+  const auto told = [&](uint64_t size, const std::string& etag, uint64_t first, uint64_t buffer) {
+    return ChoosePartSize({"k", "k", size, etag}, 8 * kMiB, caps, first, buffer);
+  };
+  EXPECT_EQ(told(20 * kMiB, md5 + "-2", 11 * kMiB, 32 * kMiB), 11 * kMiB);
+  EXPECT_EQ(told(40 * kMiB, md5 + "-2", 39 * kMiB, 32 * kMiB), 8 * kMiB);    // larger than a buffer
+  EXPECT_EQ(told(20 * kMiB, md5 + "-2", 4 * kMiB, 32 * kMiB), 8 * kMiB);     // parts of many sizes
+  EXPECT_EQ(told(6 * kMiB, md5 + "-2", 4 * kMiB, 32 * kMiB), std::nullopt);  // below the smallest
 }
 
 TEST(EtagTest, OnlyContentHashesProveEquality) {
