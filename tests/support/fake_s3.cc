@@ -191,7 +191,10 @@ FakeReply FakeS3::Handle(const FakeRequest& request) {
     }
   }
   if (fault && fault->before) fault->before();
-  FakeReply reply = fault && fault->instead ? *fault->instead : Serve(request);
+  FakeRequest seen = fault && fault->damage ? request : FakeRequest();
+  if (fault && fault->damage) fault->damage(seen);
+  const FakeRequest& arrived = fault && fault->damage ? seen : request;
+  FakeReply reply = fault && fault->instead ? *fault->instead : Serve(arrived);
   if (fault && fault->change) fault->change(reply);
   reply.headers.push_back(
       {"Date", HttpDate(std::chrono::system_clock::now() + options_.clock_ahead)});
@@ -374,7 +377,15 @@ FakeReply FakeS3::ServeObject(const FakeRequest& request, const std::string& buc
   if (object == objects.end()) {
     return ErrorReply(404, "NoSuchKey", "The specified key does not exist.");
   }
-  return GetObject(request, object->second);
+  FakeReply reply = GetObject(request, object->second);
+  const uint64_t first_part = object->second.first_part;
+  if (request.method == "HEAD" && query.contains("partNumber") && first_part > 0) {
+    reply.status = 206;
+    std::erase_if(reply.headers,
+                  [](const auto& header) { return header.name == "Content-Length"; });
+    reply.headers.push_back({"Content-Length", std::to_string(first_part)});
+  }
+  return reply;
 }
 
 FakeReply FakeS3::GetObject(const FakeRequest& request, const Object& object) const {
@@ -532,6 +543,7 @@ FakeReply FakeS3::Complete(const FakeRequest& request, const std::string& id, Up
   }
   Object object = MakeObject(std::move(bytes), crc);
   object.etag = HexEncode(Md5(AsBytes(digests))) + "-" + std::to_string(parts.size());
+  object.first_part = upload.parts.begin()->second.bytes->size();
   objects[upload.key] = object;
   uploads_.erase(id);
   return Xml("<CompleteMultipartUploadResult><ETag>&quot;" + object.etag +

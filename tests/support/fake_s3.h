@@ -32,6 +32,8 @@ struct FakeFault {
   uint32_t skip = 0;
   /// Called before the request is looked at.
   std::function<void()> before;
+  /// Change the request before it is looked at, as a bad wire would.
+  std::function<void(FakeRequest& request)> damage;
   /// Answer this instead of serving the request; a text body gets an XML error if `code` is set.
   std::optional<FakeReply> instead;
   /// Change the honest answer, after the request has been served.
@@ -85,6 +87,8 @@ class FakeS3 {
     std::chrono::system_clock::time_point modified;
     /// Base64; empty when the server was never told nor asked.
     std::string crc32c;
+    /// Bytes of the first part; 0 when the object was not uploaded in parts.
+    uint64_t first_part = 0;
   };
   struct UploadState {
     std::string bucket;
