@@ -1,0 +1,321 @@
+"""The copy engine against rclone and mc, from one MinIO to another on loopback; run by `make bench`.
+
+    copy_objects.py PROGRAMS [--rclone RCLONE] [--jobs a,b,...] [--rounds N] [--defaults] [--quick] [--raw FILE]
+
+PROGRAMS is the folder of copy_engine, copy_floor and delay_proxy (build/release/bench). Both servers keep their data
+in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a tree like a real backup, b+20,
+b+80, c+20 and c+80 the same through a relay that adds as many milliseconds to the round trip. All tools take turns,
+round by round; what is printed are medians. Every run is checked: the destination must hold every object. Only figures
+of one run may be compared: the machine has other users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from peak import measure  # noqa: E402
+from servers import MinioServer, exit_on_signals, free_ports, mc_program  # noqa: E402
+
+MIB = 1024 * 1024
+
+# Every value tried; the best of a job is shown, all are in the raw rounds.
+RCLONE_GRID = {
+    "default": [],
+    "16": ["--transfers", "16", "--checkers", "16"],
+    "32 fast": ["--transfers", "32", "--checkers", "32", "--s3-disable-checksum", "--no-check-dest"],
+    "64 fast": ["--transfers", "64", "--checkers", "64", "--s3-disable-checksum", "--no-check-dest",
+                "--s3-upload-concurrency", "8"],
+    "256 fast": ["--transfers", "256", "--checkers", "64", "--s3-disable-checksum", "--no-check-dest"],
+}
+MC_GRID: dict[str, list[str]] = {"default": []}
+
+
+class Minio(MinioServer):
+    """MinIO whose buckets can be opened to everybody, for the floor that signs nothing."""
+
+    def open_bucket(self, bucket: str) -> None:
+        """Create `bucket` for all to read and write."""
+        self.client.create_bucket(bucket)
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject", "s3:PutObject"],
+             "Resource": [f"arn:aws:s3:::{bucket}/*"]}]}
+        self.client._request("PUT", f"/{bucket}", {"policy": ""}, body=json.dumps(policy).encode())
+
+    def drop(self, bucket: str) -> None:
+        """Remove a bucket with all objects, straight from the disk."""
+        shutil.rmtree(self.data / bucket)
+
+
+@dataclass
+class Run:
+    """What one run of one tool took."""
+
+    job: str
+    tool: str
+    setting: str
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    right: bool
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Tool:
+    """How a tool is started: a command for (source port, source bucket, destination port, destination bucket)."""
+
+    name: str
+    setting: str
+    command: Callable[[int, str, int, str], list[str | Path]]
+    stdin: str | None = None
+
+
+class DelayProxy:
+    """The relay in front of both servers."""
+
+    def __init__(self, program: Path, round_trip_ms: int, source: Minio, destination: Minio) -> None:
+        self.ports = free_ports(2)
+        routes = [f"{self.ports[0]}:{source.port}", f"{self.ports[1]}:{destination.port}"]
+        self._process = subprocess.Popen([program, str(round_trip_ms), *routes], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def close(self) -> list[dict[str, Any]]:
+        """End it; what it has counted at source and destination."""
+        printed, _ = self._process.communicate()
+        routes = json.loads(printed)
+        assert len(routes) == 2
+        return routes
+
+
+def sizes_of(job: str, quick: bool) -> dict[str, int]:
+    """Keys and sizes of a job's objects."""
+    random.seed(7)
+    if job == "a":
+        return {f"large/{i}": (64 if quick else 256) * MIB for i in range(4)}
+    if job == "b":
+        return {f"small/{i % 50:02}/{i:05}": 20_000 for i in range(1000 if quick else 5000)}
+    if job == "c":
+        return {f"middle/{i:04}": 4 * MIB for i in range(100 if quick else 1000)}
+    # As a backup of 500,000 x 256: per segment one vector log of tens of MiB and small ones beside it.
+    sizes: dict[str, int] = {}
+    for segment in range(8):
+        root = f"backup/many/binlogs/insert_log/1/2/{4500 + segment}"
+        for log in range(4):
+            sizes[f"{root}/101/{9000 + segment * 10 + log}"] = 15 * MIB + random.randrange(MIB)
+            sizes[f"{root}/100/{9100 + segment * 10 + log}"] = 120_000 + random.randrange(4000)
+            sizes[f"{root}/0/{9200 + segment * 10 + log}"] = 60_000 + random.randrange(4000)
+            sizes[f"{root}/1/{9300 + segment * 10 + log}"] = 30_000 + random.randrange(4000)
+    return sizes
+
+
+class Bench:
+    """Two servers, the tools, and what has been measured."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.base = Path(tempfile.mkdtemp(prefix="mb-bench-copy-", dir="/dev/shm"))
+        self.source = Minio(base=self.base)
+        self.destination = Minio(base=self.base)
+        self.runs: list[Run] = []
+        self._next = 0
+        self._filled: dict[str, dict[str, int]] = {}
+
+    def fill(self, job: str) -> tuple[str, dict[str, int]]:
+        """The bucket of a job at the source, written by mc as Milvus' own client would: 16 MiB parts."""
+        bucket = f"job-{job}"
+        if job not in self._filled:
+            sizes = sizes_of(job, self.options.quick)
+            self.source.open_bucket(bucket)
+            folder = self.base / "files"
+            for key, size in sizes.items():
+                path = folder / key
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(os.urandom(size))
+            subprocess.run([mc_program(), "--quiet", "mirror", folder, f"a/{bucket}"], check=True,
+                           env=os.environ | self.mc_hosts(self.source.port, 0), capture_output=True)
+            shutil.rmtree(folder)
+            self._filled[job] = sizes
+        return bucket, self._filled[job]
+
+    def forget(self, job: str) -> None:
+        """Give the memory of a job back."""
+        if self._filled.pop(job, None) is not None:
+            self.source.drop(f"job-{job}")
+
+    @staticmethod
+    def mc_hosts(source: int, destination: int) -> dict[str, str]:
+        """Names a and b for mc."""
+        return {f"MC_HOST_{name}": f"http://minioadmin:minioadmin@127.0.0.1:{port}"
+                for name, port in (("a", source), ("b", destination))}
+
+    @staticmethod
+    def rclone_remotes(source: int, destination: int) -> dict[str, str]:
+        """Remotes a and b for rclone."""
+        values = {"RCLONE_CONFIG": "/dev/null"}
+        for name, port in (("A", source), ("B", destination)):
+            values |= {f"RCLONE_CONFIG_{name}_{key}": value for key, value in (
+                ("TYPE", "s3"), ("PROVIDER", "Minio"), ("ENDPOINT", f"http://127.0.0.1:{port}"),
+                ("ACCESS_KEY_ID", "minioadmin"), ("SECRET_ACCESS_KEY", "minioadmin"))}
+        return values
+
+    def tools(self, grid: bool) -> list[Tool]:
+        """Ours and the peers, each peer with every setting of its grid or as it comes."""
+        programs: Path = self.options.programs
+        found = [Tool("ours", "default", lambda s, a, d, b: [programs / "copy_engine", str(s), a, str(d), b])]
+        for setting in self.options.ours:
+            extra = setting.split()
+            found.append(Tool("ours", setting, lambda s, a, d, b, extra=extra: [
+                programs / "copy_engine", str(s), a, str(d), b, *extra]))
+        for setting, flags in RCLONE_GRID.items():
+            if self.options.rclone and (grid or setting == "default"):
+                found.append(Tool("rclone", setting, lambda s, a, d, b, flags=flags: [
+                    self.options.rclone, "copy", *flags, f"A:{a}", f"B:{b}"]))
+        for setting, flags in MC_GRID.items():
+            if grid or setting == "default":
+                found.append(Tool("mc", setting, lambda s, a, d, b, flags=flags: [
+                    mc_program(), "--quiet", "mirror", *flags, f"a/{a}", f"b/{b}"]))
+        return found
+
+    def floors(self, sizes: dict[str, int], bucket: str) -> list[Tool]:
+        """Bare GET and PUT."""
+        found = []
+        for mode, width in (("raw", 16), ("easy", 16), ("multi", 16)):
+            found.append(Tool("floor", f"{mode} {width}", lambda s, a, d, b, mode=mode, width=width: [
+                self.options.programs / "copy_floor", mode, str(s), str(d), str(width), str(16 * MIB),
+                "\n".join(f"{size} /{a}/{key}" for key, size in sizes.items()), b]))
+        return found
+
+    def run(self, job: str, tool: Tool, bucket: str, sizes: dict[str, int], ports: tuple[int, int],
+            destination: Minio | None = None) -> Run:
+        """One run into a fresh bucket, which is checked and removed."""
+        there = destination or self.destination
+        self._next += 1
+        target = f"run-{self._next}"
+        command = tool.command(ports[0], bucket, ports[1], target)
+        if tool.name == "floor":
+            # The floor writes beside what it reads: same path, other server.
+            target = bucket
+            listing = self.base / "list"
+            listing.write_text(str(command[-2]))
+            command = ["sh", "-c", f"exec \"$@\" < {listing}", "floor", *command[:-2]]
+        there.open_bucket(target)
+        for name, value in (self.mc_hosts(*ports) | self.rclone_remotes(*ports)).items():
+            os.environ[name] = value
+        taken = measure(self.base / "peak.json", self.base, *command)
+        run = Run(job, tool.name, tool.setting, taken.wall_s, taken.cpu_s, taken.peak_mib, taken.status == 0)
+        if tool.name == "ours" and taken.stdout.startswith("{"):
+            run.notes = json.loads(taken.stdout)
+        if taken.status != 0:
+            run.notes["error"] = taken.stderr[-500:]
+        if tool.name != "floor":
+            held = sum(1 for _ in (there.data / target).rglob("xl.meta"))
+            run.right = run.right and held == len(sizes)
+            run.notes["held"] = held
+        there.drop(target)
+        self.runs.append(run)
+        print(f"  {job} {tool.name} {tool.setting}: {run.wall_s:.2f} s, cpu {run.cpu_s:.2f} s, "
+              f"{run.peak_mib:.0f} MiB {run.notes if not run.right or tool.name == 'ours' else ''}", file=sys.stderr)
+        return run
+
+    def job(self, job: str, source: str, delay_ms: int | None = None) -> None:
+        """All rounds of a job."""
+        bucket, sizes = self.fill(source)
+        ports = (self.source.port, self.destination.port)
+        proxy = None
+        if delay_ms is not None:
+            proxy = DelayProxy(self.options.programs / "delay_proxy", delay_ms, self.source, self.destination)
+            ports = (proxy.ports[0], proxy.ports[1])
+        grid = delay_ms is None and not self.options.defaults
+        tools = self.tools(grid) + (self.floors(sizes, bucket) if delay_ms is None else [])
+        if self.options.only:
+            tools = [tool for tool in tools if tool.name in self.options.only.split(",")]
+        for number in range(self.options.rounds):
+            for tool in tools if number % 2 == 0 else reversed(tools):
+                self.run(job, tool, bucket, sizes, ports)
+        if proxy:
+            proxy.close()
+
+    def counts(self, source: str) -> None:
+        """Requests and connections of every tool, counted at the relay without delay."""
+        bucket, sizes = self.fill(source)
+        for tool in self.tools(False):
+            proxy = DelayProxy(self.options.programs / "delay_proxy", 0, self.source, self.destination)
+            run = self.run(f"{source} counted", tool, bucket, sizes, (proxy.ports[0], proxy.ports[1]))
+            for name, route in zip(("source", "destination"), proxy.close()):
+                run.notes[name] = {"connections": route["connections"], "requests": route["requests"]}
+            print(f"  {tool.name} {tool.setting}: {run.notes}", file=sys.stderr)
+
+
+def table(runs: list[Run]) -> Iterator[str]:
+    """One row per tool and setting, ratios to ours."""
+    yield "| job | tool | setting | wall s | CPU s | peak MiB | wall / ours | CPU / ours | rounds (wall s) |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for job in dict.fromkeys(run.job for run in runs):
+        groups: dict[tuple[str, str], list[Run]] = {}
+        for run in runs:
+            if run.job == job:
+                groups.setdefault((run.tool, run.setting), []).append(run)
+        ours = groups.get(("ours", "default"))
+        for (tool, setting), group in groups.items():
+            wall, cpu, peak = (statistics.median(getattr(run, name) for run in group)
+                               for name in ("wall_s", "cpu_s", "peak_mib"))
+            wrong = "" if all(run.right for run in group) else " WRONG"
+            ratios = "– | –"
+            if ours:
+                ratios = (f"{wall / statistics.median(run.wall_s for run in ours):.2f} | "
+                          f"{cpu / max(1e-9, statistics.median(run.cpu_s for run in ours)):.2f}")
+            rounds = " ".join(f"{run.wall_s:.2f}" for run in group)
+            yield f"| {job} | {tool} | {setting}{wrong} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratios} | {rounds} |"
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("programs", type=Path)
+    parser.add_argument("--jobs", default="a,b,c,d,b+20,c+20,b+80,c+80")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rclone", help="the rclone program; without it rclone is left out")
+    parser.add_argument("--only", help="tools to run, such as ours,mc")
+    parser.add_argument("--ours", action="append", default=[], help="a further setting of ours, as NAME=VALUE ...")
+    parser.add_argument("--defaults", action="store_true", help="peers as they come, without their grids")
+    parser.add_argument("--quick", action="store_true", help="smaller jobs")
+    parser.add_argument("--raw", type=Path, help="write every run as a line of JSON")
+    options = parser.parse_args()
+    options.programs = options.programs.absolute()
+    exit_on_signals()
+    bench = Bench(options)
+    try:
+        with bench.source, bench.destination:
+            for job in options.jobs.split(","):
+                if job in ("a", "b", "c", "d"):
+                    bench.job(job, job)
+                    bench.counts(job)
+                elif job[0] in "bc" and job[1:] in ("+20", "+80"):
+                    bench.job(f"{job} ms", job[0], int(job[2:]))
+                else:
+                    raise SystemExit(f"no such job: {job}")
+    finally:
+        shutil.rmtree(bench.base, ignore_errors=True)
+    print("\n".join(table(bench.runs)))
+    if options.raw:
+        options.raw.write_text("".join(json.dumps(asdict(run)) + "\n" for run in bench.runs))
+    return 0 if all(run.right for run in bench.runs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
