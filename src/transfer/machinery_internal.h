@@ -35,12 +35,11 @@ class CopyEngine::Machinery {
  private:
   static Autotuner::Limits LimitsOf(const CopyOptions& options) {
     if (options.concurrency > 0) return {options.concurrency, options.concurrency};
-    // A worker of small objects holds one buffer of the smallest class; more threads than buffers
-    // would wait.
-    constexpr size_t kSmallestBuffer = 64 * kKiB;
+    // What a worker of small objects takes: its buffer, two connections, its stack (measured).
+    constexpr size_t kWorkerMemory = 128 * kKiB;
     constexpr size_t kStart = 8;
     constexpr size_t kMost = 512;
-    return {kStart, std::clamp(options.memory_bytes / kSmallestBuffer, kStart, kMost)};
+    return {kStart, std::clamp(options.memory_bytes / kWorkerMemory, kStart, kMost)};
   }
   void OnThrottled() {
     const std::scoped_lock lock(mutex_);
