@@ -11,13 +11,12 @@
 namespace milvus_backup::backup {
 namespace {
 
-using namespace std::chrono_literals;
 using milvus::ImportState;
 using milvus::ImportTask;
 
-constexpr auto kPollInterval = 50ms;
-/// While the oldest task still waits for those of other collections.
-constexpr auto kPendingPollInterval = 100ms;
+/// While the oldest task still waits for those of other collections, its own is asked for less
+/// often.
+constexpr int kPendingPollFactor = 2;
 /// A server works through its tasks in order: when the oldest ones run, the others need no
 /// question.
 constexpr size_t kPolledAtOnce = 2;
@@ -48,6 +47,11 @@ bool ImportQueue::TryTakeSlot() {
   return true;
 }
 
+void ImportQueue::TakeSlot() {
+  const std::scoped_lock lock(mutex_);
+  ++in_flight_;
+}
+
 void ImportQueue::ReturnSlots(size_t count) {
   const std::scoped_lock lock(mutex_);
   in_flight_ -= count;
@@ -63,37 +67,60 @@ bool ImportQueue::stalled() const {
   return std::chrono::steady_clock::now() - changed_ > stall_limit_;
 }
 
-Status ImportWatch::Run(const CallContext& ctx,
-                        const std::vector<milvus::ImportRequest>& requests) {
-  auto next = requests.begin();
-  while (next != requests.end() || !unfinished_.empty()) {
+void ImportWatch::Adopt(const ImportTask& task) {
+  if (IsFailure(task.state)) return;
+  queue_.TakeSlot();
+  unfinished_.push_back({task.id, fmt::format("{}.{}/{} ({})", db_, collection_,
+                                              InfoOf(task, "partition"), InfoOf(task, "files"))});
+}
+
+Status ImportWatch::Run(const CallContext& ctx, std::span<const milvus::ImportRequest> requests,
+                        ImportJournal& journal) {
+  while (!requests.empty() || !unfinished_.empty()) {
     MB_RETURN_IF_ERROR(ctx.Check());
-    for (; next != requests.end() && queue_.TryTakeSlot(); ++next) {
-      MB_RETURN_IF_ERROR(Start(ctx, *next));
-    }
+    MB_ASSIGN_OR_RETURN(const size_t started, StartSome(ctx, requests, journal));
+    requests = requests.subspan(started);
     const std::string before = last_state_;
     MB_RETURN_IF_ERROR(Poll(ctx, false));
     if (last_state_ != before) queue_.NoteChange();
-    if (next == requests.end() && unfinished_.empty()) break;
+    if (requests.empty() && unfinished_.empty()) break;
     if (queue_.stalled()) return Stalled();
-    const auto pause = is_pending_ ? kPendingPollInterval : kPollInterval;
+    const auto pause = queue_.poll_interval() * (is_pending_ ? kPendingPollFactor : 1);
     if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
   }
   return Status::Ok();
 }
 
-Status ImportWatch::Start(const CallContext& ctx, const milvus::ImportRequest& request) {
+Result<size_t> ImportWatch::StartSome(const CallContext& ctx,
+                                      std::span<const milvus::ImportRequest> requests,
+                                      ImportJournal& journal) {
+  size_t count = 0;
+  while (count < requests.size() && queue_.TryTakeSlot()) ++count;
+  if (count == 0) return count;
+  Status status = journal.Announce(ctx, requests.first(count));
+  std::vector<int64_t> ids;
+  for (const milvus::ImportRequest& request : requests.first(count)) {
+    if (!status.ok()) break;
+    const auto id = Start(ctx, request);
+    status = id.status();
+    if (id.ok()) ids.push_back(*id);
+  }
+  queue_.ReturnSlots(count - ids.size());
+  if (status.ok()) status = journal.NoteTasks(ctx, ids);
+  if (!status.ok()) return status;
+  return count;
+}
+
+Result<int64_t> ImportWatch::Start(const CallContext& ctx, const milvus::ImportRequest& request) {
   const std::string what = fmt::format("{}.{}/{} ({})", request.db_name, request.collection_name,
                                        request.partition_name, request.files.front());
+  has_sent_ = true;
   auto id = client_.Import(ctx, request);
-  if (!id.ok()) {
-    queue_.ReturnSlots(1);
-    return id.status().Annotate("importing " + what);
-  }
+  if (!id.ok()) return id.status().Annotate("importing " + what);
   log::Info("import={} target={}", *id, what);
   unfinished_.push_back({*id, what});
   queue_.NoteChange();
-  return Status::Ok();
+  return id;
 }
 
 Status ImportWatch::Stalled() const {
@@ -110,7 +137,7 @@ Status ImportWatch::Stalled() const {
 Status ImportWatch::Drain(const CallContext& ctx) {
   while (!unfinished_.empty()) {
     MB_RETURN_IF_ERROR(Poll(ctx, true));
-    if (!unfinished_.empty() && !Clock::Real().SleepFor(kPollInterval, ctx.stop)) {
+    if (!unfinished_.empty() && !Clock::Real().SleepFor(queue_.poll_interval(), ctx.stop)) {
       return CancelledError();
     }
     MB_RETURN_IF_ERROR(ctx.Check());
@@ -122,13 +149,15 @@ Status ImportWatch::Drain(const CallContext& ctx) {
 Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx) {
   while (true) {
     auto tasks = client_.ListImportTasks(ctx, db_, collection_);
-    if (!tasks.ok() && tasks.status().code() == Code::kUnimplemented) return Status::Ok();
+    const Code code = tasks.status().code();
+    // Nothing can be imported into a collection that is gone.
+    if (code == Code::kUnimplemented || code == Code::kNotFound) return Status::Ok();
     if (!tasks.ok()) return tasks.status();
     const bool running = std::ranges::any_of(*tasks, [&](const ImportTask& task) {
       return task.state != ImportState::kCompleted && !IsFailure(task.state);
     });
     if (!running) return Status::Ok();
-    if (!Clock::Real().SleepFor(kPollInterval, ctx.stop)) return CancelledError();
+    if (!Clock::Real().SleepFor(queue_.poll_interval(), ctx.stop)) return CancelledError();
     MB_RETURN_IF_ERROR(ctx.Check());
   }
 }

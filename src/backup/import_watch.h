@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,22 +22,42 @@ namespace milvus_backup::backup {
 class ImportQueue {
  public:
   /// At most `max_in_flight` unfinished tasks; stalled once nothing has changed for `stall_limit`.
-  ImportQueue(size_t max_in_flight, std::chrono::milliseconds stall_limit)
-      : max_in_flight_(max_in_flight), stall_limit_(stall_limit) {}
+  ImportQueue(size_t max_in_flight, std::chrono::milliseconds stall_limit,
+              std::chrono::milliseconds poll_interval)
+      : max_in_flight_(max_in_flight), stall_limit_(stall_limit), poll_interval_(poll_interval) {}
 
   bool TryTakeSlot();
+  /// For a task that runs already, however many there are.
+  void TakeSlot();
   void ReturnSlots(size_t count);
   /// A task was started or finished, or has made progress.
   void NoteChange();
   bool stalled() const;
   std::chrono::milliseconds stall_limit() const { return stall_limit_; }
+  std::chrono::milliseconds poll_interval() const { return poll_interval_; }
 
  private:
   const size_t max_in_flight_;
   const std::chrono::milliseconds stall_limit_;
+  const std::chrono::milliseconds poll_interval_;
   mutable std::mutex mutex_;
   size_t in_flight_ = 0;
   std::chrono::steady_clock::time_point changed_ = std::chrono::steady_clock::now();
+};
+
+/// Is told of imports so that they can be written down. An error ends the work.
+class ImportJournal {
+ public:
+  ImportJournal() = default;
+  ImportJournal(const ImportJournal&) = delete;
+  ImportJournal& operator=(const ImportJournal&) = delete;
+  virtual ~ImportJournal() = default;
+
+  /// These are about to be sent.
+  virtual Status Announce(const CallContext& ctx,
+                          std::span<const milvus::ImportRequest> requests) = 0;
+  /// Milvus has taken those announced last, as these tasks.
+  virtual Status NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) = 0;
 };
 
 /// Import tasks of one collection. Not thread-safe.
@@ -54,16 +75,22 @@ class ImportWatch {
   ImportWatch& operator=(const ImportWatch&) = delete;
   ~ImportWatch() { queue_.ReturnSlots(unfinished_.size()); }
 
+  /// Watch a task that another run has started. One that has failed is no task of ours.
+  void Adopt(const milvus::ImportTask& task);
+
   /// Hand every request to the server as soon as the queue has room for it, and wait for all of
-  /// them. The first failed task ends the wait with the server's reason, a stalled queue with
-  /// kDeadlineExceeded.
-  Status Run(const CallContext& ctx, const std::vector<milvus::ImportRequest>& requests);
+  /// them and for adopted tasks. The first failed task ends the wait with the server's reason, a
+  /// stalled queue with kDeadlineExceeded.
+  Status Run(const CallContext& ctx, std::span<const milvus::ImportRequest> requests,
+             ImportJournal& journal);
 
   /// Wait until no import into the collection is pending or started, whatever became of it, also
   /// one whose id never reached us. For cleaning up.
   Status Drain(const CallContext& ctx);
 
   int64_t rows_imported() const { return rows_imported_; }
+  /// Whether a request was sent, or may have been.
+  bool has_sent() const { return has_sent_; }
 
  private:
   struct Task {
@@ -71,7 +98,10 @@ class ImportWatch {
     std::string what;
   };
 
-  Status Start(const CallContext& ctx, const milvus::ImportRequest& request);
+  /// Send as many of `requests` as the queue has room for; returns how many.
+  Result<size_t> StartSome(const CallContext& ctx, std::span<const milvus::ImportRequest> requests,
+                           ImportJournal& journal);
+  Result<int64_t> Start(const CallContext& ctx, const milvus::ImportRequest& request);
   Status Poll(const CallContext& ctx, bool tolerate_failure);
   Status Stalled() const;
   Status AwaitUnknownTasks(const CallContext& ctx);
@@ -87,6 +117,7 @@ class ImportWatch {
   /// The oldest task has not been begun.
   bool is_pending_ = false;
   int64_t rows_imported_ = 0;
+  bool has_sent_ = false;
 };
 
 }  // namespace milvus_backup::backup

@@ -3,12 +3,12 @@
 #include "import_watch.h"
 #include "phase_clock.h"
 #include "restore_collection.h"
+#include "restore_ledger.h"
 #include "restore_plan.h"
 #include "restore_preflight.h"
 #include "restore_run.h"
 #include "run_lock.h"
 
-#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -27,6 +28,8 @@ namespace {
 /// Collections whose imports may be queued in Milvus at once. It ends one import per tick, so the
 /// queue must never run empty while a collection is finished and the next one is created.
 constexpr size_t kQueuedCollections = 16;
+/// Time that removing the records of a run may take.
+constexpr auto kEndLimit = std::chrono::seconds(60);
 
 class Restoration {
  public:
@@ -35,21 +38,23 @@ class Restoration {
         site_(site),
         options_(options),
         engine_(site.copy, site.progress),
-        imports_(site.parallel_imports, options.import_stall_limit),
+        imports_(site.parallel_imports, options.import_stall_limit, options.import_poll_interval),
         seats_(std::max<size_t>(site.parallel_collections, 1)) {}
 
   Result<RestoreReport> Run() {
     MB_RETURN_IF_ERROR(options_.Validate());
     MB_RETURN_IF_ERROR(ReadAndPlan());
-    if (!options_.dry_run) MB_RETURN_IF_ERROR(Lock());
+    MB_RETURN_IF_ERROR(LockAndLook());
     MB_RETURN_IF_ERROR(Check());
     for (size_t i = 0; i < plans_.size(); ++i) {
       collections_.emplace_back(run_, plans_[i], preflight_.destinations[i]);
     }
     if (!options_.dry_run) {
-      MB_RETURN_IF_ERROR(CreateDatabases());
-      MB_RETURN_IF_ERROR(RestoreCollections());
-      MB_RETURN_IF_ERROR(RestoreAliases());
+      if (Status status = Change(); !status.ok()) {
+        LeaveUnfinished();
+        return status;
+      }
+      Finish();
     }
     return Report();
   }
@@ -73,27 +78,77 @@ class Restoration {
   }
 
   /// Milvus takes a second CreateCollection of the same schema for a success, so two restores into
-  /// one collection would not notice each other.
-  Status Lock() {
+  /// one collection would not notice each other. Whoever has the lock may go on with what
+  /// unfinished runs have left of its targets.
+  Status LockAndLook() {
+    storage::Backend& storage = *site_.milvus_storage.backend;
     meta::RunRecord record = meta::NewRunRecord("restore", options_.name);
-    for (const CollectionPlan& plan : plans_) record.collections[plan.target.ToString()] = {};
-    auto lock = RunLock::Acquire(ctx_, *site_.milvus_storage.backend, kRestoreLockDir, record);
-    if (lock.ok()) {
-      lock_ = *std::move(lock);
-      return Status::Ok();
+    for (const CollectionPlan& plan : plans_) record.targets.insert(plan.target.ToString());
+    Status status;
+    if (!options_.dry_run) {
+      auto lock = RunLock::Acquire(ctx_, storage, kRestoreLockDir, record);
+      status = lock.status();
+      if (lock.ok()) lock_ = *std::move(lock);
     }
-    // Where nothing is staged, reading is all that is needed of the storage.
-    if (run_.stages() || lock.status().code() != Code::kPermissionDenied) return lock.status();
-    warnings_.Add("two restores at once are not kept apart: " + lock.status().ToString());
+    if (status.ok()) {
+      auto ledger = RestoreLedger::Open(ctx_, storage, record);
+      status = ledger.status();
+      if (ledger.ok()) ledger_ = *std::move(ledger);
+    }
+    if (!status.ok()) {
+      ledger_ = RestoreLedger::Without(storage, record);
+      // Where nothing is staged, reading is all that is needed of the storage, and a dry run only
+      // tells less.
+      const bool is_needed = run_.stages() || status.code() != Code::kPermissionDenied;
+      if (is_needed && !options_.dry_run) return status;
+      if (!options_.dry_run) WarnWithoutRecords(status);
+    }
+    run_.ledger = ledger_.get();
+    if (!options_.dry_run) {
+      ledger_->RemoveRemains(ctx_).IgnoreError("the next restore tries again");
+    }
     return Status::Ok();
+  }
+
+  void WarnWithoutRecords(const Status& status) {
+    warnings_.Add(
+        "two restores at once are not kept apart, and one that is killed cannot be gone on with: " +
+        status.ToString());
   }
 
   Status Check() {
     const PhaseClock::Scope scope(clock_, "check");
     run_.Enter("check");
-    MB_ASSIGN_OR_RETURN(preflight_,
-                        CheckBeforeRestore(ctx_, site_, options_, info_, backup_dir_, plans_));
+    MB_ASSIGN_OR_RETURN(preflight_, CheckBeforeRestore(ctx_, site_, options_, info_, backup_dir_,
+                                                       plans_, *ledger_));
     return Status::Ok();
+  }
+
+  Status Change() {
+    Status begun = ledger_->Begin(ctx_);
+    if (begun.code() == Code::kPermissionDenied && !run_.stages()) {
+      ledger_->Disable();
+      WarnWithoutRecords(begun);
+      begun = Status::Ok();
+    }
+    MB_RETURN_IF_ERROR(begun);
+    MB_RETURN_IF_ERROR(CreateDatabases());
+    MB_RETURN_IF_ERROR(RestoreCollections());
+    return RestoreAliases();
+  }
+
+  // On a context of its own: everything is restored.
+  void Finish() {
+    const Status status = ledger_->End({{}, std::chrono::steady_clock::now() + kEndLimit});
+    if (status.ok()) return;
+    warnings_.Add("everything is restored, but records of the run are left: " + status.ToString());
+  }
+
+  void LeaveUnfinished() {
+    const auto some_left =
+        ledger_->RemoveEmptyMarkers({{}, std::chrono::steady_clock::now() + kEndLimit});
+    if (some_left.ok() && !*some_left) return;
+    log::Warn("the restore is unfinished: the same command goes on with it");
   }
 
   Status CreateDatabases() {
@@ -154,15 +209,13 @@ class Restoration {
   ImportQueue imports_;
   Warnings warnings_;
   Seats seats_;
-  /// Nothing of Milvus is named so.
-  const std::string staging_dir_ = "restore-temp-" + RandomHex(16) + "/";
   std::string backup_dir_;
-  const RestoreRun run_{site_,    options_, backup_dir_, staging_dir_, engine_,
-                        imports_, clock_,   warnings_,   seats_};
+  RestoreRun run_{site_, options_, backup_dir_, engine_, imports_, clock_, warnings_, seats_};
   meta::BackupInfo info_;
   std::vector<CollectionPlan> plans_;
   Preflight preflight_;
   std::unique_ptr<RunLock> lock_;
+  std::unique_ptr<RestoreLedger> ledger_;
   std::deque<CollectionRestore> collections_;
 };
 

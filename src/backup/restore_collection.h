@@ -1,7 +1,7 @@
 /// The steps that bring one collection back.
 #pragma once
 
-#include "import_watch.h"
+#include "restore_fill.h"
 #include "restore_plan.h"
 #include "restore_preflight.h"
 #include "restore_run.h"
@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace milvus_backup::backup {
@@ -24,8 +23,8 @@ class CollectionRestore {
   CollectionRestore(const RestoreRun& run, const CollectionPlan& plan,
                     const Destination& destination);
 
-  /// Everything up to the collection being whole under its own name. On an error what this run
-  /// created is dropped again.
+  /// Everything up to the collection being whole under its own name. On an error what this run, or
+  /// the unfinished one it went on with, created is dropped again.
   Status Run(const CallContext& ctx);
 
   /// Give back the aliases that are free. Call once every collection of the run is in place.
@@ -36,34 +35,46 @@ class CollectionRestore {
   uint64_t staged_bytes() const { return staged_bytes_; }
 
  private:
+  /// Once through all steps; false when it cannot be proved that an earlier run's imports are
+  /// right, and everything is as if there had been none.
+  Result<bool> Restore(const CallContext& ctx);
+  Status Discard(const CallContext& ctx, const meta::RestoreProgress& left);
   Status Create(const CallContext& ctx);
-  Status Fill(const CallContext& ctx, ImportWatch& watch);
+  Status GoOn(const CallContext& ctx);
+  Status BeginToReuse(const CallContext& ctx);
+  Status BeginToCreate(const CallContext& ctx);
+  Status Fill(const CallContext& ctx, CollectionFill& fill);
   Status CreatePartitions(const CallContext& ctx);
-  Status Stage(const CallContext& ctx);
-  Status Import(const CallContext& ctx, ImportWatch& watch);
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
-  Status CountRows(const CallContext& ctx, const ImportWatch& watch);
+  Status CountRows(const CallContext& ctx, const CollectionFill& fill);
   Status Replace();
-  Status MoveAliases(const CallContext& ctx);
+  Status RetireReplaced(const CallContext& ctx);
+  Status MoveAliases(const CallContext& ctx, const std::vector<std::string>& aliases);
   Status Load(const CallContext& ctx);
   Status AwaitLoaded(const CallContext& ctx);
-  void CleanUp(ImportWatch& watch, bool succeeded);
-  void UndoCreate(const CallContext& ctx, const ImportWatch& watch);
-  void RemoveStaging(const CallContext& ctx);
 
-  /// The import requests of the plan: rows, and deletes that must come after them.
-  std::pair<std::vector<milvus::ImportRequest>, std::vector<milvus::ImportRequest>> ImportRequests()
-      const;
+  /// Write down how far this has come.
+  Status Save(const CallContext& ctx) { return run_.ledger->Write(ctx, progress_); }
+  /// Remove what is not needed any more, after a failure everything; false when that did not work.
+  bool CleanUp(CollectionFill& fill, bool succeeded);
+  void UndoCreate(const CallContext& ctx, const CollectionFill& fill);
+  void ForgetIfUndone(const CallContext& ctx);
+  Status DropOwn(const CallContext& ctx, const meta::RestoreProgress& owned);
+  bool reuses() const { return progress_.mode == meta::RestoreMode::kReuse; }
 
   const RestoreRun& run_;
   const CollectionPlan& plan_;
   const Destination& destination_;
   milvus::Client& client_;
   const std::string& db_;
+  const std::string& staging_dir_;
+  meta::RestoreProgress progress_;
   /// Name under which the collection is to be found now.
   std::string name_;
   bool created_ = false;
+  /// The collection may have been created although this is not known.
+  bool may_exist_ = false;
   RestoredCollection report_;
   uint64_t staged_objects_ = 0;
   uint64_t staged_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include "restore_preflight.h"
 
 #include "expected_files.h"
+#include "restore_resume.h"
 #include "restore_schema.h"
 
 #include "milvus_backup/base/encoding.h"
@@ -41,8 +42,9 @@ std::string NameBeside(const std::string& target, std::string_view mark) {
 
 class Checker {
  public:
-  Checker(const CallContext& ctx, Site& site, const RestoreOptions& options)
-      : ctx_(ctx), site_(site), client_(*site.client), options_(options) {}
+  Checker(const CallContext& ctx, Site& site, const RestoreOptions& options,
+          const RestoreLedger& ledger)
+      : ctx_(ctx), site_(site), client_(*site.client), options_(options), ledger_(ledger) {}
 
   Result<Preflight> Run(const meta::BackupInfo& info, const std::string& backup_dir,
                         const std::vector<CollectionPlan>& plans) {
@@ -56,7 +58,7 @@ class Checker {
     MB_ASSIGN_OR_RETURN(preflight.new_databases, MissingDatabases(wanted, plans));
     for (const CollectionPlan& plan : plans) {
       const bool new_database = std::ranges::count(preflight.new_databases, plan.target.db) > 0;
-      auto destination = Look(plan, new_database);
+      auto destination = Look(info, plan, new_database);
       if (!destination.ok()) {
         return destination.status().Annotate("restoring to " + plan.target.ToString());
       }
@@ -100,15 +102,30 @@ class Checker {
     return std::vector<std::string>();
   }
 
-  Result<Destination> Look(const CollectionPlan& plan, bool new_database) {
-    Destination destination{.working_name = plan.target.collection};
+  Result<Destination> Look(const meta::BackupInfo& info, const CollectionPlan& plan,
+                           bool new_database) {
+    Destination destination{.working_name = plan.target.collection,
+                            .request_text = DescribeRequest(info, plan, options_)};
     MB_ASSIGN_OR_RETURN(destination.request, ToCreateRequest(plan, options_));
     if (options_.rebuild_index) destination.indexes = IndexesToBuild(*plan.backup, options_);
-    bool exists = false;
-    if (!new_database) {
-      MB_ASSIGN_OR_RETURN(exists,
-                          client_.HasCollection(ctx_, plan.target.db, plan.target.collection));
+    if (new_database) {
+      MB_RETURN_IF_ERROR(LookAtTarget(plan, false, destination));
+      return destination;
     }
+    MB_ASSIGN_OR_RETURN(const bool taken_up,
+                        TakeUp(ctx_, client_, options_, ledger_, plan, destination));
+    if (taken_up) {
+      const bool adds = destination.existing == ExistingTarget::kReuse && destination.found;
+      if (adds) MB_RETURN_IF_ERROR(CheckReuse(plan, destination));
+      return destination;
+    }
+    MB_ASSIGN_OR_RETURN(const bool exists,
+                        client_.HasCollection(ctx_, plan.target.db, plan.target.collection));
+    MB_RETURN_IF_ERROR(LookAtTarget(plan, exists && !destination.discards_target, destination));
+    return destination;
+  }
+
+  Status LookAtTarget(const CollectionPlan& plan, bool exists, Destination& destination) {
     if (exists) {
       MB_RETURN_IF_ERROR(LookAtExisting(plan, destination));
     } else if (options_.existing == ExistingTarget::kReuse) {
@@ -116,7 +133,7 @@ class Checker {
                                                  plan.target.ToString(), client_.endpoint()))
           .WithAdvice("--skip_create_collection adds to collections that are there; leave it out");
     }
-    return destination;
+    return Status::Ok();
   }
 
   Status LookAtExisting(const CollectionPlan& plan, Destination& destination) {
@@ -217,6 +234,7 @@ class Checker {
   Site& site_;
   milvus::Client& client_;
   const RestoreOptions& options_;
+  const RestoreLedger& ledger_;
   std::optional<bool> can_rename_;
 };
 
@@ -225,8 +243,9 @@ class Checker {
 Result<Preflight> CheckBeforeRestore(const CallContext& ctx, Site& site,
                                      const RestoreOptions& options, const meta::BackupInfo& info,
                                      const std::string& backup_dir,
-                                     const std::vector<CollectionPlan>& plans) {
-  return Checker(ctx, site, options).Run(info, backup_dir, plans);
+                                     const std::vector<CollectionPlan>& plans,
+                                     const RestoreLedger& ledger) {
+  return Checker(ctx, site, options, ledger).Run(info, backup_dir, plans);
 }
 
 }  // namespace milvus_backup::backup

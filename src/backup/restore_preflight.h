@@ -1,6 +1,7 @@
 /// Everything a restore can know before it changes anything.
 #pragma once
 
+#include "restore_ledger.h"
 #include "restore_plan.h"
 
 #include "milvus_backup/backup/restore.h"
@@ -31,6 +32,17 @@ struct Destination {
   milvus::CreateCollectionRequest request;
   /// To be built; empty without --rebuild_index.
   std::vector<milvus::Index> indexes;
+  /// What is restored and how, as records say it.
+  std::string request_text;
+  /// What an unfinished run has done of this already. Its `collection_id` is 0 when that is not
+  /// more than, perhaps, staging files.
+  std::optional<meta::RestoreProgress> left;
+  /// What an unfinished run has left that has to go before this one begins.
+  std::optional<meta::RestoreProgress> discarded;
+  /// Whether that is the collection under the target's name.
+  bool discards_target = false;
+
+  bool goes_on() const { return left && left->collection_id != 0; }
 };
 
 struct Preflight {
@@ -41,10 +53,12 @@ struct Preflight {
 };
 
 /// Check what `plans` need: names, databases, targets and their schemas, the files of the backup,
-/// access to the storage. Nothing is changed. Errors as RestoreBackup.
+/// access to the storage; and decide what becomes of targets that unfinished runs have left.
+/// Nothing is changed. Errors as RestoreBackup.
 Result<Preflight> CheckBeforeRestore(const CallContext& ctx, Site& site,
                                      const RestoreOptions& options, const meta::BackupInfo& info,
                                      const std::string& backup_dir,
-                                     const std::vector<CollectionPlan>& plans);
+                                     const std::vector<CollectionPlan>& plans,
+                                     const RestoreLedger& ledger);
 
 }  // namespace milvus_backup::backup

@@ -3,6 +3,7 @@
 
 #include "import_watch.h"
 #include "phase_clock.h"
+#include "restore_ledger.h"
 
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/backup/site.h"
@@ -74,13 +75,13 @@ struct RestoreRun {
   Site& site;
   const RestoreOptions& options;
   const std::string& backup_dir;
-  /// At the root of Milvus' bucket, or of its directory on a disk.
-  const std::string& staging_dir;
   transfer::CopyEngine& engine;
   ImportQueue& imports;
   PhaseClock& clock;
   Warnings& warnings;
   Seats& seats;
+  /// Set before collections are worked on.
+  RestoreLedger* ledger = nullptr;
 
   /// Whether data is copied into Milvus' own storage first.
   bool stages() const { return !options.meta_only && !site.backup_visible_to_milvus; }

@@ -28,7 +28,7 @@ bool Conflict(const meta::RunRecord& one, const meta::RunRecord& other) {
     return one.backup == other.backup;
   }
   return std::ranges::any_of(
-      one.collections, [&](const auto& entry) { return other.collections.contains(entry.first); });
+      one.targets, [&](const std::string& target) { return other.targets.contains(target); });
 }
 
 Status Locked(const meta::RunRecord& other) {

@@ -48,9 +48,10 @@ std::string PlanText(const backup::RestoredCollection& collection, bool meta_onl
   const backup::RowCheck& rows = collection.rows;
   text += rows.exact() ? fmt::format("{} rows", rows.at_most)
                        : fmt::format("{} to {} rows", rows.at_least, rows.at_most);
-  return text + fmt::format(", {}, {} imports, {}",
-                            FormatBytes(static_cast<double>(collection.bytes)), collection.imports,
-                            collection.in_place ? "in place" : "staged");
+  return text +
+         fmt::format(", {}, {} imports, {}", FormatBytes(static_cast<double>(collection.bytes)),
+                     collection.imports, collection.in_place ? "in place" : "staged") +
+         (collection.resumed ? ", going on with an unfinished restore" : "");
 }
 
 void PrintText(const backup::RestoreReport& report) {
@@ -79,7 +80,8 @@ nlohmann::ordered_json ToJson(const backup::RestoredCollection& collection) {
           {"bytes", collection.bytes},
           {"imports", collection.imports},
           {"in_place", collection.in_place},
-          {"loaded", collection.loaded}};
+          {"loaded", collection.loaded},
+          {"resumed", collection.resumed}};
 }
 
 void PrintJson(const backup::RestoreReport& report) {

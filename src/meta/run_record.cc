@@ -53,11 +53,7 @@ std::string EncodeRunRecord(const RunRecord& record) {
                                     {"source_size", upload.source_size},
                                     {"part_size", upload.part_size}});
   }
-  for (const auto& [target, progress] : record.collections) {
-    json["collections"][target] = {{"state", progress.state},
-                                   {"filled_as", progress.filled_as},
-                                   {"collection_id", progress.collection_id}};
-  }
+  if (!record.targets.empty()) json["targets"] = record.targets;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -84,10 +80,7 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
                                      .part_size = upload.value("part_size", uint64_t{0})});
     }
     const Json collections = json.value("collections", Json::object());
-    for (const auto& [target, progress] : collections.items()) {
-      record.collections[target] = {progress.value("state", ""), progress.value("filled_as", ""),
-                                    progress.value("collection_id", int64_t{0})};
-    }
+      record.targets = json.value("targets", std::set<std::string>());
   } catch (const Json::exception& error) {
     return DataLossError(fmt::format("{} is not the record of a run: {}", what, error.what()));
   }

@@ -113,6 +113,13 @@ FakeCollection* FakeMilvusState::Find(const std::string& db, const std::string& 
   return nullptr;
 }
 
+FakeCollection* FakeMilvusState::FindById(const std::string& db, int64_t id) {
+  for (auto& [name, collection] : databases_[db]) {
+    if (collection.info.id == id) return &collection;
+  }
+  return nullptr;
+}
+
 Refusal FakeMilvusState::CreateCollection(const std::string& db, FakeCollection collection,
                                           int64_t num_partitions) {
   const std::string& name = collection.info.schema.name;
@@ -428,7 +435,7 @@ void FakeMilvusState::StartNextTask() {
 }
 
 void FakeMilvusState::EndTask(Task& task) {
-  FakeCollection* collection = Find(task.request.db_name, task.request.collection_name);
+  FakeCollection* collection = FindById(task.request.db_name, task.task.collection_id);
   if (collection == nullptr) {
     FailTask(task, "collection not found", ImportState::kFailed);
     return;
@@ -466,6 +473,10 @@ std::vector<milvus::ImportTask> FakeMilvusState::ListTasks(int64_t collection_id
   std::vector<milvus::ImportTask> out;
   for (const Task& task : tasks_) {
     if (collection_id == 0 || task.task.collection_id == collection_id) out.push_back(task.task);
+  }
+  if (!IsAtLeast(4)) return out;
+  for (milvus::ImportTask& task : out) {
+    for (const char* key : {"files", "collection", "partition"}) task.infos.erase(key);
   }
   return out;
 }

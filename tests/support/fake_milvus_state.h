@@ -73,6 +73,8 @@ class FakeMilvusState {
   int64_t NewId() { return next_id_++; }
   bool IsAtLeast(int minor) const;
   Refusal CheckName(const std::string& name) const;
+  /// Null when missing. Names change while imports run.
+  FakeCollection* FindById(const std::string& db, int64_t id);
   /// The collection that has this alias; null when nobody has it.
   FakeCollection* OwnerOf(const std::string& db, const std::string& alias);
   /// Let the ticks that are due happen.

@@ -57,6 +57,11 @@ struct RestoreOptions {
   bool allow_partial = false;
   /// Check and report what would be done.
   bool dry_run = false;
+  /// Time between two questions for the import that Milvus works on.
+  std::chrono::milliseconds import_poll_interval{50};
+  /// How long imports into a reused target that a killed run may have sent are waited for to show
+  /// up. Milvus answers an import within milliseconds, so after this it never got it.
+  std::chrono::milliseconds import_settle_time{5000};
   /// A run whose imports show no sign of life for so long fails.
   std::chrono::milliseconds import_stall_limit = std::chrono::minutes(30);
   /// After a failure or a stop: how long running imports are waited for before their unfinished
@@ -90,6 +95,8 @@ struct RestoredCollection {
   /// Whether Milvus read the backup where it lies, without staging.
   bool in_place = false;
   bool loaded = false;
+  /// An earlier, unfinished run had begun with it, and this one went on.
+  bool resumed = false;
 };
 
 struct RestoreReport {
@@ -120,10 +127,14 @@ struct RestoreReport {
 /// the name `<target>_mbtmp_<8 hex digits>` and takes the name over at the end. Servers that cannot
 /// rename have it dropped first, with a warning in the log.
 ///
-/// On an error or a stop the collections this run created are dropped and the staging is removed,
-/// once no import runs any more; rows imported into reused targets stay. kNotFound: no such backup;
-/// kAlreadyExists: a target exists; kFailedPrecondition: a target to reuse is missing or does not
-/// fit; kDataLoss: the backup is damaged or rows are missing.
+/// On an error or a stop the collections that are not whole and that this run created are dropped and
+/// the staging is removed, once no import runs any more; rows imported into reused targets stay.
+/// What is done is written down at the root of Milvus' storage, so that the same call goes on after
+/// a run that failed or was killed: collections that are whole are left alone, imports that Milvus
+/// has taken are waited for and not repeated. kNotFound: no such backup; kAlreadyExists: a target
+/// exists, or is unfinished and was to become something else; kFailedPrecondition: a target to reuse
+/// is missing or does not fit, or what was imported into it cannot be told; kDataLoss: the backup is
+/// damaged or rows are missing.
 Result<RestoreReport> RestoreBackup(const CallContext& ctx, Site& site,
                                     const RestoreOptions& options);
 

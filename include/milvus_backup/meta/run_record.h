@@ -1,6 +1,7 @@
 /// What a run leaves in storage while it works: its lock (`<backup root>/.locks/<name>/<run>.json`)
-/// and its marker (`meta/run.json` of an unfinished backup, `run.json` of a restore). One JSON
-/// object, documented in docs/format.md. Functions without state, thread-safe.
+/// and its marker (`meta/run.json` of an unfinished backup, `restore-temp-<run>/run.json` of a
+/// restore, whose collections have records of their own: restore_progress.h). One JSON object,
+/// documented in docs/format.md. Functions without state, thread-safe.
 #pragma once
 
 #include "milvus_backup/base/context.h"
@@ -9,24 +10,13 @@
 #include "milvus_backup/storage/backend.h"
 
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace milvus_backup::meta {
-
-/// How far a restore has come with one collection.
-struct RestoreProgress {
-  /// `creating`, `filling`, `swapping` or `done`.
-  std::string state;
-  /// Name of the collection that is being filled; the target's own unless it replaces another.
-  std::string filled_as;
-  /// Id Milvus gave to it; 0 until that is known.
-  int64_t collection_id = 0;
-  friend bool operator==(const RestoreProgress&, const RestoreProgress&) = default;
-};
 
 /// A multipart upload of a copy that may be unfinished.
 struct OpenUpload {
@@ -57,8 +47,8 @@ struct RunRecord {
   std::vector<std::string> uploads;
   /// copy: by key.
   std::vector<OpenUpload> open_uploads;
-  /// restore: by target, `db.collection`.
-  std::map<std::string, RestoreProgress> collections;
+  /// restore: its targets, `db.collection`.
+  std::set<std::string> targets;
   friend bool operator==(const RunRecord&, const RunRecord&) = default;
 
   /// `create by process 12 on host since 2026-01-02T03:04:05Z`.

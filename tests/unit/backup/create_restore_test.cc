@@ -233,9 +233,10 @@ TEST_F(CreateRestoreTest, RestoreCallsMilvusInTheReferenceOrder) {
     // Polls repeat as often as they have to.
     if (methods.empty() || methods.back() != calls[i].method) methods.push_back(calls[i].method);
   }
-  EXPECT_THAT(methods, ElementsAre("ListDatabases", "HasCollection", "CreateCollection",
-                                   "ShowPartitions", "CreatePartition", "Import", "GetImportState",
-                                   "CreateIndex", "GetPersistentSegmentInfo"));
+  EXPECT_THAT(methods,
+              ElementsAre("ListDatabases", "HasCollection", "CreateCollection",
+                          "DescribeCollection", "ShowPartitions", "CreatePartition", "Import",
+                          "GetImportState", "CreateIndex", "GetPersistentSegmentInfo"));
 }
 
 TEST_F(CreateRestoreTest, RestoreFromAnotherStorageStagesAndCleansUp) {

@@ -119,7 +119,7 @@ TEST_F(RunLockTest, AStolenLockIsNoticedAndDoesNotComeBack) {
 TEST_F(RunLockTest, RestoresConflictOverTheirTargets) {
   const auto acquire = [&](const std::string& target) {
     meta::RunRecord record = meta::NewRunRecord("restore", "b");
-    record.collections[target] = {};
+    record.targets.insert(target);
     return RunLock::Acquire({}, *backend_, kRestoreLockDir, record);
   };
   ASSERT_OK_AND_ASSIGN(const auto lock, acquire("default.a"));

@@ -17,7 +17,7 @@ TEST(RunRecordTest, ReadsBackWhatWasWritten) {
   record.held = true;
   record.uploads = {"binlogs/insert_log/1/2/3/3/0/4"};
   record.open_uploads = {{"k", "id", "etag-2", 10 * kMiB, 5 * kMiB}, {.key = "announced"}};
-  record.collections["default.c_bak"] = {"filling", "c_bak_mbtmp_00000000", 449577};
+  record.targets = {"default.c_bak", "default.d_bak"};
   const auto read = DecodeRunRecord(EncodeRunRecord(record), "run.json");
   ASSERT_OK(read);
   EXPECT_EQ(*read, record);

@@ -1,0 +1,223 @@
+#include "restore_ledger.h"
+
+#include "run_lock.h"
+
+#include "milvus_backup/base/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace milvus_backup::backup {
+namespace {
+
+constexpr std::string_view kDirMark = "restore-temp-";
+constexpr char kMarker[] = "run.json";
+constexpr char kRecords[] = "run/";
+/// A record names every import of its collection; more than this is not a record.
+constexpr size_t kMaxRecordBytes = 256 * kMiB;
+
+std::string DirOfRun(const std::string& run_id) { return std::string(kDirMark) + run_id + "/"; }
+
+/// Directories of a run, and so not what the reference tool or a user has put beside them.
+bool IsDirOfRun(std::string_view dir) {
+  constexpr size_t kIdDigits = 16;
+  if (dir.size() != kDirMark.size() + kIdDigits + 1) return false;
+  const std::string_view id = dir.substr(kDirMark.size(), kIdDigits);
+  return id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// Targets are numbered by their order, for a name may be too long for a file.
+std::string RecordKey(const std::string& dir, const meta::RunRecord& owner,
+                      const std::string& target) {
+  const auto number = std::distance(owner.targets.begin(), owner.targets.find(target));
+  return fmt::format("{}{}{:06d}.json", dir, kRecords, number);
+}
+
+Result<std::vector<storage::ObjectInfo>> ListRecords(const CallContext& ctx,
+                                                     storage::Backend& backend,
+                                                     const std::string& dir) {
+  std::vector<storage::ObjectInfo> records;
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject(ctx, backend, dir + kRecords, [&](const storage::ObjectInfo& object) {
+        records.push_back(object);
+        return Status::Ok();
+      }));
+  return records;
+}
+
+}  // namespace
+
+RestoreLedger::RestoreLedger(storage::Backend& backend, meta::RunRecord run)
+    : backend_(backend), run_(std::move(run)) {}
+
+Result<std::unique_ptr<RestoreLedger>> RestoreLedger::Open(const CallContext& ctx,
+                                                           storage::Backend& backend,
+                                                           const meta::RunRecord& run) {
+  std::unique_ptr<RestoreLedger> ledger(new RestoreLedger(backend, run));
+  MB_RETURN_IF_ERROR(ledger->FindRuns(ctx).Annotate("looking for unfinished restores"));
+  ledger->PlaceTargets();
+  return ledger;
+}
+
+std::unique_ptr<RestoreLedger> RestoreLedger::Without(storage::Backend& backend,
+                                                      const meta::RunRecord& run) {
+  std::unique_ptr<RestoreLedger> ledger(new RestoreLedger(backend, run));
+  ledger->Disable();
+  ledger->PlaceTargets();
+  return ledger;
+}
+
+void RestoreLedger::PlaceTargets() {
+  if (home_.empty()) {
+    home_ = DirOfRun(run_.run_id);
+    owners_[home_] = run_;
+  }
+  const meta::RunRecord& owner = owners_.at(home_);
+  for (const std::string& target : run_.targets) {
+    Entry& entry = entries_[target];
+    if (!entry.key.empty()) continue;
+    entry.dir = home_;
+    entry.key = RecordKey(home_, owner, target);
+  }
+}
+
+Status RestoreLedger::FindRuns(const CallContext& ctx) {
+  storage::ListRequest request{.prefix = std::string(kDirMark), .delimiter = "/"};
+  do {
+    MB_ASSIGN_OR_RETURN(const storage::ListPage page, backend_.List(ctx, request));
+    for (const std::string& dir : page.prefixes) {
+      if (IsDirOfRun(dir)) MB_RETURN_IF_ERROR(LookInto(ctx, dir));
+    }
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  return Status::Ok();
+}
+
+Status RestoreLedger::LookInto(const CallContext& ctx, const std::string& dir) {
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> owner,
+                      meta::ReadRunRecord(ctx, backend_, dir + kMarker));
+  if (!owner) {
+    MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                        ListRecords(ctx, backend_, dir));
+    std::ranges::transform(records, std::back_inserter(remains_), &storage::ObjectInfo::key);
+    return Status::Ok();
+  }
+  const bool shares = std::ranges::any_of(
+      run_.targets, [&](const std::string& target) { return owner->targets.contains(target); });
+  if (!shares) return Status::Ok();
+  owners_[dir] = *owner;
+  if (home_.empty() && std::ranges::includes(owner->targets, run_.targets)) home_ = dir;
+  return ReadRecords(ctx, dir, *owner);
+}
+
+Status RestoreLedger::ReadRecords(const CallContext& ctx, const std::string& dir,
+                                  const meta::RunRecord& owner) {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                      ListRecords(ctx, backend_, dir));
+  std::map<std::string, std::chrono::system_clock::time_point> modified;
+  for (const storage::ObjectInfo& record : records) modified[record.key] = record.modified;
+  for (const std::string& target : run_.targets) {
+    if (!owner.targets.contains(target)) continue;
+    const std::string key = RecordKey(dir, owner, target);
+    if (!modified.contains(key)) continue;
+    MB_ASSIGN_OR_RETURN(const std::string text,
+                        storage::ReadAll(ctx, backend_, key, kMaxRecordBytes));
+    auto left = meta::DecodeRestoreProgress(text, key);
+    if (left.ok() && left->target != target) {
+      left = DataLossError(key + " is the record of " + left->target + " instead of " + target);
+    }
+    if (!left.ok()) {
+      return std::move(left).status().WithAdvice("remove " + dir + " to forget that restore");
+    }
+    entries_[target] = {dir, key, *std::move(left), modified[key]};
+  }
+  return Status::Ok();
+}
+
+const meta::RestoreProgress* RestoreLedger::Find(const std::string& target) const {
+  const std::optional<meta::RestoreProgress>& left = entries_.at(target).left;
+  return left ? &*left : nullptr;
+}
+
+std::string RestoreLedger::WhoLeft(const std::string& target) const {
+  return owners_.at(DirOf(target)).ToString();
+}
+
+std::optional<std::chrono::milliseconds> RestoreLedger::AgeOf(const std::string& target) const {
+  if (begun_ == std::chrono::system_clock::time_point()) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(begun_ -
+                                                               entries_.at(target).modified);
+}
+
+Status RestoreLedger::RemoveRemains(const CallContext& ctx) {
+  for (const std::string& key : remains_) MB_RETURN_IF_ERROR(backend_.Delete(ctx, key));
+  return Status::Ok();
+}
+
+Status RestoreLedger::Begin(const CallContext& ctx) {
+  if (!enabled_) return Status::Ok();
+  meta::RunRecord marker = run_;
+  // A run that is taken up keeps its directory, and so its id and all its targets.
+  marker.run_id = owners_.at(home_).run_id;
+  marker.targets = owners_.at(home_).targets;
+  MB_RETURN_IF_ERROR(meta::WriteRunRecord(ctx, backend_, home_ + kMarker, marker));
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo written, backend_.Stat(ctx, home_ + kMarker));
+  begun_ = written.modified;
+  return Status::Ok();
+}
+
+Status RestoreLedger::Write(const CallContext& ctx, const meta::RestoreProgress& progress) {
+  if (!enabled_) return Status::Ok();
+  const std::string& key = entries_.at(progress.target).key;
+  return backend_.Put(ctx, key, AsBytes(meta::EncodeRestoreProgress(progress)), {})
+      .status()
+      .Annotate("writing " + key);
+}
+
+Status RestoreLedger::Forget(const CallContext& ctx, const std::string& target) {
+  if (!enabled_) return Status::Ok();
+  return backend_.Delete(ctx, entries_.at(target).key);
+}
+
+Status RestoreLedger::End(const CallContext& ctx) {
+  if (!enabled_) return Status::Ok();
+  for (const auto& [dir, owner] : owners_) {
+    MB_RETURN_IF_ERROR(RemoveRun(ctx, dir).Annotate("removing the records of the run in " + dir));
+  }
+  return Status::Ok();
+}
+
+Status RestoreLedger::RemoveRun(const CallContext& ctx, const std::string& dir) {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                      ListRecords(ctx, backend_, dir));
+  std::set<std::string> own;
+  for (const auto& [target, entry] : entries_) own.insert(entry.key);
+  const bool all_own = std::ranges::all_of(
+      records, [&](const storage::ObjectInfo& record) { return own.contains(record.key); });
+  if (all_own) MB_RETURN_IF_ERROR(backend_.Delete(ctx, dir + kMarker));
+  for (const storage::ObjectInfo& record : records) {
+    if (own.contains(record.key)) MB_RETURN_IF_ERROR(backend_.Delete(ctx, record.key));
+  }
+  if (all_own) return Status::Ok();
+  // Whoever of two runs removes its records last sees that none is left.
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> others,
+                      ListRecords(ctx, backend_, dir));
+  return others.empty() ? backend_.Delete(ctx, dir + kMarker) : Status::Ok();
+}
+
+Result<bool> RestoreLedger::RemoveEmptyMarkers(const CallContext& ctx) {
+  if (!enabled_) return false;
+  bool some_left = false;
+  for (const auto& [dir, owner] : owners_) {
+    MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                        ListRecords(ctx, backend_, dir));
+    if (records.empty()) MB_RETURN_IF_ERROR(backend_.Delete(ctx, dir + kMarker));
+    some_left = some_left || !records.empty();
+  }
+  return some_left;
+}
+
+}  // namespace milvus_backup::backup
