@@ -5,6 +5,7 @@
 #include "enumerate.h"
 #include "flush_wait.h"
 #include "manifest_build.h"
+#include "rbac.h"
 #include "stale_files.h"
 
 #include "milvus_backup/base/encoding.h"

@@ -77,13 +77,6 @@ meta::IndexInfo Convert(const milvus::Index& index) {
   return converted;
 }
 
-std::vector<meta::RbacName> Names(const std::vector<std::string>& names) {
-  std::vector<meta::RbacName> converted;
-  converted.reserve(names.size());
-  for (const std::string& name : names) converted.push_back({name});
-  return converted;
-}
-
 const char* LoadStateName(milvus::LoadState state) {
   switch (state) {
     case milvus::LoadState::kNotLoad:
@@ -191,34 +184,6 @@ Result<meta::DatabaseBackup> DescribeDatabase(const CallContext& ctx, milvus::Cl
   return UnimplementedError("database " + db + " is encrypted (cipher.key)")
       .WithOrigin(Origin::kMilvus)
       .WithAdvice("leave it out with --filter: backups of encrypted databases are not built yet");
-}
-
-Result<meta::RbacMeta> DescribeRbac(const CallContext& ctx, milvus::Client& client) {
-  const auto rbac = client.BackupRbac(ctx);
-  if (!rbac.ok()) {
-    if (rbac.status().code() != Code::kUnimplemented) return rbac.status();
-    return UnimplementedError("Milvus " + client.server_version() +
-                              " does not give out users and roles (BackupRBAC)")
-        .WithOrigin(Origin::kMilvus)
-        .WithAdvice("leave out --rbac; it works with Milvus 2.4.10 and newer");
-  }
-  meta::RbacMeta meta{.roles = Names(rbac->roles)};
-  for (const milvus::RbacUser& user : rbac->users) {
-    meta.users.push_back(
-        {.user = user.name, .password = user.password_hash, .roles = Names(user.roles)});
-  }
-  for (const milvus::RbacGrant& grant : rbac->grants) {
-    meta.grants.push_back({.role = {grant.role},
-                           .object = {grant.object},
-                           .object_name = grant.object_name,
-                           .grantor = {.user = {grant.user}, .privilege = {grant.privilege}},
-                           .db_name = grant.db_name});
-  }
-  for (const milvus::RbacPrivilegeGroup& group : rbac->privilege_groups) {
-    meta.privilege_groups.push_back(
-        {.group_name = group.name, .privileges = Names(group.privileges)});
-  }
-  return meta;
 }
 
 void AttachSegments(std::vector<meta::SegmentBackup> segments, meta::CollectionBackup& collection) {

@@ -28,9 +28,6 @@ Status RefreshPartitions(const CallContext& ctx, milvus::Client& client, const C
 Result<meta::DatabaseBackup> DescribeDatabase(const CallContext& ctx, milvus::Client& client,
                                               const std::string& db);
 
-/// kUnimplemented, with advice, on servers before 2.4.10.
-Result<meta::RbacMeta> DescribeRbac(const CallContext& ctx, milvus::Client& client);
-
 /// Put segments into their partitions, or among the L0 segments of the collection. Segments of
 /// unknown partitions are dropped.
 void AttachSegments(std::vector<meta::SegmentBackup> segments, meta::CollectionBackup& collection);

@@ -133,6 +133,10 @@ class Restoration {
     }
     MB_RETURN_IF_ERROR(begun);
     MB_RETURN_IF_ERROR(CreateDatabases());
+    if (!preflight_.rbac.empty()) {
+      MB_RETURN_IF_ERROR(
+          site_.client->RestoreRbac(ctx_, preflight_.rbac).Annotate("restoring users and roles"));
+    }
     MB_RETURN_IF_ERROR(RestoreCollections());
     return RestoreAliases();
   }
@@ -189,6 +193,10 @@ class Restoration {
                          .dry_run = options_.dry_run,
                          .meta_only = options_.meta_only,
                          .created_databases = preflight_.new_databases,
+                         .users = preflight_.rbac.users.size(),
+                         .roles = preflight_.rbac.roles.size(),
+                         .grants = preflight_.rbac.grants.size(),
+                         .privilege_groups = preflight_.rbac.privilege_groups.size(),
                          .warnings = warnings_.Take(),
                          .phases = clock_.seconds(),
                          .seconds = clock_.total()};

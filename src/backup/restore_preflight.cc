@@ -1,6 +1,7 @@
 #include "restore_preflight.h"
 
 #include "expected_files.h"
+#include "rbac.h"
 #include "restore_resume.h"
 #include "restore_schema.h"
 
@@ -50,6 +51,9 @@ class Checker {
                         const std::vector<CollectionPlan>& plans) {
     MB_RETURN_IF_ERROR(CheckWhole(info));
     Preflight preflight;
+    if (options_.rbac) {
+      MB_ASSIGN_OR_RETURN(preflight.rbac, FindMissingRbac(ctx_, client_, info));
+    }
     std::set<std::string> wanted = DatabasesToRestore(info, options_);
     for (const CollectionPlan& plan : plans) {
       MB_RETURN_IF_ERROR(CheckName(plan.target));

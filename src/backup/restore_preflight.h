@@ -48,6 +48,8 @@ struct Destination {
 struct Preflight {
   /// Databases to create.
   std::vector<std::string> new_databases;
+  /// Users, roles and what they may do, to be added.
+  milvus::Rbac rbac;
   /// One for each plan, in the same order.
   std::vector<Destination> destinations;
 };

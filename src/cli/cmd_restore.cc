@@ -7,6 +7,7 @@
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/restore.h"
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <CLI/CLI.hpp>
@@ -54,7 +55,16 @@ std::string PlanText(const backup::RestoredCollection& collection, bool meta_onl
          (collection.resumed ? ", going on with an unfinished restore" : "");
 }
 
+// Empty without --rbac.
+std::string RbacText(const backup::RestoreReport& report) {
+  if (report.users + report.roles + report.grants + report.privilege_groups == 0) return "";
+  return fmt::format("{} {} users, {} roles, {} grants, {} privilege groups",
+                     report.dry_run ? "would add" : "added", report.users, report.roles,
+                     report.grants, report.privilege_groups);
+}
+
 void PrintText(const backup::RestoreReport& report) {
+  if (const std::string text = RbacText(report); !text.empty()) PrintLine(text);
   for (const std::string& db : report.created_databases) {
     if (report.dry_run) PrintLine("would create database " + db);
   }
@@ -95,6 +105,10 @@ void PrintJson(const backup::RestoreReport& report) {
       {"dry_run", report.dry_run},
       {"meta_only", report.meta_only},
       {"created_databases", report.created_databases},
+      {"users", report.users},
+      {"roles", report.roles},
+      {"grants", report.grants},
+      {"privilege_groups", report.privilege_groups},
       {"collections", collections},
       {"warnings", report.warnings},
       {"imports", report.imports},
@@ -128,6 +142,11 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
   backup::Site& site = services->site();
   site.parallel_collections = static_cast<size_t>(config.parallelism.restore_collection);
   const TerminalProgress progress(services->progress(), !context.json);
+  if (flags.use_v2_restore) {
+    log::Warn(
+        "--use_v2_restore has no effect: imports are asked for over gRPC, which every Milvus that "
+        "takes them over REST takes the same");
+  }
   MB_ASSIGN_OR_RETURN(const backup::RestoreReport report,
                       backup::RestoreBackup(context.call, site, options));
   if (!report.dry_run) NoteDone("the restore is complete");
@@ -172,6 +191,10 @@ Command AddRestore(CLI::App& app) {
        "Create the indexes of the backup"},
       {"--use_auto_index", &flags->use_auto_index,
        "Vector indexes become AUTOINDEX, with their metric type"},
+      {"--rbac", &flags->rbac,
+       "Users, roles and grants of the backup that the server does not have"},
+      {"--use_v2_restore", &flags->use_v2_restore,
+       "No effect: a server that takes imports over REST takes the same over gRPC"},
       {"--meta_only", &flags->meta_only, "Collections, partitions and indexes, but no rows"},
       {"--drop_exist_collection", &flags->drop_exist_collection,
        "Replace collections that exist; each is dropped once the restored one is whole"},
@@ -185,7 +208,6 @@ Command AddRestore(CLI::App& app) {
        "Restore what is there of a backup that some collections are missing from"}};
   for (const auto& [names, value, help] : switches) command->add_flag(names, *value, help);
   AddUnbuiltCommand(*command, "secondary");
-  AddUnbuiltFlags(*command, {{"--rbac", false}, {"--use_v2_restore", false}});
   return [flags](const CommandContext& context) { return RunRestore(context, *flags); };
 }
 

@@ -40,6 +40,7 @@ Result<backup::RestoreOptions> ToOptions(const RestoreFlags& flags) {
   options.max_shard_num = flags.max_shard_num;
   options.rebuild_index = flags.rebuild_index;
   options.use_auto_index = flags.use_auto_index;
+  options.rbac = flags.rbac;
   options.meta_only = flags.meta_only;
   options.drop_exist_index = flags.drop_exist_index;
   options.load = flags.load;

@@ -24,6 +24,8 @@ struct RestoreFlags {
   int32_t max_shard_num = 0;
   bool rebuild_index = false;
   bool use_auto_index = false;
+  bool rbac = false;
+  bool use_v2_restore = false;
   bool meta_only = false;
   bool drop_exist_collection = false;
   bool drop_exist_index = false;

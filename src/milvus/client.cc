@@ -106,6 +106,7 @@ class GrpcClient final : public Client {
   Result<std::vector<ImportTask>> ListImportTasks(const CallContext& ctx, const std::string& db,
                                                   const std::string& collection) override;
   Result<Rbac> BackupRbac(const CallContext& ctx) override;
+  Status RestoreRbac(const CallContext& ctx, const Rbac& rbac) override;
 
  private:
   template <typename Request, typename Reply>
@@ -535,6 +536,12 @@ Result<Rbac> GrpcClient::BackupRbac(const CallContext& ctx) {
   MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "BackupRBAC", "", "", &Stub::BackupRBAC,
                                              api::BackupRBACMetaRequest()));
   return FromProto(reply.rbac_meta());
+}
+
+Status GrpcClient::RestoreRbac(const CallContext& ctx, const Rbac& rbac) {
+  api::RestoreRBACMetaRequest request;
+  *request.mutable_rbac_meta() = ToProto(rbac);
+  return Call(ctx, "RestoreRBAC", "", "", &Stub::RestoreRBAC, request, Repeat::kIfRefused).status();
 }
 
 }  // namespace

@@ -226,6 +226,32 @@ Rbac FromProto(const proto::milvus::RBACMeta& meta) {
   return out;
 }
 
+proto::milvus::RBACMeta ToProto(const Rbac& rbac) {
+  proto::milvus::RBACMeta out;
+  for (const RbacUser& user : rbac.users) {
+    auto& added = *out.add_users();
+    added.set_user(user.name);
+    added.set_password(user.password_hash);
+    for (const std::string& role : user.roles) added.add_roles()->set_name(role);
+  }
+  for (const std::string& role : rbac.roles) out.add_roles()->set_name(role);
+  for (const RbacGrant& grant : rbac.grants) {
+    auto& added = *out.add_grants();
+    added.mutable_role()->set_name(grant.role);
+    added.mutable_object()->set_name(grant.object);
+    added.set_object_name(grant.object_name);
+    added.mutable_grantor()->mutable_user()->set_name(grant.user);
+    added.mutable_grantor()->mutable_privilege()->set_name(grant.privilege);
+    added.set_db_name(grant.db_name);
+  }
+  for (const RbacPrivilegeGroup& group : rbac.privilege_groups) {
+    auto& added = *out.add_privilege_groups();
+    added.set_group_name(group.name);
+    for (const std::string& name : group.privileges) added.add_privileges()->set_name(name);
+  }
+  return out;
+}
+
 ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply) {
   ImportTask out;
   out.id = reply.id();

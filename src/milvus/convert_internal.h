@@ -22,6 +22,7 @@ Collection FromProto(const proto::milvus::DescribeCollectionResponse& reply);
 /// kUnimplemented when the reply of an older server names nothing to wait for.
 Result<FlushAllTicket> FromProto(const proto::milvus::FlushAllResponse& reply);
 Rbac FromProto(const proto::milvus::RBACMeta& meta);
+proto::milvus::RBACMeta ToProto(const Rbac& rbac);
 ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply);
 proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& request);
 proto::milvus::ImportRequest ToProto(const ImportRequest& request);

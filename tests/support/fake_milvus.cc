@@ -81,6 +81,10 @@ void FakeMilvus::SetRbac(milvus::Rbac rbac) {
   impl_->service.Locked([&](FakeMilvusState& state) { state.SetRbac(std::move(rbac)); });
 }
 
+milvus::Rbac FakeMilvus::rbac() const {
+  return impl_->service.Locked([](const FakeMilvusState& state) { return state.rbac(); });
+}
+
 void FakeMilvus::Drop(const std::string& db, const std::string& name) {
   impl_->service.Locked([&](FakeMilvusState& state) { state.DropCollection(db, name); });
 }

@@ -93,6 +93,7 @@ class FakeMilvus {
   void AddDatabase(const std::string& db, std::vector<milvus::KeyValue> properties = {});
   /// What BackupRBAC answers.
   void SetRbac(milvus::Rbac rbac);
+  milvus::Rbac rbac() const;
   /// Returns the collection's id. The database is made when missing.
   int64_t Add(const std::string& db, FakeCollection collection);
   void Drop(const std::string& db, const std::string& name);

@@ -65,31 +65,18 @@ grpc::Status FakeMilvusService::BackupRBAC(grpc::ServerContext* context,
                                            const api::BackupRBACMetaRequest* /*request*/,
                                            api::BackupRBACMetaResponse* reply) {
   return Serve(context, "BackupRBAC", "", reply, [&] {
-    const milvus::Rbac& rbac = state_.rbac();
-    api::RBACMeta& meta = *reply->mutable_rbac_meta();
-    for (const milvus::RbacUser& user : rbac.users) {
-      auto& added = *meta.add_users();
-      added.set_user(user.name);
-      added.set_password(user.password_hash);
-      for (const std::string& role : user.roles) added.add_roles()->set_name(role);
-    }
-    for (const std::string& role : rbac.roles) meta.add_roles()->set_name(role);
-    for (const milvus::RbacGrant& grant : rbac.grants) {
-      auto& added = *meta.add_grants();
-      added.mutable_role()->set_name(grant.role);
-      added.mutable_object()->set_name(grant.object);
-      added.set_object_name(grant.object_name);
-      added.mutable_grantor()->mutable_user()->set_name(grant.user);
-      added.mutable_grantor()->mutable_privilege()->set_name(grant.privilege);
-      added.set_db_name(grant.db_name);
-    }
-    for (const milvus::RbacPrivilegeGroup& group : rbac.privilege_groups) {
-      auto& added = *meta.add_privilege_groups();
-      added.set_group_name(group.name);
-      for (const std::string& name : group.privileges) added.add_privileges()->set_name(name);
-    }
+    *reply->mutable_rbac_meta() = milvus::ToProto(state_.rbac());
     return Refusal();
   });
+}
+
+grpc::Status FakeMilvusService::RestoreRBAC(grpc::ServerContext* context,
+                                            const api::RestoreRBACMetaRequest* request,
+                                            proto::common::Status* reply) {
+  const milvus::Rbac added = milvus::FromProto(request->rbac_meta());
+  std::string text = "users=";
+  for (const milvus::RbacUser& user : added.users) text += user.name + ",";
+  return Serve(context, "RestoreRBAC", text, reply, [&] { return state_.AddRbac(added); });
 }
 
 }  // namespace milvus_backup::testing

@@ -31,7 +31,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
       options_.unimplemented.insert({"ListDatabases", "CreateDatabase", "Connect"});
     }
     if (!IsAtLeast({2, 4, 3})) options_.unimplemented.insert("DescribeDatabase");
-    if (!IsAtLeast({2, 4, 10})) options_.unimplemented.insert("BackupRBAC");
+    if (!IsAtLeast({2, 4, 10})) options_.unimplemented.insert({"BackupRBAC", "RestoreRBAC"});
   }
 
   template <typename Read>
@@ -222,6 +222,8 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
               api::FlushAllResponse* reply) override;
   St GetFlushAllState(Ctx context, const api::GetFlushAllStateRequest* request,
                       api::GetFlushAllStateResponse* reply) override;
+  St RestoreRBAC(Ctx context, const api::RestoreRBACMetaRequest* request,
+                 proto::common::Status* reply) override;
   St BackupRBAC(Ctx context, const api::BackupRBACMetaRequest* /*request*/,
                 api::BackupRBACMetaResponse* reply) override;
 

@@ -335,6 +335,23 @@ uint64_t FakeMilvusState::FlushAll() {
   return next_timestamp_;
 }
 
+Refusal FakeMilvusState::AddRbac(const milvus::Rbac& added) {
+  for (const milvus::RbacUser& user : added.users) {
+    if (std::ranges::count(rbac_.users, user.name, &milvus::RbacUser::name) == 0) continue;
+    return {
+        .code = kUnexpected, .error_code = 1, .reason = "user " + user.name + " already exists"};
+  }
+  for (const std::string& role : added.roles) {
+    if (std::ranges::count(rbac_.roles, role) == 0) continue;
+    return {.code = kUnexpected, .error_code = 1, .reason = "role " + role + " already exists"};
+  }
+  std::ranges::copy(added.users, std::back_inserter(rbac_.users));
+  std::ranges::copy(added.roles, std::back_inserter(rbac_.roles));
+  std::ranges::copy(added.grants, std::back_inserter(rbac_.grants));
+  std::ranges::copy(added.privilege_groups, std::back_inserter(rbac_.privilege_groups));
+  return {};
+}
+
 bool FakeMilvusState::IsFlushed() {
   if (polls_until_flushed_ == 0) return true;
   --polls_until_flushed_;

@@ -33,6 +33,7 @@ class FakeMilvusState {
   milvus::Database DescribeDatabase(const std::string& db) const;
   void SetRbac(milvus::Rbac rbac) { rbac_ = std::move(rbac); }
   const milvus::Rbac& rbac() const { return rbac_; }
+  Refusal AddRbac(const milvus::Rbac& added);
 
   int64_t Add(const std::string& db, FakeCollection collection);
   std::vector<std::string> ListCollections(const std::string& db) const;

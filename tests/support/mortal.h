@@ -202,6 +202,9 @@ class MortalClient : public milvus::Client {
   Result<milvus::Rbac> BackupRbac(const CallContext& ctx) override {
     return life_.Around([&] { return inner_.BackupRbac(ctx); });
   }
+  Status RestoreRbac(const CallContext& ctx, const milvus::Rbac& rbac) override {
+    return life_.Around([&] { return inner_.RestoreRbac(ctx, rbac); });
+  }
 
  private:
   Life& life_;

@@ -43,6 +43,8 @@ struct RestoreOptions {
   bool rebuild_index = false;
   /// With rebuild_index: vector indexes become AUTOINDEX with their metric type.
   bool use_auto_index = false;
+  /// Users, roles, grants and privilege groups that the server does not have.
+  bool rbac = false;
   /// Collections, partitions and indexes, but no rows.
   bool meta_only = false;
   ExistingTarget existing = ExistingTarget::kRefuse;
@@ -106,6 +108,11 @@ struct RestoreReport {
   bool meta_only = false;
   std::vector<std::string> created_databases;
   std::vector<RestoredCollection> collections;
+  /// With `rbac`: how many were added, or in a dry run would be.
+  size_t users = 0;
+  size_t roles = 0;
+  size_t grants = 0;
+  size_t privilege_groups = 0;
   /// What could not be brought back although all rows were, one sentence each.
   std::vector<std::string> warnings;
   uint64_t imports = 0;
@@ -127,14 +134,14 @@ struct RestoreReport {
 /// the name `<target>_mbtmp_<8 hex digits>` and takes the name over at the end. Servers that cannot
 /// rename have it dropped first, with a warning in the log.
 ///
-/// On an error or a stop the collections that are not whole and that this run created are dropped and
-/// the staging is removed, once no import runs any more; rows imported into reused targets stay.
-/// What is done is written down at the root of Milvus' storage, so that the same call goes on after
-/// a run that failed or was killed: collections that are whole are left alone, imports that Milvus
-/// has taken are waited for and not repeated. kNotFound: no such backup; kAlreadyExists: a target
-/// exists, or is unfinished and was to become something else; kFailedPrecondition: a target to reuse
-/// is missing or does not fit, or what was imported into it cannot be told; kDataLoss: the backup is
-/// damaged or rows are missing.
+/// On an error or a stop the collections that are not whole and that this run created are dropped
+/// and the staging is removed, once no import runs any more; rows imported into reused targets
+/// stay. What is done is written down at the root of Milvus' storage, so that the same call goes on
+/// after a run that failed or was killed: collections that are whole are left alone, imports that
+/// Milvus has taken are waited for and not repeated. kNotFound: no such backup; kAlreadyExists: a
+/// target exists, or is unfinished and was to become something else; kFailedPrecondition: a target
+/// to reuse is missing or does not fit, or what was imported into it cannot be told; kDataLoss: the
+/// backup is damaged or rows are missing.
 Result<RestoreReport> RestoreBackup(const CallContext& ctx, Site& site,
                                     const RestoreOptions& options);
 

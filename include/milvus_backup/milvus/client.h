@@ -120,6 +120,8 @@ class Client {
 
   /// Users, roles, grants and privilege groups of the server. kUnimplemented before 2.4.10.
   virtual Result<Rbac> BackupRbac(const CallContext& ctx) = 0;
+  /// Add them. The server refuses what it has already. kUnimplemented before 2.4.10.
+  virtual Status RestoreRbac(const CallContext& ctx, const Rbac& rbac) = 0;
 };
 
 /// Connect, learn version and features. Fails within `connect_timeout` when nothing listens, at

@@ -197,6 +197,7 @@ struct RbacUser {
   /// Hashed by Milvus. Secret all the same: never log it.
   std::string password_hash;
   std::vector<std::string> roles;
+  friend bool operator==(const RbacUser&, const RbacUser&) = default;
 };
 
 struct RbacGrant {
@@ -208,11 +209,13 @@ struct RbacGrant {
   std::string user;
   std::string privilege;
   std::string db_name;
+  friend bool operator==(const RbacGrant&, const RbacGrant&) = default;
 };
 
 struct RbacPrivilegeGroup {
   std::string name;
   std::vector<std::string> privileges;
+  friend bool operator==(const RbacPrivilegeGroup&, const RbacPrivilegeGroup&) = default;
 };
 
 /// Reply of BackupRBAC: users, roles and what they may do.
@@ -221,6 +224,10 @@ struct Rbac {
   std::vector<std::string> roles;
   std::vector<RbacGrant> grants;
   std::vector<RbacPrivilegeGroup> privilege_groups;
+  bool empty() const {
+    return users.empty() && roles.empty() && grants.empty() && privilege_groups.empty();
+  }
+  friend bool operator==(const Rbac&, const Rbac&) = default;
 };
 
 }  // namespace milvus_backup::milvus

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,8 +72,10 @@ class RestoreTest : public ::testing::Test {
 
   /// Write the backup `b` with these collections and their logs.
   void Write(std::vector<meta::CollectionBackup> collections,
-             std::vector<std::string> databases = {}, std::vector<std::string> failed = {}) {
+             std::vector<std::string> databases = {}, std::vector<std::string> failed = {},
+             std::optional<meta::RbacMeta> rbac = {}) {
     meta::BackupInfo info{.name = "b"};
+    info.rbac_meta = std::move(rbac);
     info.partial = !failed.empty();
     info.failed_collections = std::move(failed);
     for (const std::string& db : databases) info.database_backups.push_back({.db_name = db});

@@ -172,5 +172,56 @@ TEST_F(RestoreOptionsTest, FewSlotsAreSharedByAllCollections) {
   EXPECT_GE(starts[2], ends[1]);
 }
 
+meta::RbacMeta TwoUsers() {
+  meta::RbacMeta rbac{.users = {{"ada", "$2a$ada", {{"reader"}}}, {"bob", "$2a$bob", {}}},
+                      .roles = {{"reader"}, {"writer"}}};
+  for (const char* name : {"c1", "c2"}) {
+    rbac.grants.push_back({.role = {"reader"},
+                           .object = {"Collection"},
+                           .object_name = name,
+                           .grantor = {.user = {"root"}, .privilege = {"Search"}},
+                           .db_name = "default"});
+  }
+  rbac.privilege_groups = {{"group", {{"Query"}}}};
+  return rbac;
+}
+
+TEST_F(RestoreOptionsTest, RbacThatIsMissingIsAddedAndWhatIsThereStays) {
+  Start({.version = "v2.5.0"});
+  Write({Collection(7, "default", "coll")}, {}, {}, TwoUsers());
+  milvus::Rbac present{.users = {{"ada", "$2a$other", {}}}, .roles = {"reader"}};
+  present.grants = {{"reader", "Collection", "c1", "root", "Search", "default"}};
+  fake_->SetRbac(present);
+  ASSERT_OK_AND_ASSIGN(const RestoreReport plan, Restore({.rbac = true, .dry_run = true}));
+  EXPECT_EQ(plan.users, 1U);
+  EXPECT_EQ(fake_->rbac(), present);
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({.rbac = true}));
+  EXPECT_EQ(report.users, 1U);
+  EXPECT_EQ(report.roles, 1U);
+  EXPECT_EQ(report.grants, 1U);
+  EXPECT_EQ(report.privilege_groups, 1U);
+  milvus::Rbac expected = present;
+  expected.users.push_back({"bob", "$2a$bob", {}});
+  expected.roles.push_back("writer");
+  expected.grants.push_back({"reader", "Collection", "c2", "root", "Search", "default"});
+  expected.privilege_groups.push_back({"group", {"Query"}});
+  EXPECT_EQ(fake_->rbac(), expected);
+  // Everything is there now.
+  ASSERT_OK(Restore({.suffix = "_2", .rbac = true}));
+  EXPECT_EQ(fake_->count("RestoreRBAC"), 1U);
+}
+
+TEST_F(RestoreOptionsTest, RbacThatCannotBeRestoredIsRefusedFirst) {
+  Write({Collection(7, "default", "coll")}, {}, {}, TwoUsers());
+  const size_t before = fake_->calls().size();
+  EXPECT_THAT(Restore({.rbac = true}), IsError(Code::kUnimplemented, "2.4.10 and newer"));
+  Write({Collection(7, "default", "coll")});
+  EXPECT_THAT(Restore({.rbac = true}),
+              IsError(Code::kFailedPrecondition, "backup b has no users and roles"));
+  for (const std::string& change : ChangesSince(before)) {
+    EXPECT_TRUE(change.starts_with("BackupRBAC")) << change;
+  }
+}
+
 }  // namespace
 }  // namespace milvus_backup::backup
