@@ -105,6 +105,11 @@ storage::S3Options FakeS3::OptionsFor(const std::string& bucket) const {
   return client;
 }
 
+void FakeS3::ClearPlan() {
+  const std::scoped_lock lock(mutex_);
+  plan_.clear();
+}
+
 void FakeS3::Plan(FakeFault fault) {
   const std::scoped_lock lock(mutex_);
   plan_.push_back({std::move(fault), 0});

@@ -67,6 +67,8 @@ class FakeS3 {
   storage::S3Options OptionsFor(const std::string& bucket) const;
 
   void Plan(FakeFault fault);
+  /// Forget what is planned.
+  void ClearPlan();
   /// Targets of planned faults that have not happened as often as planned.
   std::string NotHit() const;
 
