@@ -52,10 +52,10 @@ class Life {
 };
 
 /// A storage in memory.
-class MortalBackend final : public storage::InterceptingBackend {
+class LivingBackend final : public storage::InterceptingBackend {
  public:
   /// `life` must outlive the storage.
-  explicit MortalBackend(Life& life)
+  explicit LivingBackend(Life& life)
       : InterceptingBackend(storage::MakeMemoryBackend()), life_(life) {}
 
   /// What the world sees of the storage.

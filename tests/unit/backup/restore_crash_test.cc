@@ -27,7 +27,7 @@ using ::milvus_backup::testing::FakeImport;
 using ::milvus_backup::testing::FakeMilvus;
 using ::milvus_backup::testing::IsError;
 using ::milvus_backup::testing::Life;
-using ::milvus_backup::testing::MortalBackend;
+using ::milvus_backup::testing::LivingBackend;
 using ::milvus_backup::testing::MortalClient;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -256,8 +256,8 @@ class RestoreCrashTest : public ::testing::Test {
   Life life_;
   std::unique_ptr<milvus::Client> inner_;
   std::unique_ptr<MortalClient> client_;
-  MortalBackend own_{life_};
-  MortalBackend backups_{life_};
+  LivingBackend own_{life_};
+  LivingBackend backups_{life_};
   Site site_;
 };
 
