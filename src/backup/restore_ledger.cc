@@ -127,7 +127,8 @@ Status RestoreLedger::ReadRecords(const CallContext& ctx, const std::string& dir
                         storage::ReadAll(ctx, backend_, key, kMaxRecordBytes));
     auto left = meta::DecodeRestoreProgress(text, key);
     if (left.ok() && left->target != target) {
-      left = DataLossError(key + " is the record of " + left->target + " instead of " + target);
+      left = DataLossError(
+          fmt::format("{} is the record of {} instead of {}", key, left->target, target));
     }
     if (!left.ok()) {
       return std::move(left).status().WithAdvice("remove " + dir + " to forget that restore");
