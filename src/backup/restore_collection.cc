@@ -133,8 +133,9 @@ Status CollectionRestore::Create(const CallContext& ctx) {
   const PhaseClock::Scope scope(run_.clock, "create");
   run_.Enter("create");
   for (const std::string& key : progress_.uploads) {
-    MB_RETURN_IF_ERROR(storage::AbortUploads(ctx, *run_.site.milvus_storage.backend, staging_dir_ + key)
-                           .Annotate("ending uploads of an unfinished restore"));
+    MB_RETURN_IF_ERROR(
+        storage::AbortUploads(ctx, *run_.site.milvus_storage.backend, staging_dir_ + key)
+            .Annotate("ending uploads of an unfinished restore"));
   }
   if (progress_.collection_id != 0) return GoOn(ctx);
   return reuses() ? BeginToReuse(ctx) : BeginToCreate(ctx);

@@ -79,8 +79,7 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
                                      .source_size = upload.value("source_size", uint64_t{0}),
                                      .part_size = upload.value("part_size", uint64_t{0})});
     }
-    const Json collections = json.value("collections", Json::object());
-      record.targets = json.value("targets", std::set<std::string>());
+    record.targets = json.value("targets", std::set<std::string>());
   } catch (const Json::exception& error) {
     return DataLossError(fmt::format("{} is not the record of a run: {}", what, error.what()));
   }
