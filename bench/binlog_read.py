@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 DIMENSIONS = 768
 ROWS = 20_000
-FILES = 8
+FILES = 4
 MAGIC = b"\xbc\xfa\xff\x00"
 
 
