@@ -63,7 +63,7 @@ Status BackupCopy::Fail(Status status) {
 Status BackupCopy::Open() {
   MB_RETURN_IF_ERROR(LookAround());
   if (mode_ == Mode::kWrites && !job_.rules.dry_run) {
-    const Status taken = TakeRight();
+    Status taken = TakeRight();
     // That both sides are one place concerns everything.
     if (taken.code() == Code::kInvalidArgument) return taken;
     if (!taken.ok()) MB_RETURN_IF_ERROR(Fail(taken));
