@@ -136,7 +136,8 @@ class Proxy {
         if (const auto route = routes_.find(fd); route != routes_.end()) {
           Accept(*route->second);
         } else if (const auto found = connections_.find(fd); found != connections_.end()) {
-          Move(found->second);
+          const Shared connection = found->second;  // Move may erase it from the map
+          Move(connection);
         }
       }
       Release();
