@@ -11,6 +11,7 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
+#include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/totals.h"
@@ -308,7 +309,10 @@ class Creation {
 
   Status WriteManifest() {
     const auto phase = run_.Enter("manifest");
-    auto built = BuildManifest(ctx_, *site_.backup_storage.backend, run_.backup_dir);
+    const std::string header = meta::EncodeToString(
+        [this](const meta::TextSink& sink) { return meta::EncodeHeader(info_, sink); });
+    auto built =
+        BuildManifest(ctx_, *site_.backup_storage.backend, run_.backup_dir, {.header = header});
     if (!built.ok()) return built.status().Annotate("writing the manifest");
     info_.manifest_sha256 = built->sha256;
     read_back_objects_ = built->read_objects;

@@ -1,273 +1,155 @@
 #include "milvus_backup/backup/verify.h"
 
-#include "etag_check.h"
-#include "expected_files.h"
+#include "seal.h"
+#include "verify_quick.h"
 
+#include "milvus_backup/backup/verify_deep.h"
+#include "milvus_backup/base/checksum.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/meta/manifest.h"
-#include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <chrono>
-#include <memory>
-#include <optional>
+#include <limits>
 #include <utility>
 
 namespace milvus_backup::backup {
 namespace {
 
-constexpr const char* kAnotherCopy =
-    "restore this object from another copy of the backup, or take a new backup";
-constexpr const char* kRemoveIt = "remove it if nothing of yours, or take a new backup";
+std::string Crc32cText(uint32_t crc) { return fmt::format("CRC32C {:08x}", crc); }
+std::string Md5Text(const Md5Digest& md5) { return "MD5 " + HexEncode(md5); }
 
-std::string Bytes(uint64_t size) { return fmt::format("{} bytes", size); }
-
-/// Walks three streams that are in the order of their paths - what the metas say, what the manifest
-/// says, and what is there - and reports where they differ.
-class Comparison {
+/// Reads the bytes of a backup and compares them with its manifest.
+class ByteCheck {
  public:
-  Comparison(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
-             const VerifyOptions& options)
-      : ctx_(ctx), backend_(backend), backup_dir_(backup_dir), options_(options) {
-    report_.name = options.name;
+  ByteCheck(const CallContext& ctx, const BackupLocation& backup, const VerifyOptions& options,
+            const QuickResult& quick, VerifyLog& log)
+      : ctx_(ctx), backup_(backup), options_(options), quick_(quick), log_(log) {}
+
+  Status Run() {
+    // What the listing has compared is compared again here.
+    log_.report.hashes = 0;
+    VerifyDeepOptions deep{.needs_md5 = [this](const std::string& path) { return NeedsMd5(path); }};
+    if (options_.sample < 1) {
+      deep.wanted = [this](const std::string& path) { return IsInSample(path); };
+    }
+    VerifyDeepSinks sinks{.on_object =
+                              [this](const ObjectDigest& digest) {
+                                Compare(digest);
+                                return Status::Ok();
+                              },
+                          .on_finding =
+                              [this](const VerifyFinding& finding) {
+                                Report(finding);
+                                return Status::Ok();
+                              }};
+    MB_ASSIGN_OR_RETURN(const VerifyDeepReport read,
+                        VerifyDeep(ctx_, backup_, *quick_.info, deep, sinks));
+    log_.report.read_objects = read.objects;
+    log_.report.read_bytes = read.bytes;
+    MB_RETURN_IF_ERROR(ReadOthers());
+    read_.Sort();
+    return Status::Ok();
   }
 
-  Result<VerifyReport> Run() {
-    const auto begun = std::chrono::steady_clock::now();
-    MB_RETURN_IF_ERROR(ReadMetas());
-    MB_RETURN_IF_ERROR(OpenManifest());
-    MB_RETURN_IF_ERROR(NextEntry());
-    MB_RETURN_IF_ERROR(storage::ForEachObject(
-        ctx_, backend_, backup_dir_,
-        [this](const storage::ObjectInfo& object) { return Visit(object); }));
-    MB_RETURN_IF_ERROR(ReportMissing(""));
-    if (strangers_ > 0) {
-      report_.warnings.push_back(
-          fmt::format("{} objects, first {}, are of no collection or partition of the backup",
-                      strangers_, first_stranger_));
-    }
-    report_.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    return std::move(report_);
-  }
+  /// Hashes of what was read, sorted; for sealing.
+  const HashIndex& read() const { return read_; }
 
  private:
-  void Problem(const std::string& path, std::string expected, std::string found,
-               std::string advice) {
-    ++report_.problems;
-    if (!options_.on_problem) return;
-    options_.on_problem(
-        {backup_dir_ + path, std::move(expected), std::move(found), std::move(advice)});
+  bool NeedsMd5(const std::string& path) const {
+    const auto known = quick_.manifest.Find(path);
+    return known && !known->hash.crc32c;
   }
 
-  /// Damage becomes a problem; other errors end the check.
-  Status ReportDamage(const std::string& path, const std::string& expected, const Status& status,
-                      const char* advice) {
-    if (status.code() != Code::kDataLoss) return status;
-    Problem(path, expected, std::string(status.message()), advice);
-    return Status::Ok();
+  bool IsInSample(const std::string& path) const {
+    const uint32_t draw = Crc32c(AsBytes(fmt::format("{}:{}", options_.seed, path)));
+    return draw < options_.sample * std::numeric_limits<uint32_t>::max();
   }
 
-  Status ReadMetas() {
-    const auto marker = meta::ReadRunRecord(ctx_, backend_, meta::MarkerKey(backup_dir_));
-    MB_RETURN_IF_ERROR(ctx_.Check());
-    const std::string left = marker.ok() && *marker ? (*marker)->ToString() : "";
-    auto header = meta::ReadHeader(ctx_, backend_, backup_dir_);
-    if (!header.ok() && header.status().code() == Code::kNotFound && !left.empty()) {
-      return FailedPreconditionError(
-                 fmt::format("backup {} is unfinished: {}", options_.name, left))
-          .WithAdvice("run the same command again to finish it");
-    }
-    if (!left.empty()) {
-      report_.warnings.push_back(fmt::format("a run has not ended: {}", left));
-    }
-    has_header_ = header.ok();
-    if (!header.ok()) {
-      return ReportDamage(meta::MetaKey("", meta::MetaFile::kHeader), "a header", header.status(),
-                          kAnotherCopy);
-    }
-    manifest_sha256_ = header->manifest_sha256;
-    report_.partial = header->partial;
-    auto info = meta::ReadBackup(ctx_, backend_, backup_dir_);
-    if (!info.ok()) {
-      return ReportDamage(meta::MetaDir(""), "metas that agree", info.status(), kAnotherCopy);
-    }
-    MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(*info));
-    info_ = *std::move(info);
-    expected_ = ExpectedFiles(info_);
-    next_expected_.emplace(expected_.begin());
-    closed_dirs_ = expected_.closed_dirs();
-    std::ranges::sort(closed_dirs_);
-    return CheckIdentity(*header);
-  }
-
-  /// A header of another backup would pass for this one's.
-  Status CheckIdentity(const meta::BackupInfo& header) {
-    const auto differs = [](const std::string& a, const std::string& b) {
-      return !a.empty() && !b.empty() && a != b;
-    };
-    if (differs(header.id, info_.id) || differs(header.milvus_version, info_.milvus_version)) {
-      Problem(
-          meta::MetaKey("", meta::MetaFile::kHeader),
-          fmt::format("id {} of Milvus {}, as in full_meta.json", info_.id, info_.milvus_version),
-          fmt::format("id {} of Milvus {}", header.id, header.milvus_version), kAnotherCopy);
-    }
-    return Status::Ok();
-  }
-
-  Status OpenManifest() {
-    if (!has_header_) return Status::Ok();  // nothing says which manifest it should be
-    auto manifest = meta::ManifestReader::Open(ctx_, backend_, backup_dir_, manifest_sha256_);
-    if (!manifest.ok()) {
-      has_entries_ = false;
-      return ReportDamage(meta::ManifestKey(""), "the manifest of this backup", manifest.status(),
-                          kAnotherCopy);
-    }
-    manifest_ = *std::move(manifest);
-    has_entries_ = manifest_ != nullptr;
-    report_.has_manifest = has_entries_;
-    if (has_entries_) report_.sealed = manifest_->index().sealed;
-    return Status::Ok();
-  }
-
-  Status NextEntry() {
-    entry_.reset();
-    if (!has_entries_) return Status::Ok();
-    auto next = manifest_->Next(ctx_);
-    if (next.ok()) {
-      entry_ = *std::move(next);
-      return Status::Ok();
-    }
-    has_entries_ = false;  // what it says of the rest is not known
-    return ReportDamage(meta::ManifestPartsDir(""), "parts as the manifest's index says",
-                        next.status(), kAnotherCopy);
-  }
-
-  const ExpectedFile* NextExpected() const {
-    if (!next_expected_ || *next_expected_ == expected_.end()) return nullptr;
-    return &**next_expected_;
-  }
-
-  /// Report everything before `path`, or with an empty one all that is left, as missing.
-  Status ReportMissing(const std::string& path) {
-    const auto is_before = [&](const std::string& other) { return path.empty() || other < path; };
-    while (true) {
-      const ExpectedFile* file = NextExpected();
-      const bool of_metas = file != nullptr && is_before(file->path);
-      const bool of_manifest = entry_.has_value() && is_before(entry_->path);
-      if (!of_metas && !of_manifest) return Status::Ok();
-      if (of_metas && of_manifest && file->path == entry_->path) {
-        Problem(file->path, Bytes(entry_->size), "nothing", kAnotherCopy);
-        ++*next_expected_;
-        MB_RETURN_IF_ERROR(NextEntry());
-      } else if (of_metas && (!of_manifest || file->path < entry_->path)) {
-        Problem(file->path, Bytes(file->size), "nothing", kAnotherCopy);
-        ++*next_expected_;
-      } else {
-        Problem(entry_->path, Bytes(entry_->size), "nothing", kAnotherCopy);
-        MB_RETURN_IF_ERROR(NextEntry());
-      }
+  void Compare(const ObjectDigest& digest) {
+    if (options_.seal) read_.Add(digest.path, digest.size, {.crc32c = digest.crc32c});
+    const auto known = quick_.manifest.Find(digest.path);
+    if (!known || known->size != digest.size) return;  // the quick check has said so
+    if (known->hash.crc32c && *known->hash.crc32c != digest.crc32c) {
+      log_.Problem(digest.path, Crc32cText(*known->hash.crc32c), Crc32cText(digest.crc32c),
+                   kAnotherCopy);
+    } else if (!known->hash.crc32c && digest.md5 && known->hash.md5 != digest.md5) {
+      log_.Problem(digest.path, Md5Text(*known->hash.md5), Md5Text(*digest.md5), kAnotherCopy);
+    } else {
+      ++log_.report.hashes;
     }
   }
 
-  Status Visit(const storage::ObjectInfo& object) {
-    const std::string path = object.key.substr(backup_dir_.size());
-    ++report_.objects;
-    report_.bytes += object.size;
-    if (meta::IsOutsideManifest(path)) return CheckManifestPart(path);
-    MB_RETURN_IF_ERROR(ReportMissing(path));
-    const ExpectedFile* file = NextExpected();
-    const bool of_metas = file != nullptr && file->path == path;
-    const bool of_manifest = entry_.has_value() && entry_->path == path;
-    if (of_manifest) {
-      MB_RETURN_IF_ERROR(CompareWithManifest(path, object));
-    } else if (of_metas && file->size != object.size) {
-      Problem(path, Bytes(file->size), Bytes(object.size), kAnotherCopy);
-    }
-    JudgeMembership(path, of_metas ? file : nullptr, of_manifest);
-    if (of_metas) ++*next_expected_;
-    return of_manifest ? NextEntry() : Status::Ok();
-  }
-
-  Status CompareWithManifest(const std::string& path, const storage::ObjectInfo& object) {
-    if (entry_->size != object.size) {
-      Problem(path, Bytes(entry_->size), Bytes(object.size), kAnotherCopy);
-      return Status::Ok();
-    }
-    if (!entry_->hash.md5) return Status::Ok();
-    MB_ASSIGN_OR_RETURN(const EtagCheck::Verdict verdict,
-                        etags_.Compare(ctx_, backend_, object, *entry_->hash.md5));
-    if (verdict == EtagCheck::Verdict::kEqual) ++report_.hashes;
-    if (verdict == EtagCheck::Verdict::kDiffers) {
-      Problem(path, "MD5 " + HexEncode(*entry_->hash.md5), "other bytes, ETag " + object.etag,
-              kAnotherCopy);
-    }
-    return Status::Ok();
-  }
-
-  /// Whether an object that is there belongs to the backup, by what metas and manifest say.
-  void JudgeMembership(const std::string& path, const ExpectedFile* file, bool of_manifest) {
-    if (of_manifest && file != nullptr) {
-      if (file->size == entry_->size) return;
-      Problem(path, fmt::format("{} in the manifest", Bytes(entry_->size)),
-              fmt::format("{} in the metas", Bytes(file->size)), kAnotherCopy);
-      return;
-    }
-    const bool is_log = path.starts_with(meta::BinlogsDir(""));
-    if (file != nullptr) {
-      if (!has_entries_) return;
-      Problem(path, "an entry in the manifest", "it is in the metas only", kAnotherCopy);
-    } else if (is_log && next_expected_ && LiesInAny(path, closed_dirs_)) {
-      Problem(path, of_manifest ? "an entry in the metas" : "no such object",
-              of_manifest ? "it is in the manifest only" : "an object", kRemoveIt);
-    } else if (!of_manifest && has_entries_) {
-      Problem(path, "no such object", "an object", kRemoveIt);
-    } else if (is_log && next_expected_ && !of_manifest) {
-      if (strangers_++ == 0) first_stranger_ = backup_dir_ + path;
+  void Report(const VerifyFinding& finding) {
+    const std::string expected = fmt::format("{} {}", finding.what, finding.expected);
+    if (finding.is_error) {
+      log_.Problem(finding.path, expected, finding.found, finding.advice);
+    } else {
+      log_.Oddity(finding.path, expected, finding.found);
     }
   }
 
-  /// Parts that the index does not name were left by somebody else.
-  Status CheckManifestPart(const std::string& path) {
-    if (!path.starts_with(meta::ManifestPartsDir("")) || !report_.has_manifest) return Status::Ok();
-    const auto& parts = manifest_->index().parts;
-    if (std::ranges::count(parts, path, &meta::ManifestPart::path) == 0) {
-      Problem(path, "no such object", "an object", kRemoveIt);
+  Status ReadOthers() {
+    for (const storage::ObjectInfo& object : quick_.others) {
+      ObjectDigest digest{.path = object.key.substr(backup_.dir.size())};
+      std::optional<Md5Hasher> md5;
+      if (NeedsMd5(digest.path)) md5.emplace();
+      const auto read = backup_.backend->Read(ctx_, object.key, {},
+                                              [&](const storage::ReadInfo&, ByteView chunk) {
+                                                digest.crc32c = ExtendCrc32c(digest.crc32c, chunk);
+                                                digest.size += chunk.size();
+                                                if (md5) md5->Add(chunk);
+                                                return Status::Ok();
+                                              });
+      if (!read.ok()) return read.status().Annotate("reading " + object.key);
+      if (md5) digest.md5 = md5->Finish();
+      ++log_.report.read_objects;
+      log_.report.read_bytes += digest.size;
+      Compare(digest);
     }
     return Status::Ok();
   }
 
   const CallContext& ctx_;
-  storage::Backend& backend_;
-  const std::string& backup_dir_;
+  const BackupLocation& backup_;
   const VerifyOptions& options_;
-  VerifyReport report_;
-  bool has_header_ = false;
-  meta::BackupInfo info_;
-  ExpectedFiles expected_;
-  /// None when the metas cannot be read.
-  std::optional<ExpectedFiles::Iterator> next_expected_;
-  std::vector<std::string> closed_dirs_;
-  std::string manifest_sha256_;
-  std::unique_ptr<meta::ManifestReader> manifest_;
-  /// There is a manifest, and it could be read up to here.
-  bool has_entries_ = false;
-  std::optional<meta::ManifestEntry> entry_;
-  EtagCheck etags_;
-  uint64_t strangers_ = 0;
-  std::string first_stranger_;
+  const QuickResult& quick_;
+  VerifyLog& log_;
+  HashIndex read_;
 };
+
+Status CheckDeep(const CallContext& ctx, const Place& place, const BackupLocation& backup,
+                 const VerifyOptions& options, const QuickResult& quick, VerifyLog& log) {
+  ByteCheck bytes(ctx, backup, options, quick, log);
+  MB_RETURN_IF_ERROR(bytes.Run());
+  if (!options.seal || log.report.problems > 0) return Status::Ok();
+  if (log.report.has_manifest) {
+    log.report.warnings.emplace_back("it has a manifest already, which was left as it is");
+    if (!quick.sealing_left) return Status::Ok();
+    return place.backend->Delete(ctx, meta::MarkerKey(backup.dir));
+  }
+  MB_ASSIGN_OR_RETURN(log.report.sealed, SealBackup(ctx, place, options.name, bytes.read()));
+  log.report.sealed_now = true;
+  return Status::Ok();
+}
 
 }  // namespace
 
 Result<VerifyReport> VerifyBackup(const CallContext& ctx, const Place& place,
                                   const VerifyOptions& options) {
+  const auto begun = std::chrono::steady_clock::now();
   MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, options.name));
-  return Comparison(ctx, *place.backend, backup_dir, options).Run();
+  VerifyLog log(backup_dir, options);
+  MB_ASSIGN_OR_RETURN(const QuickResult quick,
+                      VerifyQuick(ctx, *place.backend, backup_dir, options.deep, log));
+  if (options.deep && quick.info) {
+    MB_RETURN_IF_ERROR(
+        CheckDeep(ctx, place, {.backend = place.backend, .dir = backup_dir}, options, quick, log));
+  }
+  log.report.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return std::move(log.report);
 }
 
 }  // namespace milvus_backup::backup

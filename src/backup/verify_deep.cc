@@ -101,7 +101,7 @@ class DeepVerifier {
 
   Status ReadLog(const CallContext& ctx, SegmentCheck& check, const SegmentLog& log,
                  const std::string& path) {
-    Digester digester(options_.md5);
+    Digester digester(options_.needs_md5 && options_.needs_md5(path));
     Result<std::unique_ptr<StorageSource>> source =
         StorageSource::Open(ctx, *backup_.backend, backup_.dir + path,
                             {.window_bytes = options_.window_bytes,

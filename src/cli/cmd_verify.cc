@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <charconv>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,7 +28,23 @@ constexpr size_t kMaxListed = 10000;
 struct VerifyFlags {
   std::string name;
   bool all = false;
+  bool deep = false;
+  std::string sample;
+  uint32_t seed = 0;
+  bool seal = false;
 };
+
+/// `10%` or `10`, above 0 and up to 100, as a share; 1 for an empty text.
+Result<double> ParseSample(const std::string& text) {
+  if (text.empty()) return 1.0;
+  double percent = 0;
+  const char* end = text.data() + text.size() - (text.ends_with('%') ? 1 : 0);
+  const auto parsed = std::from_chars(text.data(), end, percent);
+  if (parsed.ec != std::errc() || parsed.ptr != end || !(percent > 0) || percent > 100) {
+    return InvalidArgumentError(fmt::format("--sample {}: give a share such as 10%", text));
+  }
+  return percent / 100;
+}
 
 /// What became of one backup.
 struct Verified {
@@ -37,7 +55,7 @@ struct Verified {
 };
 
 Verified VerifyOne(const CommandContext& context, const backup::Place& place,
-                   const std::string& name) {
+                   backup::VerifyOptions options) {
   Verified verified;
   const auto note = [&](const backup::VerifyProblem& problem) {
     if (!context.json) {
@@ -50,20 +68,31 @@ Verified VerifyOne(const CommandContext& context, const backup::Place& place,
                                    {"advice", problem.advice}});
     }
   };
-  auto report = backup::VerifyBackup(context.call, place, {.name = name, .on_problem = note});
+  options.on_problem = note;
+  options.on_oddity = [](const backup::VerifyProblem& oddity) {
+    PrintErrorLine(fmt::format("Warning: {}: expected {}, found {}", oddity.key, oddity.expected,
+                               oddity.found));
+  };
+  auto report = backup::VerifyBackup(context.call, place, options);
   if (report.ok()) {
     verified.report = *std::move(report);
   } else {
-    verified.report.name = name;
+    verified.report.name = options.name;
     verified.status = report.status();
   }
   return verified;
 }
 
 std::string ProofText(const backup::VerifyReport& report) {
-  if (!report.has_manifest) return "no manifest, so only names and sizes are known";
-  const std::string hashes = fmt::format("{} hashes compared", report.hashes);
-  return report.sealed.empty() ? hashes : hashes + ", sealed at " + report.sealed;
+  std::string text;
+  if (report.read_objects > 0) {
+    text = fmt::format("{} objects read, {}, ", report.read_objects,
+                       FormatBytes(static_cast<double>(report.read_bytes)));
+  }
+  if (report.sealed_now) return text + "sealed now";
+  if (!report.has_manifest) return text + "no manifest, so no hashes to compare";
+  text += fmt::format("{} hashes compared", report.hashes);
+  return report.sealed.empty() ? text : text + ", sealed at " + report.sealed;
 }
 
 void Print(const Verified& verified) {
@@ -90,6 +119,10 @@ nlohmann::ordered_json ToJson(Verified& verified) {
           {"objects", report.objects},
           {"bytes", report.bytes},
           {"hashes", report.hashes},
+          {"read_objects", report.read_objects},
+          {"read_bytes", report.read_bytes},
+          {"sealed_now", report.sealed_now},
+          {"oddity_count", report.oddities},
           {"problem_count", report.problems},
           {"problems", std::move(verified.problems)},
           {"warnings", report.warnings},
@@ -99,9 +132,6 @@ nlohmann::ordered_json ToJson(Verified& verified) {
 Result<std::vector<std::string>> NamesToVerify(const CommandContext& context,
                                                const backup::Place& place,
                                                const VerifyFlags& flags) {
-  if (flags.all != flags.name.empty()) {
-    return InvalidArgumentError("verify takes either -n/--name or --all");
-  }
   if (!flags.all) return std::vector<std::string>{flags.name};
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
                       meta::ListBackups(context.call, *place.backend, place.root));
@@ -113,7 +143,24 @@ Result<std::vector<std::string>> NamesToVerify(const CommandContext& context,
   return names;
 }
 
+Result<backup::VerifyOptions> ToOptions(const VerifyFlags& flags) {
+  if (flags.all != flags.name.empty()) {
+    return InvalidArgumentError("verify takes either -n/--name or --all");
+  }
+  if (!flags.sample.empty() && !flags.deep) {
+    return InvalidArgumentError("--sample goes with --deep");
+  }
+  if (flags.seal && !flags.sample.empty()) {
+    return InvalidArgumentError("--seal reads everything: leave --sample out");
+  }
+  backup::VerifyOptions options{
+      .deep = flags.deep || flags.seal, .seed = flags.seed, .seal = flags.seal};
+  MB_ASSIGN_OR_RETURN(options.sample, ParseSample(flags.sample));
+  return options;
+}
+
 Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
+  MB_ASSIGN_OR_RETURN(backup::VerifyOptions options, ToOptions(flags));
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<Services> services,
       Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
@@ -123,7 +170,8 @@ Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
   bool damaged = false;
   bool failed = false;
   for (const std::string& name : names) {
-    Verified verified = VerifyOne(context, place, name);
+    options.name = name;
+    Verified verified = VerifyOne(context, place, options);
     // Of one backup the error is the result; of several the others are still worth knowing.
     if (!verified.status.ok() && (!flags.all || !context.call.Check().ok())) return verified.status;
     damaged = damaged || verified.report.problems > 0;
@@ -155,6 +203,14 @@ Command AddVerify(CLI::App& app) {
   command->add_option("-n,--name", flags->name, "Name of the backup")
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   command->add_flag("--all", flags->all, "Every backup that list shows");
+  command->add_flag("--deep", flags->deep, "Read every object: hashes, and what the logs say");
+  command->add_option("--sample", flags->sample, "With --deep: read this share of the logs, as 10%")
+      ->check(
+          Checker([](std::string_view text) { return ParseSample(std::string(text)).status(); }));
+  command->add_option("--seed", flags->seed, "With --sample: another seed reads other logs")
+      ->capture_default_str();
+  command->add_flag("--seal", flags->seal,
+                    "As --deep, then write a manifest for a whole backup that has none");
   return [flags](const CommandContext& context) { return RunVerify(context, *flags); };
 }
 

@@ -21,6 +21,9 @@ using Json = nlohmann::ordered_json;
 /// What stands before the checksum, which is the last member: SHA-256 of all bytes before it.
 constexpr std::string_view kChecksumMember = ",\"checksum\":\"";
 constexpr size_t kSha256Digits = 64;
+/// What WithManifest adds, up to the digits.
+constexpr std::string_view kHashMember = ",\"manifest_sha256\":\"";
+constexpr std::string_view kBlanks = " \t\r\n";
 
 std::string Sha256Text(std::string_view text) { return HexEncode(Sha256(AsBytes(text))); }
 
@@ -41,6 +44,7 @@ std::string_view WithoutChecksum(std::string_view text) {
 
 ManifestIndex FromJson(const Json& json) {
   ManifestIndex index{.tool = json.at("tool").get<std::string>(),
+                      .header_sha256 = json.at("header_sha256").get<std::string>(),
                       .sealed = json.value("sealed", ""),
                       .objects = json.at("objects").get<uint64_t>(),
                       .bytes = json.at("bytes").get<uint64_t>()};
@@ -101,9 +105,30 @@ bool IsOutsideManifest(std::string_view path) {
          path == ManifestKey("") || path.starts_with(ManifestPartsDir(""));
 }
 
+Result<std::string> WithManifest(std::string_view header, const std::string& sha256) {
+  const size_t end = header.find_last_not_of(kBlanks);
+  if (end == std::string_view::npos || header[end] != '}') {
+    return DataLossError("the header is not a JSON object");
+  }
+  return fmt::format("{}{}{}\"}}", header.substr(0, end), kHashMember, sha256);
+}
+
+std::string WithoutManifest(std::string_view header) {
+  const size_t end = header.find_last_not_of(kBlanks);
+  header = header.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  const size_t at = header.rfind(kHashMember);
+  if (at == std::string_view::npos ||
+      header.size() != at + kHashMember.size() + kSha256Digits + 2) {
+    return std::string(header);
+  }
+  return std::string(header.substr(0, at)) + "}";
+}
+
 std::string EncodeManifestIndex(const ManifestIndex& index) {
-  Json json = {
-      {"format_version", kManifestVersion}, {"min_reader", kManifestVersion}, {"tool", index.tool}};
+  Json json = {{"format_version", kManifestVersion},
+               {"min_reader", kManifestVersion},
+               {"tool", index.tool},
+               {"header_sha256", index.header_sha256}};
   if (!index.sealed.empty()) json["sealed"] = index.sealed;
   json["objects"] = index.objects;
   json["bytes"] = index.bytes;

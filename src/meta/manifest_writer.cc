@@ -73,6 +73,7 @@ ManifestWriter::ManifestWriter(storage::Backend& backend, std::string backup_dir
                                ManifestWriterOptions options)
     : backend_(backend), backup_dir_(std::move(backup_dir)), part_bytes_(options.part_bytes) {
   index_.tool = std::move(options.tool);
+  index_.header_sha256 = std::move(options.header_sha256);
   index_.sealed = std::move(options.sealed);
 }
 

@@ -41,7 +41,9 @@ struct VerifyFinding {
 };
 
 struct VerifyDeepOptions {
-  bool md5 = false;
+  /// Whose MD5 is wanted too, by path relative to the backup directory; none: nobody's. Called from
+  /// several threads.
+  std::function<bool(const std::string& path)> needs_md5{};
   /// Logs read at once. Each takes `window_bytes`, one unpacked page and a dictionary.
   size_t parallel = 4;
   size_t window_bytes = 2 * kMiB;

@@ -52,6 +52,9 @@ struct ManifestPart {
 struct ManifestIndex {
   /// Version of the program that wrote it.
   std::string tool;
+  /// SHA-256 of the header as it is without the hash of this index (WithoutManifest), lower-case
+  /// hex.
+  std::string header_sha256;
   /// When `verify --seal` found the bytes to be whole (RFC 3339, UTC); empty in a manifest that was
   /// written with the backup itself.
   std::string sealed;
@@ -70,6 +73,12 @@ std::string ManifestPartsDir(std::string_view backup_dir);
 /// marker of a run, and the manifest itself.
 bool IsOutsideManifest(std::string_view path);
 
+/// The text of a header, a JSON object, with `manifest_sha256` as its last member; kDataLoss when
+/// it is no object.
+Result<std::string> WithManifest(std::string_view header, const std::string& sha256);
+/// The text that WithManifest was given, without blanks at its end; other texts stay as they are.
+std::string WithoutManifest(std::string_view header);
+
 /// The index as text, with a checksum of itself.
 std::string EncodeManifestIndex(const ManifestIndex& index);
 /// kDataLoss naming `what` for a text that is no index or whose checksum is wrong;
@@ -77,9 +86,9 @@ std::string EncodeManifestIndex(const ManifestIndex& index);
 Result<ManifestIndex> DecodeManifestIndex(std::string_view text, std::string_view what);
 
 struct ManifestWriterOptions {
-  /// Version of this program.
+  /// All as in ManifestIndex.
   std::string tool;
-  /// As in ManifestIndex.
+  std::string header_sha256;
   std::string sealed;
   /// Stored size at which a part is written, bytes: small enough to be held by writer and reader,
   /// far below the 64 MiB that the format allows.

@@ -5,6 +5,7 @@
 #include "restore_fixture.h"
 #include "support/fake_s3.h"
 
+#include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
@@ -41,7 +42,9 @@ class VerifyTest : public RestoreTest {
 
   void Seal() {
     ASSERT_OK_AND_ASSIGN(meta::BackupInfo info, meta::ReadBackup({}, *storage_, kDir));
-    ASSERT_OK_AND_ASSIGN(built_, BuildManifest({}, *storage_, kDir));
+    const std::string header = meta::EncodeToString(
+        [&](const meta::TextSink& sink) { return meta::EncodeHeader(info, sink); });
+    ASSERT_OK_AND_ASSIGN(built_, BuildManifest({}, *storage_, kDir, {.header = header}));
     info.manifest_sha256 = built_.sha256;
     ASSERT_OK(meta::WriteHeader({}, *storage_, kDir, info));
   }

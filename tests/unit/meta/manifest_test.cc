@@ -6,6 +6,7 @@
 
 #include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/checksum.h"
+#include "milvus_backup/meta/codec.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -24,9 +25,14 @@ using testing::ScriptedBackend;
 
 ManifestIndex Golden() {
   std::string sha256;
-  for (int i = 0; i < 32; ++i) sha256 += "ab";
+  std::string header_sha256;
+  for (int i = 0; i < 32; ++i) {
+    sha256 += "ab";
+    header_sha256 += "cd";
+  }
   return {
       .tool = "0.1.0",
+      .header_sha256 = header_sha256,
       .objects = 2,
       .bytes = 12,
       .parts = {
@@ -190,6 +196,24 @@ TEST_F(ManifestTest, IndexOfANewerFormatIsNotCalledDamaged) {
   text = text.substr(0, end) + ",\"checksum\":\"" +
          HexEncode(Sha256(AsBytes(text.substr(0, end)))) + "\"}";
   EXPECT_THAT(DecodeManifestIndex(text, "m").status(), IsError(Code::kUnimplemented, "newer"));
+}
+
+TEST_F(ManifestTest, HeaderTakesTheHashAsItsLastMember) {
+  const std::string sha256(64, '5');
+  ASSERT_OK_AND_ASSIGN(const std::string with, WithManifest("{\"id\":\"x\" }\n", sha256));
+  EXPECT_EQ(with, "{\"id\":\"x\" ,\"manifest_sha256\":\"" + sha256 + "\"}");
+  EXPECT_EQ(WithoutManifest(with), "{\"id\":\"x\" }");
+  EXPECT_EQ(WithoutManifest("{\"id\":\"x\"} \n"), "{\"id\":\"x\"}");
+  EXPECT_THAT(WithManifest("[]", sha256).status(), IsError(Code::kDataLoss, "object"));
+  // What the encoder writes is the same.
+  BackupInfo info = testing::SampleBackup();
+  const auto header = [&] {
+    return EncodeToString([&](const TextSink& sink) { return EncodeHeader(info, sink); });
+  };
+  const std::string without = header();
+  info.manifest_sha256 = sha256;
+  EXPECT_EQ(header(), *WithManifest(without, sha256));
+  EXPECT_EQ(WithoutManifest(header()), without);
 }
 
 TEST_F(ManifestTest, HeaderMarkerAndManifestAreNotListed) {
