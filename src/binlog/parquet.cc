@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -81,16 +83,35 @@ void ReadStatistics(ThriftReader& thrift, ColumnChunk& chunk) {
   });
 }
 
+/// Which fields of a struct have been read. A damaged field header turns one into another, or into
+/// one to be skipped, so those that are used, and that every writer must write, have to be there.
+class SeenFields {
+ public:
+  void Add(const Field& field) {
+    if (field.id >= 0 && field.id < 64) seen_ |= uint64_t{1} << static_cast<unsigned>(field.id);
+  }
+  bool HasAll(std::initializer_list<unsigned> ids) const {
+    return std::ranges::all_of(ids, [this](unsigned id) { return (seen_ >> id & 1U) != 0; });
+  }
+
+ private:
+  uint64_t seen_ = 0;
+};
+
 struct ChunkMeta {
   ColumnChunk chunk{};
   int64_t type = -1;
   uint64_t data_offset = 0;
   uint64_t dictionary_offset = 0;
+  /// Has everything that is used of what parquet.thrift requires of ColumnMetaData.
+  bool is_complete = false;
 };
 
 ChunkMeta ReadChunkMeta(ThriftReader& thrift) {
   ChunkMeta meta;
+  SeenFields seen;
   thrift.ReadStruct([&](const Field& field) {
+    seen.Add(field);
     switch (field.id) {
       case 1:
         meta.type = thrift.ReadInt(field);
@@ -120,6 +141,7 @@ ChunkMeta ReadChunkMeta(ThriftReader& thrift) {
         thrift.Skip(field);
     }
   });
+  meta.is_complete = seen.HasAll({1, 4, 5, 6, 7, 9});
   // Some writers say 0 where there is no dictionary.
   meta.chunk.offset = meta.dictionary_offset != 0
                           ? std::min(meta.data_offset, meta.dictionary_offset)
@@ -158,7 +180,9 @@ class FooterReader {
 
   Result<ParquetFile> Read() {
     ParquetFile file;
+    SeenFields seen;
     thrift_.ReadStruct([&](const Field& field) {
+      seen.Add(field);
       switch (field.id) {
         case 2:
           thrift_.ReadStructList(field, [&] { schema_.push_back(ReadSchemaElement(thrift_)); });
@@ -173,7 +197,8 @@ class FooterReader {
           thrift_.Skip(field);
       }
     });
-    if (!thrift_.ok()) return DataLossError("the Parquet footer is damaged");
+    is_complete_ = is_complete_ && seen.HasAll({1, 2, 3, 4});
+    if (!thrift_.ok() || !is_complete_) return DataLossError("the Parquet footer is damaged");
     if (!schema_.empty()) file.columns = LeavesOf(schema_);
     if (file.columns.empty()) return DataLossError("the Parquet footer names no column");
     MB_RETURN_IF_ERROR(CheckTypes(file));
@@ -183,7 +208,9 @@ class FooterReader {
  private:
   void ReadRowGroup(ParquetFile& file) {
     RowGroup& group = file.row_groups.emplace_back();
+    SeenFields seen;
     thrift_.ReadStruct([&](const Field& field) {
+      seen.Add(field);
       if (field.id == 1) {
         thrift_.ReadStructList(field, [&] { ReadChunk(group); });
       } else if (field.id == 3) {
@@ -192,6 +219,7 @@ class FooterReader {
         thrift_.Skip(field);
       }
     });
+    is_complete_ = is_complete_ && seen.HasAll({1, 3});
   }
 
   void ReadChunk(RowGroup& group) {
@@ -203,6 +231,7 @@ class FooterReader {
         thrift_.Skip(field);
       }
     });
+    is_complete_ = is_complete_ && meta.is_complete;
     group.chunks.push_back(meta.chunk);
     types_.push_back(meta.type);
   }
@@ -231,6 +260,8 @@ class FooterReader {
   }
 
   ThriftReader thrift_;
+  /// No struct lacks anything that is used of what parquet.thrift requires of it.
+  bool is_complete_ = true;
   std::vector<SchemaElement> schema_;
   /// Of every chunk, in order.
   std::vector<int64_t> types_;
