@@ -9,6 +9,7 @@
 #include "restore_run.h"
 #include "run_lock.h"
 
+#include "milvus_backup/backup/inspect.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -65,8 +66,8 @@ class Restoration {
     run_.Enter("read");
     MB_ASSIGN_OR_RETURN(backup_dir_, meta::BackupDir(site_.backup_storage.root, options_.name));
     MB_ASSIGN_OR_RETURN(info_, meta::ReadBackup(ctx_, *site_.backup_storage.backend, backup_dir_));
-    const bool walks = ImportWalksDirectories(milvus::ParseVersion(site_.client->server_version()));
-    MB_ASSIGN_OR_RETURN(plans_, PlanRestore(info_, options_, walks));
+    walks_ = ImportWalksDirectories(milvus::ParseVersion(site_.client->server_version()));
+    MB_ASSIGN_OR_RETURN(plans_, PlanRestore(info_, options_, walks_));
     if (options_.use_auto_index && !options_.rebuild_index) {
       warnings_.Add("--use_auto_index has no effect without --rebuild_index");
     }
@@ -121,6 +122,23 @@ class Restoration {
     run_.Enter("check");
     MB_ASSIGN_OR_RETURN(preflight_, CheckBeforeRestore(ctx_, site_, options_, info_, backup_dir_,
                                                        plans_, *ledger_));
+    return CountLive();
+  }
+
+  /// Servers that walk directories apply deletes while they import, so what they hold afterwards is
+  /// known exactly. Later ones may keep deleted rows until they compact.
+  Status CountLive() {
+    if (options_.meta_only || !walks_) return Status::Ok();
+    const BackupLocation backup{.backend = site_.backup_storage.backend, .dir = backup_dir_};
+    for (CollectionPlan& plan : plans_) {
+      if (plan.rows.exact()) continue;
+      auto live = CountLiveRows(ctx_, backup, *plan.backup);
+      if (!live.ok()) {
+        return live.status().Annotate("counting the rows of " + plan.source.ToString());
+      }
+      plan.rows.at_least = static_cast<int64_t>(*live);
+      plan.rows.at_most = plan.rows.at_least;
+    }
     return Status::Ok();
   }
 
@@ -220,6 +238,8 @@ class Restoration {
   std::string backup_dir_;
   RestoreRun run_{site_, options_, backup_dir_, engine_, imports_, clock_, warnings_, seats_};
   meta::BackupInfo info_;
+  /// ImportWalksDirectories.
+  bool walks_ = false;
   std::vector<CollectionPlan> plans_;
   Preflight preflight_;
   std::unique_ptr<RunLock> lock_;
