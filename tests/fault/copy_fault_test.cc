@@ -106,8 +106,12 @@ class CopyFault : public ::testing::Test {
     for (const std::string& line : server.log()) count += line.starts_with(start) ? 1 : 0;
     return count;
   }
+  /// Another byte each time: nobody can tell two reads with the same damage from an object whose
+  /// ETag is no MD5.
   static void FlipBody(FakeReply& reply) {
-    if (!reply.body.empty()) reply.body[reply.body.size() / 2] ^= 0x10;
+    static std::atomic<size_t> flips = 0;
+    if (reply.body.empty()) return;
+    reply.body[(reply.body.size() / 2 + 7 * flips++) % reply.body.size()] ^= 0x10;
   }
 
   FakeS3 from_;
@@ -121,7 +125,7 @@ class CopyFault : public ::testing::Test {
 
 TEST_F(CopyFault, SmallObjectsTakeOneGetAndOnePut) {
   for (int i = 0; i < 200; ++i) Store("k" + std::to_string(i), 20'000);
-  const CopySummary summary = Copy({});
+  const CopySummary summary = Copy({.concurrency = 16});
   ExpectAllRight(summary);
   EXPECT_EQ(summary.second_reads, 0U);
   EXPECT_EQ(Requests(from_, "GET /bkt/k"), 200U);
