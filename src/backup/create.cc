@@ -110,9 +110,26 @@ class Creation {
     if (options_.rbac) {
       MB_ASSIGN_OR_RETURN(info_.rbac_meta, DescribeRbac(ctx_, *site_.client));
     }
-    if (WasComplete()) return Status::Ok();
     MB_ASSIGN_OR_RETURN(Inventory inventory, FindSelected(ctx_, *site_.client, options_.selection));
+    if (WasComplete()) return CheckHolds(inventory);
     TakeUp(std::move(inventory));
+    return Status::Ok();
+  }
+
+  /// A finished backup answers only for what it has.
+  Status CheckHolds(const Inventory& inventory) {
+    MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
+                        meta::ReadBackup(ctx_, *site_.backup_storage.backend, run_.backup_dir,
+                                         meta::Depth::kCollections));
+    for (const CollectionName& name : inventory.collections) {
+      const bool held = std::ranges::any_of(
+          info.collection_backups,
+          [&](const meta::CollectionBackup& one) { return Of(one).name == name.ToString(); });
+      if (held) continue;
+      return AlreadyExistsError(
+                 fmt::format("backup {} already exists, without {}", info_.name, name.ToString()))
+          .WithAdvice("choose another name with -n");
+    }
     return Status::Ok();
   }
 
@@ -147,14 +164,14 @@ class Creation {
         .WithAdvice("choose another name with -n");
   }
 
-  /// What a partial backup has stays; only what it lacks is taken up.
+  /// What a partial backup has stays; what it lacks is taken up, and what else is selected by now.
   void TakeUp(Inventory inventory) {
     const std::set<std::string> missing(info_.failed_collections.begin(),
                                         info_.failed_collections.end());
-    const bool all = run_.claim == nullptr || !info_.partial;
     for (const meta::CollectionBackup& kept : info_.collection_backups) kept_.push_back(Of(kept));
     for (const CollectionName& name : inventory.collections) {
-      if (all || missing.contains(name.ToString())) collections_.emplace_back(run_, name);
+      if (std::ranges::count(kept_, name.ToString(), &CollectionReport::name) > 0) continue;
+      collections_.emplace_back(run_, name);
     }
     for (const std::string& name : missing) {
       const bool retried = std::ranges::any_of(

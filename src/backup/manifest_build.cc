@@ -41,7 +41,7 @@ class Builder {
     MB_RETURN_IF_ERROR(storage::ForEachObject(
         ctx_, backend_, backup_dir_, [this](const storage::ObjectInfo& object) {
           const std::string_view path = std::string_view(object.key).substr(backup_dir_.size());
-          if (meta::IsOutsideManifest(path)) return Status::Ok();
+          if (meta::IsOutsideManifest(path) || meta::IsFolderMark(object)) return Status::Ok();
           batch_.push_back({object, {}});
           return batch_.size() < kBatch ? Status::Ok() : AddBatch();
         }));

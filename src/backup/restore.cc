@@ -105,6 +105,7 @@ class Restoration {
       if (!options_.dry_run) WarnWithoutRecords(status);
     }
     run_.ledger = ledger_.get();
+    run_.lock = lock_.get();
     if (!options_.dry_run) {
       ledger_->RemoveRemains(ctx_).IgnoreError("the next restore tries again");
     }

@@ -28,6 +28,10 @@ bool CollectionRestore::CleanUp(CollectionFill& fill, bool succeeded) {
   const bool has_staging = run_.stages() && !run_.site.keep_temp_files;
   if (!succeeded) {
     run_.Enter("clean up");
+    if (run_.CheckLock(Within(kCleanUpLimit)).code() == Code::kAborted) {
+      log::Error("another restore may work on {}.{} by now: nothing is cleaned up", db_, name_);
+      return false;
+    }
     const Status drained = fill.Drain(Within(run_.options.drain_limit));
     UndoCreate(Within(kCleanUpLimit), fill);
     if (!drained.ok()) {

@@ -100,6 +100,7 @@ Status CollectionRestore::Run(const CallContext& ctx) {
     progress_.collection_id = 0;
     progress_.imports.clear();
     created_ = false;
+    went_on_ = false;
     MB_RETURN_IF_ERROR(Restore(ctx).status());
   }
   return Load(ctx);
@@ -143,6 +144,7 @@ Status CollectionRestore::Create(const CallContext& ctx) {
 
 Status CollectionRestore::GoOn(const CallContext& ctx) {
   created_ = !reuses();
+  went_on_ = true;
   progress_.state = RestoreState::kFilling;
   return Save(ctx);
 }
@@ -236,6 +238,15 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   }
   progress_.rows = rows.restored;
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
+  if (rows.restored > rows.at_most && went_on_ && created_) {
+    created_ = false;  // it is not only ours any more, so it stays
+    return FailedPreconditionError(
+               fmt::format("{}.{} holds {} rows, {} of them more than the backup: somebody has "
+                           "written to it since the restore that was not finished",
+                           db_, name_, rows.restored, rows.restored - rows.at_most))
+        .WithAdvice(
+            "it was left as it is, with all rows of the backup in it; to start anew, drop it");
+  }
   const std::string expected = rows.exact() ? std::to_string(rows.at_most)
                                             : fmt::format("{} to {}", rows.at_least, rows.at_most);
   return DataLossError(fmt::format("{}.{} {} {} rows after the import instead of {}", db_, name_,
@@ -250,6 +261,7 @@ Status CollectionRestore::Replace() {
   if (!progress_.retired_as.empty()) {
     const PhaseClock::Scope scope(run_.clock, "replace");
     run_.Enter("replace");
+    MB_RETURN_IF_ERROR(run_.CheckLock(ctx));
     progress_.state = RestoreState::kSwapping;
     MB_RETURN_IF_ERROR(Save(ctx));
     MB_RETURN_IF_ERROR(SwapNames(ctx, client_,

@@ -73,6 +73,8 @@ class CollectionRestore {
   /// Name under which the collection is to be found now.
   std::string name_;
   bool created_ = false;
+  /// The collection was made by an earlier run, so others may have written to it since.
+  bool went_on_ = false;
   /// The collection may have been created although this is not known.
   bool may_exist_ = false;
   RestoredCollection report_;

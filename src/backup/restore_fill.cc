@@ -240,6 +240,7 @@ Status CollectionFill::CheckNoneTwice(const CallContext& ctx) {
 
 Status CollectionFill::Announce(const CallContext& ctx,
                                 std::span<const milvus::ImportRequest> requests) {
+  MB_RETURN_IF_ERROR(run_.CheckLock(ctx));
   for (const milvus::ImportRequest& request : requests) {
     progress_.imports.push_back({.partition = request.partition_name, .files = request.files});
   }

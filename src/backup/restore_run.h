@@ -4,6 +4,7 @@
 #include "import_watch.h"
 #include "phase_clock.h"
 #include "restore_ledger.h"
+#include "run_lock.h"
 
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/backup/site.h"
@@ -82,6 +83,14 @@ struct RestoreRun {
   Seats& seats;
   /// Set before collections are worked on.
   RestoreLedger* ledger = nullptr;
+  /// None where two restores are not kept apart.
+  RunLock* lock = nullptr;
+
+  /// To be asked before anything that another restore into the same targets would suffer from:
+  /// kAborted when this run was taken for dead, which happens to one that was suspended for long.
+  Status CheckLock(const CallContext& ctx) const {
+    return lock == nullptr ? Status::Ok() : lock->Check(ctx);
+  }
 
   /// Whether data is copied into Milvus' own storage first.
   bool stages() const { return !options.meta_only && !site.backup_visible_to_milvus; }

@@ -188,6 +188,7 @@ class Comparison {
 
   Status Visit(const storage::ObjectInfo& object) {
     const std::string path = object.key.substr(backup_dir_.size());
+    if (meta::IsFolderMark(object)) return Status::Ok();
     ++report_.objects;
     report_.bytes += object.size;
     if (meta::IsOutsideManifest(path)) return CheckManifestPart(path);

@@ -105,6 +105,10 @@ bool IsOutsideManifest(std::string_view path) {
          path == ManifestKey("") || path.starts_with(ManifestPartsDir(""));
 }
 
+bool IsFolderMark(const storage::ObjectInfo& object) {
+  return object.size == 0 && object.key.ends_with('/');
+}
+
 Result<std::string> WithManifest(std::string_view header, const std::string& sha256) {
   const size_t end = header.find_last_not_of(kBlanks);
   if (end == std::string_view::npos || header[end] != '}') {

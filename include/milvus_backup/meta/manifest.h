@@ -73,6 +73,10 @@ std::string ManifestPartsDir(std::string_view backup_dir);
 /// marker of a run, and the manifest itself.
 bool IsOutsideManifest(std::string_view path);
 
+/// Whether an object is what consoles and mounts of object storages make for a folder: nothing,
+/// under a key with a slash at its end. No part of a backup.
+bool IsFolderMark(const storage::ObjectInfo& object);
+
 /// The text of a header, a JSON object, with `manifest_sha256` as its last member; kDataLoss when
 /// it is no object.
 Result<std::string> WithManifest(std::string_view header, const std::string& sha256);

@@ -187,6 +187,15 @@ TEST_F(VerifyTest, ObjectsExchangedBetweenCollectionsAreFound) {
   EXPECT_THAT(Problems(), ElementsAre(kLog, other));
 }
 
+TEST_F(VerifyTest, FolderMarksOfConsolesAreNoPartOfABackup) {
+  Put("backup/b/", "");
+  Put("backup/b/binlogs/", "");
+  Seal();
+  EXPECT_EQ(built_.objects, 12U);
+  Put("backup/b/meta/", "");
+  EXPECT_THAT(Problems(), IsEmpty());
+}
+
 TEST_F(VerifyTest, StorageThatStatesNoHashesIsReadForTheManifest) {
   storage_ = storage::MakeMemoryBackend();
   Write({Collection(7, "default", "c1")});
