@@ -225,6 +225,30 @@ TEST_F(CreateCrashTest, APartialBackupIsTakenUpForWhatItLacks) {
   EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "already exists"));
 }
 
+TEST_F(CreateCrashTest, APartialBackupTakesUpWhatElseIsSelectedByNow) {
+  ASSERT_OK(own_.Delete({}, LogKey(7)));
+  ASSERT_OK_AND_ASSIGN(const CreateReport partial, Create());
+  EXPECT_TRUE(partial.partial());
+  ASSERT_OK(own_.Put({}, LogKey(7), AsBytes(std::string(100, 'x')), {}));
+  Add("three", 9, 100);
+  ASSERT_OK_AND_ASSIGN(const CreateReport whole, Create());
+  EXPECT_FALSE(whole.partial());
+  EXPECT_EQ(whole.collections, 3U);
+}
+
+TEST_F(CreateCrashTest, AFinishedBackupWithItsMarkerAnswersForWhatItHasOnly) {
+  ASSERT_OK(Create());
+  const std::string marker = meta::MarkerKey("backup/b/");
+  const meta::RunRecord left = meta::NewRunRecord("create", "b");
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, marker, left));
+  Add("three", 9, 100);
+  EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "without default.three"));
+  fake_.Drop("default", "three");
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, Create());
+  EXPECT_EQ(report.collections, 2U);
+  EXPECT_THAT(backups_.Stat({}, marker).status(), IsError(Code::kNotFound, ""));
+}
+
 TEST_F(CreateCrashTest, AForeignUnfinishedBackupIsNotTouched) {
   ASSERT_OK(backups_.Put({}, "backup/b/binlogs/insert_log/1/1/1/1/0/1", AsBytes("x"), {}));
   const std::vector<std::string> before = Keys();
