@@ -1,3 +1,4 @@
+#include "backup_source.h"
 #include "commands.h"
 #include "copy_flags.h"
 #include "copy_places.h"
@@ -32,14 +33,9 @@ struct Sides {
 
 Result<CopySide> OpenOneOf(const config::Config& config, const std::string& storage,
                            const std::string& other_config, const std::string& flag) {
-  if (!other_config.empty()) {
-    MB_ASSIGN_OR_RETURN(const config::Config other, LoadOther(other_config, flag + "-config"));
-    return OpenBackupRoot(other.backup_storage);
-  }
-  if (storage.empty()) return OpenBackupRoot(config.backup_storage);
-  const auto settings = config::FindStorage(config, storage);
-  if (!settings.ok()) return settings.status().Annotate(flag);
-  return OpenBackupRoot(*settings);
+  MB_ASSIGN_OR_RETURN(const config::StorageSettings settings,
+                      FindBackupStorage(config, storage, other_config, flag));
+  return OpenBackupRoot(settings);
 }
 
 Result<Sides> OpenSides(const config::Config& config, const CopyFlags& flags) {

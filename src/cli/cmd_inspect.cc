@@ -1,4 +1,5 @@
 #include "arguments.h"
+#include "backup_source.h"
 #include "commands.h"
 #include "output.h"
 #include "services.h"
@@ -26,6 +27,7 @@ using backup::CollectionSummary;
 using backup::RowFormat;
 
 struct InspectFlags {
+  SourceFlags source;
   std::string name;
   std::string collections;
   std::optional<uint64_t> rows;
@@ -34,8 +36,10 @@ struct InspectFlags {
 };
 
 Status Validate(const InspectFlags& flags) {
-  if (flags.name.empty() == flags.diff.empty()) {
-    return InvalidArgumentError("inspect takes either -n NAME or --diff A B");
+  const int given = (flags.name.empty() ? 0 : 1) + (flags.source.place.empty() ? 0 : 1) +
+                    (flags.diff.empty() ? 0 : 1);
+  if (given != 1) {
+    return InvalidArgumentError("inspect takes one of -n NAME, PLACE and --diff A B");
   }
   if (!flags.rows) return Status::Ok();
   if (!flags.diff.empty()) return InvalidArgumentError("--diff compares no rows: drop --rows");
@@ -143,19 +147,21 @@ RowFormat FormatOf(const InspectFlags& flags, bool json) {
 /// Runs the command on the backups of one storage.
 class Inspect {
  public:
-  Inspect(const CommandContext& context, const backup::Place& place, const InspectFlags& flags)
-      : context_(context), place_(place), flags_(flags) {}
+  /// `name` is that of the backup, unless two are to be compared.
+  Inspect(const CommandContext& context, const backup::Place& place, const std::string& name,
+          const InspectFlags& flags)
+      : context_(context), place_(place), name_(name), flags_(flags) {}
 
   Status Run() {
     if (!flags_.diff.empty()) return Diff();
     if (!flags_.rows) {
-      MB_ASSIGN_OR_RETURN(const BackupSummary summary, Summarize(flags_.name));
+      MB_ASSIGN_OR_RETURN(const BackupSummary summary, Summarize(name_));
       PrintSummary(summary, context_.json);
       return Status::Ok();
     }
     MB_ASSIGN_OR_RETURN(const backup::Selection selection,
                         backup::Selection::ParseCollections(flags_.collections));
-    MB_ASSIGN_OR_RETURN(const backup::BackupLocation location, Locate(flags_.name));
+    MB_ASSIGN_OR_RETURN(const backup::BackupLocation location, Locate(name_));
     return backup::InspectRows(context_.call, location, *selection.named().begin(), *flags_.rows,
                                FormatOf(flags_, context_.json),
                                [](std::string_view text) {
@@ -193,15 +199,18 @@ class Inspect {
 
   const CommandContext& context_;
   const backup::Place& place_;
+  const std::string& name_;
   const InspectFlags& flags_;
 };
 
 Status RunInspect(const CommandContext& context, const InspectFlags& flags) {
   MB_RETURN_IF_ERROR(Validate(flags));
+  MB_ASSIGN_OR_RETURN(const BackupSource source, FindSource(context.config, flags.source, false));
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<Services> services,
-      Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
-  return Inspect(context, services->site().backup_storage, flags).Run();
+      Services::Create(context.call, source.config, Services::Needs::kBackupStorage));
+  const std::string& name = flags.name.empty() ? source.name : flags.name;
+  return Inspect(context, services->site().backup_storage, name, flags).Run();
 }
 
 }  // namespace
@@ -213,6 +222,7 @@ Command AddInspect(CLI::App& app) {
   const auto is_name =
       Checker([](std::string_view text) { return meta::BackupDir("", text).status(); });
   command->add_option("-n,--name", flags->name, "Name of the backup")->check(is_name);
+  AddSourceFlags(*command, flags->source);
   command
       ->add_option("-c,--colls,--collections", flags->collections,
                    "Collections, comma-separated: COLL or DB.COLL; default all")

@@ -1,6 +1,6 @@
 #include "arguments.h"
+#include "backup_source.h"
 #include "commands.h"
-#include "copy_places.h"
 #include "output.h"
 #include "restore_flags.h"
 #include "services.h"
@@ -120,23 +120,11 @@ void PrintJson(const backup::RestoreReport& report) {
   PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-// The configuration to work with: --from and --from-config only say where the backup is.
-Result<config::Config> ConfigFor(const config::Config& own, const RestoreFlags& flags) {
-  config::Config config = own;
-  if (!flags.from_config.empty()) {
-    MB_ASSIGN_OR_RETURN(const config::Config other, LoadOther(flags.from_config, "--from-config"));
-    config.backup_storage = other.backup_storage;
-  } else if (!flags.from.empty()) {
-    const auto storage = config::FindStorage(own, flags.from);
-    if (!storage.ok()) return storage.status().Annotate("--from");
-    config.backup_storage = *storage;
-  }
-  return config;
-}
-
 Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
   MB_ASSIGN_OR_RETURN(const backup::RestoreOptions options, ToOptions(flags));
-  MB_ASSIGN_OR_RETURN(const config::Config config, ConfigFor(context.config, flags));
+  config::Config config = context.config;
+  MB_ASSIGN_OR_RETURN(config.backup_storage,
+                      FindBackupStorage(context.config, flags.from, flags.from_config, "--from"));
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
                       Services::Create(context.call, config, Services::Needs::kEverything));
   backup::Site& site = services->site();

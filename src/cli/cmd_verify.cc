@@ -1,4 +1,5 @@
 #include "arguments.h"
+#include "backup_source.h"
 #include "commands.h"
 #include "output.h"
 #include "services.h"
@@ -26,6 +27,7 @@ namespace {
 constexpr size_t kMaxListed = 10000;
 
 struct VerifyFlags {
+  SourceFlags source;
   std::string name;
   bool all = false;
   bool deep = false;
@@ -129,10 +131,11 @@ nlohmann::ordered_json ToJson(Verified& verified) {
           {"seconds", report.seconds}};
 }
 
+/// `name`, or with --all those of every backup.
 Result<std::vector<std::string>> NamesToVerify(const CommandContext& context,
-                                               const backup::Place& place,
-                                               const VerifyFlags& flags) {
-  if (!flags.all) return std::vector<std::string>{flags.name};
+                                               const backup::Place& place, const VerifyFlags& flags,
+                                               const std::string& name) {
+  if (!flags.all) return std::vector<std::string>{name};
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
                       meta::ListBackups(context.call, *place.backend, place.root));
   std::vector<std::string> names;
@@ -144,8 +147,10 @@ Result<std::vector<std::string>> NamesToVerify(const CommandContext& context,
 }
 
 Result<backup::VerifyOptions> ToOptions(const VerifyFlags& flags) {
-  if (flags.all != flags.name.empty()) {
-    return InvalidArgumentError("verify takes either -n/--name or --all");
+  const bool has_place = !flags.source.place.empty();
+  if (!flags.name.empty() ? flags.all || has_place : !flags.all && !has_place) {
+    return InvalidArgumentError("verify takes one of -n/--name, --all and PLACE")
+        .WithAdvice("with --all a PLACE is the directory that the backups are in");
   }
   if (!flags.sample.empty() && !flags.deep) {
     return InvalidArgumentError("--sample goes with --deep");
@@ -161,11 +166,15 @@ Result<backup::VerifyOptions> ToOptions(const VerifyFlags& flags) {
 
 Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
   MB_ASSIGN_OR_RETURN(backup::VerifyOptions options, ToOptions(flags));
+  MB_ASSIGN_OR_RETURN(const BackupSource source,
+                      FindSource(context.config, flags.source, flags.all));
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<Services> services,
-      Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
+      Services::Create(context.call, source.config, Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
-  MB_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesToVerify(context, place, flags));
+  MB_ASSIGN_OR_RETURN(
+      const std::vector<std::string> names,
+      NamesToVerify(context, place, flags, flags.name.empty() ? source.name : flags.name));
   nlohmann::ordered_json backups = nlohmann::ordered_json::array();
   bool damaged = false;
   bool failed = false;
@@ -202,6 +211,7 @@ Command AddVerify(CLI::App& app) {
   auto flags = std::make_shared<VerifyFlags>();  // shared with the returned function
   command->add_option("-n,--name", flags->name, "Name of the backup")
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
+  AddSourceFlags(*command, flags->source);
   command->add_flag("--all", flags->all, "Every backup that list shows");
   command->add_flag("--deep", flags->deep, "Read every object: hashes, and what the logs say");
   command->add_option("--sample", flags->sample, "With --deep: read this share of the logs, as 10%")

@@ -1,5 +1,6 @@
 #include "copy_places.h"
 
+#include "backup_source.h"
 #include "services.h"
 
 #include "milvus_backup/meta/layout.h"
@@ -111,22 +112,9 @@ Result<CopySide> OpenBackupRoot(const StorageSettings& settings) {
 }
 
 Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location) {
-  using Kind = storage::Location::Kind;
-  if (location.kind == Kind::kDisk) return OpenDirectory(location.path);
-  if (location.kind == Kind::kBackup && config.backup_storage.kind == StorageKind::kLocal) {
-    return InvalidArgumentError(
-               fmt::format("'{}': the backup storage of this configuration is a directory",
-                           location.text))
-        .WithAdvice("write a path, or NAME:BUCKET/PREFIX with a name from storages:");
-  }
-  if (location.kind == Kind::kBackup) {
-    return OpenInBucket(config.backup_storage, location.bucket, location.path);
-  }
-  MB_ASSIGN_OR_RETURN(const StorageSettings settings, config::FindStorage(config, location.name));
-  if (settings.kind == StorageKind::kLocal) {
-    return OpenDirectory(settings.root_path + "/" + location.BucketAndPath());
-  }
-  return OpenInBucket(settings, location.bucket, location.path);
+  MB_ASSIGN_OR_RETURN(const StorageSettings settings, StorageAt(config, location));
+  if (settings.kind == StorageKind::kLocal) return OpenDirectory(settings.root_path);
+  return OpenInBucket(settings, settings.bucket, settings.root_path);
 }
 
 Status Narrow(CopySide& side, const std::string& name) {
@@ -138,13 +126,6 @@ Status Narrow(CopySide& side, const std::string& name) {
   MB_ASSIGN_OR_RETURN(const fs::path path, Resolve(side.spot.path));
   side.spot.path = path.string();
   return Status::Ok();
-}
-
-Result<config::Config> LoadOther(const std::string& path, const std::string& flag) {
-  auto other = config::Load(
-      {.path = path, .sets = {}, .environment = [](const std::string&) { return std::nullopt; }});
-  if (!other.ok()) return other.status().Annotate(flag);
-  return other;
 }
 
 }  // namespace milvus_backup::cli

@@ -22,15 +22,10 @@ struct CopySide {
 
 /// Where a storage keeps its backups. Sends nothing.
 Result<CopySide> OpenBackupRoot(const config::StorageSettings& settings);
-/// A place as ParseLocation reads it. kInvalidArgument for names that the configuration does not
-/// have and `s3://` where backups are kept on a disk.
+/// A place as ParseLocation reads it; errors as of StorageAt.
 Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location);
 
 /// `side` narrowed to the backup `name`. kInvalidArgument for what cannot be a name.
 Status Narrow(CopySide& side, const std::string& name);
-
-/// The configuration in another file. The environment and --set are meant for the file of
-/// --config, so they do not change it. `flag` names it in errors.
-Result<config::Config> LoadOther(const std::string& path, const std::string& flag);
 
 }  // namespace milvus_backup::cli

@@ -75,6 +75,16 @@ def test_backups_of_the_reference_tool_are_checked_without_a_manifest(
     assert [(one["name"], one["status"], one["manifest"]) for one in checked] == [
         (name, "ok", False) for name in sorted(golden.NAMES)
     ]
+    # The same by place, under a configuration that knows nothing of them.
+    cli.write_config("other.yaml", backup_config(milvus_a, None, backup_root=tmp_path / "empty"))
+    for source in (("--all", str(root)), ("--all", "--from-config", "backup.yaml"), (str(root / golden.NAMES[0]),)):
+        elsewhere = json.loads(cli.succeed("--config", "other.yaml", "--json", "verify", *source).stdout)["backups"]
+        assert [one | {"seconds": 0} for one in elsewhere] == [
+            one | {"seconds": 0} for one in checked[: len(elsewhere)]
+        ]
+        assert len(elsewhere) == (2 if source[0] == "--all" else 1)
+    summary = cli.succeed("--config", "other.yaml", "inspect", str(root / golden.NAMES[0])).stdout
+    assert summary.startswith(f"{golden.NAMES[0]}  Milvus ")
     log = next(path for path in (root / golden.NAMES[0]).rglob("*") if path.is_file() and "insert_log" in path.parts)
     log.unlink()
     assert damage(cli.run("--json", "verify", "-n", golden.NAMES[0])) == {
