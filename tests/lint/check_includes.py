@@ -15,11 +15,12 @@ MODULES = {
     "meta": {"base", "storage"},
     "milvus": {"base", "net"},
     "backup": {"base", "net", "storage", "transfer", "binlog", "meta", "milvus"},
+    "migration": {"base", "net", "storage", "transfer", "binlog", "meta", "milvus", "backup"},
     "config": {"base"},
-    "cli": {"base", "net", "storage", "transfer", "binlog", "meta", "milvus", "backup", "config"},
+    "cli": {"base", "net", "storage", "transfer", "binlog", "meta", "milvus", "backup", "migration", "config"},
 }
 # config fills the options structs of the modules below it, and may see nothing else of them.
-OPTIONS = re.compile(r"^(storage|transfer|milvus|backup)/\w*options\.h$")
+OPTIONS = re.compile(r"^(storage|transfer|milvus|backup|migration)/\w*options\.h$")
 
 # First path element of a third-party header: modules whose .cc files may include it. fmt is part of
 # the logging façade and may stand anywhere.
@@ -29,7 +30,7 @@ THIRD_PARTY = {
     "isa-l": {"base"},
     "spdlog": {"base"},
     "tinyxml2.h": {"storage"},
-    "nlohmann": {"meta", "milvus", "cli"},
+    "nlohmann": {"meta", "milvus", "migration", "cli"},
     "zstd.h": {"binlog", "meta"},
     "grpcpp": {"milvus"},
     "grpc": {"milvus"},
@@ -38,6 +39,8 @@ THIRD_PARTY = {
     "yaml-cpp": {"config"},
     "CLI": {"cli"},
     "archive.h": {"backup"},
+    "sqlite3.h": {"migration"},
+    "mysql.h": {"migration"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 

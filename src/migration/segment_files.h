@@ -1,0 +1,72 @@
+/// The files of a segment of Milvus 0.9–1.x: `<table>/<segment>/<segment>.rv` (vectors), `.uid`
+/// (row ids) and `deleted_docs` (offsets of deleted rows). Each is a u64 count of bytes, little
+/// endian, and so many bytes.
+#pragma once
+
+#include "row_set.h"
+
+#include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/meta.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace milvus_backup::migration {
+
+/// Bytes of the count in front of each file's payload.
+inline constexpr uint64_t kFrameBytes = 8;
+/// Bytes of a row id.
+inline constexpr uint64_t kIdBytes = 8;
+
+/// The directory that holds the tables of a Milvus 1.x. Does not own the backend. Thread-safe.
+struct TablesDir {
+  storage::Backend* backend = nullptr;
+  /// Key prefix with a slash at its end; empty when the backend's root is the directory.
+  std::string prefix;
+};
+
+/// One file of a segment and the version of it that was looked at.
+struct SourceFile {
+  std::string key;
+  uint64_t payload_bytes = 0;
+  std::string etag;
+};
+
+/// What the files of a segment say, checked against each other.
+struct SegmentFiles {
+  SourceFile vectors;
+  SourceFile ids;
+  /// Empty etag when there is no such file, which means that nothing was deleted.
+  SourceFile deleted_docs;
+  /// Deleted rows; its rows() are all rows of the segment.
+  RowSet deleted;
+
+  uint64_t rows() const { return deleted.rows(); }
+  uint64_t live_rows() const { return deleted.rows() - deleted.size(); }
+};
+
+/// Look at the files of a segment and read the deleted offsets, which may be unsorted and repeated.
+/// kNotFound when vectors or ids are missing; kDataLoss naming the file when a count and the size
+/// of its file differ, vectors and ids are not equally many, or an offset is outside.
+Result<SegmentFiles> OpenSegment(const CallContext& ctx, const TablesDir& tables,
+                                 const Table& table, const Segment& segment);
+
+/// The payload of vectors or ids less the rows of `skipped`, in order, in pieces. `row_bytes` is
+/// the size of one row. Reads blocks of `block_bytes` and asks `want` before each how many bytes it
+/// may be at most, so that a receiver can take the block as a whole; `take` is called for each
+/// stretch of bytes. kAborted when the file has changed since it was looked at.
+struct RowStream {
+  uint64_t row_bytes = 0;
+  uint64_t block_bytes = 0;
+  std::function<uint64_t()> want;
+  std::function<Status(ByteView bytes)> take;
+};
+Status StreamRows(const CallContext& ctx, const TablesDir& tables, const SourceFile& file,
+                  const RowSet& skipped, uint64_t first_row, uint64_t end_row,
+                  const RowStream& stream);
+
+}  // namespace milvus_backup::migration

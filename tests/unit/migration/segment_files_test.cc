@@ -1,0 +1,132 @@
+#include "migration/segment_files.h"
+
+#include "segment_builder.h"
+#include "support/status_matchers.h"
+
+#include "milvus_backup/storage/memory_backend.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace milvus_backup::migration {
+namespace {
+
+using milvus_backup::testing::IsError;
+using testing::BytesOf;
+using testing::Framed;
+using testing::SegmentText;
+using testing::WriteSegment;
+
+class OldSegmentTest : public ::testing::Test {
+ protected:
+  /// Six rows of two floats.
+  static SegmentText Plain() {
+    return {.vectors = Framed(BytesOf<float>({0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5})),
+            .ids = Framed(BytesOf<int64_t>({10, 11, 12, 13, 14, 15})),
+            .deleted_docs = Framed("")};
+  }
+
+  Result<SegmentFiles> Open(const SegmentText& text) {
+    backend_ = storage::MakeMemoryBackend();
+    tables_ = {backend_.get(), "db/tables/"};
+    MB_RETURN_IF_ERROR(WriteSegment(*backend_, tables_.prefix, text));
+    return OpenSegment({}, tables_, table_, {.id = "7"});
+  }
+
+  Result<std::string> Live(const SegmentFiles& files, uint64_t block, uint64_t first,
+                           uint64_t end) {
+    std::string live;
+    const RowStream stream{.row_bytes = kIdBytes,
+                           .block_bytes = block,
+                           .want = [] { return uint64_t{1000}; },
+                           .take =
+                               [&](ByteView bytes) {
+                                 live += AsText(bytes);
+                                 return Status::Ok();
+                               }};
+    MB_RETURN_IF_ERROR(StreamRows({}, tables_, files.ids, files.deleted, first, end, stream));
+    return live;
+  }
+
+  Table table_{.id = "t", .metric = Metric::kL2, .dim = 2};
+  std::unique_ptr<storage::Backend> backend_;
+  TablesDir tables_;
+};
+
+TEST_F(OldSegmentTest, DeletedOffsetsAreASet) {
+  SegmentText text = Plain();
+  text.deleted_docs = Framed(BytesOf<int32_t>({4, 0, 4, 5, 0}));
+  ASSERT_OK_AND_ASSIGN(const SegmentFiles files, Open(text));
+  EXPECT_EQ(files.rows(), 6U);
+  EXPECT_EQ(files.live_rows(), 3U);
+  for (const uint64_t block : {1U, 3U, 8U, 9U, 1000U}) {
+    ASSERT_OK_AND_ASSIGN(const std::string live, Live(files, block, 0, 6));
+    EXPECT_EQ(live, BytesOf<int64_t>({11, 12, 13})) << block;
+    ASSERT_OK_AND_ASSIGN(const std::string part, Live(files, block, 2, 5));
+    EXPECT_EQ(part, BytesOf<int64_t>({12, 13})) << block;
+  }
+}
+
+TEST_F(OldSegmentTest, NoDeletedDocsMeansNothingDeleted) {
+  SegmentText text = Plain();
+  text.deleted_docs.clear();
+  ASSERT_OK_AND_ASSIGN(const SegmentFiles files, Open(text));
+  EXPECT_EQ(files.live_rows(), 6U);
+}
+
+TEST_F(OldSegmentTest, BinaryVectorsAreCountedInBits) {
+  table_ = {.id = "t", .metric = Metric::kJaccard, .dim = 16};
+  const SegmentText text{.vectors = Framed(std::string(6, '\0')),
+                         .ids = Framed(BytesOf<int64_t>({1, 2, 3}))};
+  ASSERT_OK_AND_ASSIGN(const SegmentFiles files, Open(text));
+  EXPECT_EQ(files.rows(), 3U);
+}
+
+TEST_F(OldSegmentTest, AnEmptySegmentHasNoRows) {
+  ASSERT_OK_AND_ASSIGN(const SegmentFiles files, Open({.vectors = Framed(""), .ids = Framed("")}));
+  EXPECT_EQ(files.rows(), 0U);
+  ASSERT_OK_AND_ASSIGN(const std::string live, Live(files, 8, 0, 0));
+  EXPECT_EQ(live, "");
+}
+
+TEST_F(OldSegmentTest, DamageIsNamedByFile) {
+  const auto expect = [&](Code code, const std::string& part,
+                          const std::function<void(SegmentText&)>& damage) {
+    SegmentText text = Plain();
+    damage(text);
+    EXPECT_THAT(Open(text), IsError(code, part));
+  };
+  const std::string dir = "db/tables/t/7/";
+  expect(Code::kNotFound, dir + "7.rv", [](SegmentText& text) { text.vectors.clear(); });
+  expect(Code::kNotFound, dir + "7.uid", [](SegmentText& text) { text.ids.clear(); });
+  expect(Code::kDataLoss, "7.rv has 5 bytes", [](SegmentText& text) { text.vectors.resize(5); });
+  expect(Code::kDataLoss, "7.rv says it holds 48 bytes and holds 47: it is cut off",
+         [](SegmentText& text) { text.vectors.pop_back(); });
+  expect(Code::kDataLoss, "7.uid says it holds 48 bytes and holds 49: it is damaged",
+         [](SegmentText& text) { text.ids += 'x'; });
+  expect(Code::kDataLoss, "no number of ids",
+         [](SegmentText& text) { text.ids = Framed(std::string(47, 'x')); });
+  expect(Code::kDataLoss, "the dimension of the meta is wrong", [](SegmentText& text) {
+    text.vectors = Framed(BytesOf<float>({1, 2, 3}));
+  });
+  expect(Code::kDataLoss, "no whole number of offsets",
+         [](SegmentText& text) { text.deleted_docs = Framed("abc"); });
+  expect(Code::kDataLoss, "deleted_docs names row 6 of a segment that has 6",
+         [](SegmentText& text) {
+           text.deleted_docs = Framed(BytesOf<int32_t>({1, 6}));
+         });
+  expect(Code::kDataLoss, "names row -1",
+         [](SegmentText& text) { text.deleted_docs = Framed(BytesOf<int32_t>({-1})); });
+}
+
+TEST_F(OldSegmentTest, AFileThatChangesIsNoticed) {
+  ASSERT_OK_AND_ASSIGN(const SegmentFiles files, Open(Plain()));
+  SegmentText other = Plain();
+  other.ids = Framed(BytesOf<int64_t>({1, 2, 3, 4, 5, 6}));
+  ASSERT_OK(WriteSegment(*backend_, tables_.prefix, other));
+  EXPECT_THAT(Live(files, 8, 0, 6), IsError(Code::kAborted, "7.uid"));
+}
+
+}  // namespace
+}  // namespace milvus_backup::migration
