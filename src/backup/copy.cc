@@ -88,6 +88,11 @@ class TreeCopy {
     const Status access = backend.CheckAccess(job_.ctx);
     if (!IsMissing(access)) return access.Annotate("opening the destination");
     job_.destination_is_missing = job_.rules.dry_run;
+    if (IsOneBackup() && !backups_.front().checked) {
+      // Nothing is made for a backup that is refused.
+      MB_RETURN_IF_ERROR(CheckSource(job_.ctx, job_.source, backups_.front()));
+      backups_.front().checked = Status::Ok();
+    }
     job_.report.made_destination = true;
     if (job_.rules.dry_run) return Status::Ok();
     MB_RETURN_IF_ERROR(backend.CreateContainer(job_.ctx).Annotate("making the destination"));
@@ -255,6 +260,7 @@ void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
     total.backups.push_back(std::move(backup));
   }
   total.failures.insert(total.failures.end(), one.failures.begin(), one.failures.end());
+  total.warnings.insert(total.warnings.end(), one.warnings.begin(), one.warnings.end());
 }
 
 }  // namespace

@@ -118,8 +118,12 @@ Status Settle(CopyJob& job, const Settlement& settlement) {
   MergedListing pairs(job.ctx, job.source, job.destination, settlement.below);
   Remover remover(job);
   for (;;) {
-    MB_ASSIGN_OR_RETURN(const KeyPair pair, pairs.Next());
+    MB_ASSIGN_OR_RETURN(KeyPair pair, pairs.Next());
     if (pair.source == nullptr && pair.destination == nullptr) return remover.Flush();
+    if (settlement.leaves_out && settlement.leaves_out(pair.key)) {
+      if (pair.destination == nullptr) continue;
+      pair.source = nullptr;
+    }
     if (IsLockKey(pair.key) || !job.Takes(pair.key) || !settlement.concerns(pair.key)) continue;
     if (pair.source == nullptr) {
       if (settlement.may_remove(pair.key)) {

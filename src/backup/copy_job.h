@@ -65,6 +65,8 @@ struct Settlement {
   bool compares = true;
   /// Whether the key is to be looked at; asked after CopyJob::Takes.
   std::function<bool(std::string_view key)> concerns;
+  /// Whether a key of the source was not to be copied; empty for none.
+  std::function<bool(std::string_view key)> leaves_out{};
   /// Whether the destination may lose the key.
   std::function<bool(std::string_view key)> may_remove;
 };

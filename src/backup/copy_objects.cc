@@ -1,5 +1,7 @@
 #include "copy_objects.h"
 
+#include "etag_check.h"
+
 #include "milvus_backup/transfer/etag.h"
 
 #include <fmt/format.h>
@@ -26,25 +28,28 @@ ObjectCopies::ObjectCopies(CopyJob& job, CopyMarker& marker, bool replaces)
       present_(job.engine, *job.source.backend, *job.destination.backend, job.ctx.stop,
                replaces ? Existing::kKeepIfEqual : Existing::kKeepOrRefuse, &marker) {}
 
-Status ObjectCopies::Take(const KeyPair& pair) {
+Status ObjectCopies::Take(const KeyPair& pair, const meta::ContentHash* known) {
   if (job_.rules.dry_run) {
     Count(pair);
     return Status::Ok();
   }
-  if (pair.destination == nullptr) return Queue(pair, false);
+  if (pair.destination == nullptr) return Queue(pair, false, known);
   if (pair.source->size != pair.destination->size) {
-    if (replaces_) return Queue(pair, false);
+    if (replaces_) return Queue(pair, false, known);
     failed_ = true;
     job_.AddFailure(pair.source->key, AlreadyExistsError(fmt::format(
                                           "it has {} bytes, an object of {} bytes is there",
                                           pair.source->size, pair.destination->size)));
     return Status::Ok();
   }
-  if (transfer::EtagsProveEqual(pair.source->etag, pair.destination->etag)) {
+  // With a manifest its word counts, and not that both sides are the same.
+  const bool proves =
+      known == nullptr || (known->md5 && Md5InEtag(pair.source->etag) == known->md5);
+  if (proves && transfer::EtagsProveEqual(pair.source->etag, pair.destination->etag)) {
     ++job_.report.kept_objects;
     return Status::Ok();
   }
-  return Queue(pair, true);
+  return Queue(pair, true, known);
 }
 
 void ObjectCopies::Count(const KeyPair& pair) {
@@ -63,12 +68,16 @@ void ObjectCopies::Count(const KeyPair& pair) {
   report.bytes += pair.source->size;
 }
 
-Status ObjectCopies::Queue(const KeyPair& pair, bool compares) {
+Status ObjectCopies::Queue(const KeyPair& pair, bool compares, const meta::ContentHash* known) {
   waiting_.push_back({{.source_key = pair.source->key,
                        .destination_key = job_.destination.dir + std::string(pair.key),
                        .size = pair.source->size,
                        .etag = pair.source->etag},
                       compares});
+  if (known != nullptr) {
+    waiting_.back().item.crc32c = known->crc32c;
+    waiting_.back().item.md5 = known->md5;
+  }
   return waiting_.size() < kTogether ? Status::Ok() : Flush();
 }
 

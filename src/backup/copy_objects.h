@@ -5,6 +5,7 @@
 #include "copy_marker.h"
 #include "copy_merge.h"
 
+#include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
 #include <cstddef>
@@ -19,8 +20,9 @@ class ObjectCopies {
   /// not failures. Both references must outlive this object.
   ObjectCopies(CopyJob& job, CopyMarker& marker, bool replaces);
 
-  /// Take in one key that the source has; waits while many are under way. An error ends the run.
-  Status Take(const KeyPair& pair);
+  /// Take in one key that the source has; waits while many are under way. `known` is what a
+  /// manifest says of its bytes; may be null. An error ends the run.
+  Status Take(const KeyPair& pair, const meta::ContentHash* known = nullptr);
   /// Wait for everything taken in. What failed is in the job's report, and `failed()` tells that
   /// something has; an error ends the run.
   Status Finish();
@@ -28,7 +30,7 @@ class ObjectCopies {
 
  private:
   void Count(const KeyPair& pair);
-  Status Queue(const KeyPair& pair, bool compares);
+  Status Queue(const KeyPair& pair, bool compares, const meta::ContentHash* known);
   Status Flush();
   Status Collect(const transfer::CopySummary& summary);
 

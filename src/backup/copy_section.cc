@@ -37,7 +37,7 @@ bool IsPartOfBackup(std::string_view key) {
 
 }  // namespace
 
-BackupCopy::BackupCopy(CopyJob& job, const BackupInTree& backup)
+BackupCopy::BackupCopy(CopyJob& job, BackupInTree& backup)
     : job_(job),
       backup_(backup),
       source_dir_(job.source.dir + backup.dir),
@@ -62,6 +62,9 @@ Status BackupCopy::Fail(Status status) {
 
 Status BackupCopy::Open() {
   MB_RETURN_IF_ERROR(LookAround());
+  if (mode_ == Mode::kWrites) {
+    if (Status damaged = CheckSource(); !damaged.ok()) return Fail(std::move(damaged));
+  }
   if (mode_ == Mode::kWrites && !job_.rules.dry_run) {
     Status taken = TakeRight();
     // That both sides are one place concerns everything.
@@ -69,8 +72,26 @@ Status BackupCopy::Open() {
     if (!taken.ok()) MB_RETURN_IF_ERROR(Fail(taken));
   }
   if (mode_ != Mode::kWrites) return Status::Ok();
+  if (Status unknown = OpenManifest(); !unknown.ok()) return Fail(std::move(unknown));
   if (!job_.rules.dry_run) MB_RETURN_IF_ERROR(BeginWriting());
   objects_.emplace(job_, marker_, resumes_ || job_.rules.overwrite);
+  return Status::Ok();
+}
+
+Status BackupCopy::CheckSource() {
+  if (!backup_.checked) {
+    backup_.checked = backup::CheckSource(job_.ctx, job_.source, backup_);
+  }
+  return *backup_.checked;
+}
+
+Status BackupCopy::OpenManifest() {
+  for (size_t i = 0; i < backup_.headers.size(); ++i) {
+    if (backup_.headers[i] != meta::MetaKey(backup_.dir, meta::MetaFile::kHeader)) continue;
+    if (backup_.manifests[i].empty()) return Status::Ok();
+    MB_ASSIGN_OR_RETURN(manifest_, ManifestWalk::Open(job_.ctx, *job_.source.backend, source_dir_,
+                                                      backup_.manifests[i]));
+  }
   return Status::Ok();
 }
 
@@ -128,8 +149,14 @@ Status BackupCopy::BeginWriting() {
   return Status::Ok();
 }
 
-Status BackupCopy::Take(const KeyPair& pair) {
-  if (mode_ == Mode::kFails || IsMarker(pair.key)) return Status::Ok();
+Status BackupCopy::Take(const KeyPair& listed) {
+  if (mode_ == Mode::kFails || IsMarker(listed.key)) return Status::Ok();
+  KeyPair pair = listed;
+  if (pair.source != nullptr && IsStrayManifest(backup_, pair.key)) {
+    ++stray_;
+    pair.source = nullptr;
+    if (pair.destination == nullptr) return Status::Ok();
+  }
   if (mode_ == Mode::kCompares) {
     Compare(pair);
     return Status::Ok();
@@ -147,7 +174,20 @@ Status BackupCopy::Take(const KeyPair& pair) {
                      .etag = pair.source->etag});
     return Status::Ok();
   }
-  return objects_->Take(pair);
+  return TakeObject(pair);
+}
+
+Status BackupCopy::TakeObject(const KeyPair& pair) {
+  std::optional<meta::ManifestEntry> entry;
+  if (manifest_ != nullptr && !meta::IsFolderMark(*pair.source)) {
+    auto taken = manifest_->Take(job_.ctx, pair.key.substr(backup_.dir.size()));
+    if (!taken.ok()) {
+      MB_RETURN_IF_ERROR(objects_->Finish());
+      return Fail(std::move(taken).status());
+    }
+    entry = *std::move(taken);
+  }
+  return objects_->Take(pair, entry ? &entry->hash : nullptr);
 }
 
 void BackupCopy::Compare(const KeyPair& pair) {
@@ -223,6 +263,15 @@ Status BackupCopy::CloseWriting() {
     return Fail(DataLossError("some of its objects were not copied, so its header was not written")
                     .WithOrigin(Origin::kStorage));
   }
+  if (manifest_ != nullptr) {
+    if (Status missing = manifest_->End(); !missing.ok()) return Fail(std::move(missing));
+  }
+  if (stray_ > 0) {
+    job_.report.warnings.push_back(fmt::format(
+        "{}: the manifest is left out, for its header does not speak of it; `verify --seal` gives "
+        "the copy a new one",
+        source_dir_));
+  }
   if (job_.rules.dry_run) return Status::Ok();
   const size_t failures = job_.report.failures.size();
   MB_RETURN_IF_ERROR(SettleBackup());
@@ -248,6 +297,7 @@ Status BackupCopy::SettleBackup() {
       job_, {.below = backup_.dir,
              .compares = job_.rules.check,
              .concerns = [this](std::string_view key) { return !IsMarker(key) && !IsHeader(key); },
+             .leaves_out = [this](std::string_view key) { return IsStrayManifest(backup_, key); },
              .may_remove =
                  [this, length](std::string_view key) {
                    return job_.rules.delete_extra || IsPartOfBackup(key.substr(length));

@@ -5,6 +5,7 @@
 #include "copy_marker.h"
 #include "copy_merge.h"
 #include "copy_objects.h"
+#include "copy_source.h"
 #include "copy_survey.h"
 #include "run_lock.h"
 
@@ -21,7 +22,7 @@ namespace milvus_backup::backup {
 class BackupCopy {
  public:
   /// All arguments must outlive this object.
-  BackupCopy(CopyJob& job, const BackupInTree& backup);
+  BackupCopy(CopyJob& job, BackupInTree& backup);
 
   bool Holds(std::string_view key) const { return key.starts_with(backup_.dir); }
 
@@ -43,8 +44,12 @@ class BackupCopy {
   };
 
   Status LookAround();
+  /// That the source is whole, before anything is written for it.
+  Status CheckSource();
   Status TakeRight();
   Status BeginWriting();
+  Status OpenManifest();
+  Status TakeObject(const KeyPair& pair);
   bool IsHeader(std::string_view key) const;
   bool IsMarker(std::string_view key) const;
   void Compare(const KeyPair& pair);
@@ -57,7 +62,7 @@ class BackupCopy {
   Status Fail(Status status);
 
   CopyJob& job_;
-  const BackupInTree& backup_;
+  BackupInTree& backup_;
   const std::string source_dir_;
   const std::string destination_dir_;
   Mode mode_ = Mode::kWrites;
@@ -71,6 +76,10 @@ class BackupCopy {
   std::unique_ptr<RunLock> lock_;
   CopyMarker marker_;
   std::optional<ObjectCopies> objects_;
+  /// Of the source; null when its header speaks of none.
+  std::unique_ptr<ManifestWalk> manifest_;
+  /// Objects of a manifest that no header speaks of.
+  uint64_t stray_ = 0;
   /// Headers at the source, held back.
   std::vector<transfer::CopyItem> held_;
   uint64_t differences_ = 0;

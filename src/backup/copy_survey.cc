@@ -1,5 +1,7 @@
 #include "copy_survey.h"
 
+#include "copy_source.h"
+
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
@@ -136,22 +138,25 @@ Status Unfinished(const CallContext& ctx, const Tree& tree, const std::string& f
   return Unusable(full_dir, tree, "an unfinished backup" + why);
 }
 
-Status CheckComplete(const CallContext& ctx, const Tree& tree, const std::string& full_dir) {
+/// What the header says of its manifest.
+Result<std::string> CheckComplete(const CallContext& ctx, const Tree& tree,
+                                  const std::string& full_dir) {
   const auto header = meta::ReadHeader(ctx, *tree.backend, full_dir);
   MB_RETURN_IF_ERROR(header.status());
-  if (!header->partial) return Status::Ok();
+  if (!header->partial) return header->manifest_sha256;
   return Unusable(
       full_dir, tree,
       fmt::format("a partial backup, without {}", fmt::join(header->failed_collections, ", ")));
 }
 
 /// Relative directories, outermost ones only, with the headers below them.
-std::vector<BackupInTree> Outermost(const std::vector<std::string>& dirs) {
+std::vector<BackupInTree> Outermost(std::vector<std::pair<std::string, std::string>> manifests) {
   std::vector<BackupInTree> backups;
-  for (const std::string& dir : dirs) {
+  for (auto& [dir, manifest] : manifests) {
     if (backups.empty() || !dir.starts_with(backups.back().dir))
-      backups.push_back({.dir = dir, .headers = {}});
+      backups.push_back({.dir = dir, .headers = {}, .manifests = {}});
     backups.back().headers.push_back(dir + std::string(kHeader));
+    backups.back().manifests.push_back(std::move(manifest));
   }
   return backups;
 }
@@ -188,7 +193,7 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
         .WithAdvice(filter.takes_all() ? "check the bucket and the prefix"
                                        : "check bucket, prefix and the patterns");
   }
-  std::vector<std::string> dirs;
+  std::vector<std::pair<std::string, std::string>> manifests;
   for (const auto& [dir, candidate] : found) {
     const std::string full_dir = source.dir + dir;
     if (!candidate.taken) continue;
@@ -203,14 +208,15 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
       return InvalidArgumentError("the patterns take only a part of the backup " + full_dir)
           .WithAdvice("take it whole, or leave its meta/backup_meta.json out too");
     }
-    MB_RETURN_IF_ERROR(CheckComplete(ctx, source, full_dir));
-    dirs.push_back(dir);
+    MB_ASSIGN_OR_RETURN(std::string manifest, CheckComplete(ctx, source, full_dir));
+    manifests.emplace_back(dir, std::move(manifest));
   }
-  return Outermost(dirs);
+  return Outermost(std::move(manifests));
 }
 
 Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source) {
-  const Status complete = CheckComplete(ctx, source, source.dir);
+  Result<std::string> manifest = CheckComplete(ctx, source, source.dir);
+  const Status complete = manifest.ok() ? Status::Ok() : manifest.status();
   if (complete.code() == Code::kNotFound && complete.service_code() != "NoSuchBucket") {
     MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
                         meta::InspectDirectory(ctx, *source.backend, source.dir));
@@ -220,7 +226,29 @@ Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tre
     return complete.Annotate(source.backend->Describe());
   }
   MB_RETURN_IF_ERROR(complete);
-  return Outermost({""});
+  return Outermost({{"", *std::move(manifest)}});
+}
+
+Status CheckSource(const CallContext& ctx, const Tree& source, const BackupInTree& backup) {
+  for (size_t i = 0; i < backup.headers.size(); ++i) {
+    std::string_view dir;
+    MB_CHECK(IsHeaderKey(backup.headers[i], dir));
+    MB_RETURN_IF_ERROR(CheckSourceBackup(ctx, *source.backend, source.dir + std::string(dir),
+                                         !backup.manifests[i].empty()));
+  }
+  return Status::Ok();
+}
+
+bool IsStrayManifest(const BackupInTree& backup, std::string_view key) {
+  for (size_t i = 0; i < backup.headers.size(); ++i) {
+    std::string_view dir;
+    MB_CHECK(IsHeaderKey(backup.headers[i], dir));
+    if (backup.manifests[i].empty() && key.starts_with(dir) &&
+        IsOfManifest(key.substr(dir.size()))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Result<std::vector<std::string>> FindBackupDirs(const CallContext& ctx, const Tree& tree,

@@ -6,6 +6,7 @@
 #include "milvus_backup/backup/copy.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,10 @@ struct BackupInTree {
   std::string dir;
   /// Headers below `dir`; more than one where a backup lies inside another.
   std::vector<std::string> headers;
+  /// What each of them says its manifest's SHA-256 is; empty where it speaks of none.
+  std::vector<std::string> manifests;
+  /// What CheckSource said, when it was asked.
+  std::optional<Status> checked{};
 };
 
 /// Look through a whole tree, page by page, for the backups in it; none of the result lies in
@@ -27,6 +32,12 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
                                              const KeyFilter& filter);
 /// The same for a tree that must be a backup; reads the header only.
 Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source);
+
+/// That the backup, and those inside it, are whole: errors as CheckSourceBackup.
+Status CheckSource(const CallContext& ctx, const Tree& source, const BackupInTree& backup);
+/// Whether the key is of a manifest that no header speaks of, as a run leaves it that dies while it
+/// adds one: a copy of it would look damaged, because the run's marker is not copied.
+bool IsStrayManifest(const BackupInTree& backup, std::string_view key);
 
 /// Directories with a header or a marker that the patterns take, relative to the tree; none lies
 /// in another.

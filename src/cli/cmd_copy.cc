@@ -105,6 +105,7 @@ void PrintJson(const backup::CopyAllReport& all, const CopyFlags& flags, const s
                                      {"backups", ToJson(report.backups, own)}};
   if (flags.all) document["left_out"] = ToJson(all.left_out, own);
   document["failures"] = std::move(failures);
+  document["warnings"] = report.warnings;
   document["seconds"] = report.seconds;
   PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -139,6 +140,7 @@ void PrintText(const backup::CopyAllReport& all, const CopyFlags& flags, const s
   for (const CopiedBackup& backup : all.left_out) {
     PrintErrorLine(fmt::format("{} is not copied: {}", backup.dir, backup.status.message()));
   }
+  for (const std::string& warning : report.warnings) PrintErrorLine("Warning: " + warning);
   const size_t shown = std::min(report.failures.size(), kShownFailures);
   for (size_t i = 0; i < shown; ++i) {
     const backup::FailedObject& failure = report.failures[i];

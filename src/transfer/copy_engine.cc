@@ -191,12 +191,13 @@ std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, cons
     return effort;
   }
   if (server_side_) {
-    Status status = CopyServerSide(ctx, item);
+    bool second_read = false;
+    Status status = CopyServerSide(ctx, item, second_read);
     const bool refused =
         status.code() == Code::kPermissionDenied || status.code() == Code::kUnimplemented;
     if (!refused) {
       if (status.ok() && engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
-      Finish(item, status, {.server_side = true});
+      Finish(item, status, {.server_side = true, .second_read = second_read});
       // The size of what the service copies by itself says nothing of the time it takes.
       effort.bytes = 0;
       return effort;
@@ -209,10 +210,23 @@ std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, cons
   return effort;
 }
 
-Status CopyBatch::CopyServerSide(const CallContext& ctx, const CopyItem& item) {
+Status CopyBatch::CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read) {
   MB_RETURN_IF_ERROR(ctx.Check());
   const storage::CopySource source{&source_, item.source_key, item.size, item.etag};
-  return destination_.Copy(ctx, source, item.destination_key).status();
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo copied,
+                      destination_.Copy(ctx, source, item.destination_key));
+  if (!engine_.options_.check) return Status::Ok();
+  Pace& pace = engine_.machinery_->pace();
+  Status proof = ProveServerCopy(ctx, {source_, engine_.budget_, pace},
+                                 {destination_, engine_.budget_, pace}, item, copied, second_read);
+  if (!proof.ok()) Discard(item);
+  return proof;
+}
+
+void CopyBatch::Discard(const CopyItem& item) {
+  const CallContext clean_up{.deadline = std::chrono::steady_clock::now() + kCleanUpTime};
+  destination_.Delete(clean_up, item.destination_key)
+      .IgnoreError("the object is reported as failed in any case");
 }
 
 Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort) {
@@ -222,6 +236,10 @@ Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effo
     MB_ASSIGN_OR_RETURN(LoadedRange loaded, reader.Load(ctx, item, {0, item.size}));
     effort.waited += loaded.waited;
     if (stopping()) return CancelledError();
+    if (item.crc32c && *item.crc32c != loaded.crc32c) {
+      if (attempt < kMaxAttempts) continue;
+      return OtherThanManifest();
+    }
     MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored,
                         destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
                                          {.crc32c = loaded.crc32c}));
@@ -240,10 +258,7 @@ Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effo
       log::Warn("copy again key={} error={}", item.source_key, proof.ToString());
       continue;
     }
-    // What nobody vouches for must not look like a copy.
-    const CallContext clean_up{.deadline = std::chrono::steady_clock::now() + kCleanUpTime};
-    destination_.Delete(clean_up, item.destination_key)
-        .IgnoreError("the object is reported as failed in any case");
+    Discard(item);
     return proof;
   }
 }

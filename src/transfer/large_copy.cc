@@ -251,10 +251,15 @@ std::optional<uint32_t> LargeCopy::SentCrc32c() const {
 }
 
 Result<bool> LargeCopy::IsProved(const CallContext& ctx) {
+  const std::optional<uint32_t> sent = SentCrc32c();
+  if (item_.crc32c && sent) {
+    if (*item_.crc32c == *sent) return true;
+    return OtherThanManifest();
+  }
+  if (item_.has_hash()) return false;
   std::vector<std::string> md5s;
   for (const Part& part : parts_) md5s.push_back(part.md5);
   if (EtagsProveEqual(item_.etag, EtagOfParts(md5s))) return true;
-  const std::optional<uint32_t> sent = SentCrc32c();
   if (!sent) return false;
   MB_ASSIGN_OR_RETURN(const storage::ObjectInfo source, batch_.source_.Stat(ctx, item_.source_key));
   if (source.etag != item_.etag) return SourceChanged(item_);
@@ -275,7 +280,13 @@ Status LargeCopy::Publish(const CallContext& ctx) {
     second_read_ = true;
     MB_RETURN_IF_ERROR(CompareBySecondRead(ctx));
   }
-  return upload_->Complete(ctx, infos).status();
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo made, upload_->Complete(ctx, infos));
+  if (!server_side_ || !batch_.engine_.options_.check) return Status::Ok();
+  Pace& pace = batch_.engine_.machinery_->pace();
+  Status proof = ProveServerCopy(ctx, reader(), {batch_.destination_, batch_.engine_.budget_, pace},
+                                 item_, made, second_read_);
+  if (!proof.ok()) batch_.Discard(item_);
+  return proof;
 }
 
 Status LargeCopy::CompareBySecondRead(const CallContext& ctx) {

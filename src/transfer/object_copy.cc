@@ -41,6 +41,16 @@ ParsedEtag ParseEtag(std::string_view etag) {
   return {true, parts};
 }
 
+/// What the item becomes, to be read.
+CopyItem CopyOf(const CopyItem& item) {
+  return {.source_key = item.destination_key,
+          .destination_key = {},
+          .size = item.size,
+          .etag = {},
+          .crc32c = item.crc32c,
+          .md5 = item.md5};
+}
+
 uint64_t DivideUp(uint64_t value, uint64_t step) { return (value + step - 1) / step; }
 
 }  // namespace
@@ -96,12 +106,43 @@ Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& i
 
 Result<uint32_t> SourceReader::Crc32cOf(const CallContext& ctx, const CopyItem& item) {
   uint32_t crc = 0;
+  std::optional<Md5Hasher> md5;
+  if (item.md5 && !item.crc32c) md5.emplace();
   const storage::Sink sink = [&](const storage::ReadInfo&, ByteView chunk) {
     crc = ExtendCrc32c(crc, chunk);
+    if (md5) md5->Add(chunk);
     return pace.AfterRead(ctx, chunk.size());
   };
   MB_RETURN_IF_ERROR(source.Read(ctx, item.source_key, {.if_match = item.etag}, sink).status());
+  if (item.crc32c && *item.crc32c != crc) return OtherThanManifest();
+  if (md5 && md5->Finish() != *item.md5) return OtherThanManifest();
   return crc;
+}
+
+Status OtherThanManifest() {
+  return DataLossError("its bytes are not those that the manifest of the backup speaks of")
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("restore this object from another copy of the backup");
+}
+
+Status ProveServerCopy(const CallContext& ctx, SourceReader source, SourceReader destination,
+                       const CopyItem& item, const storage::ObjectInfo& copied, bool& second_read) {
+  if (!item.has_hash()) return Status::Ok();
+  // The copy is of the object with this ETag: the service was asked for no other.
+  if (item.md5 && (IsPlainEtagOf(item.etag, *item.md5) || IsPlainEtagOf(copied.etag, *item.md5))) {
+    return Status::Ok();
+  }
+  std::optional<uint32_t> stated = copied.crc32c;
+  if (item.crc32c && !stated) {
+    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo info, source.source.Stat(ctx, item.source_key));
+    if (!item.etag.empty() && info.etag != item.etag) return SourceChanged(item);
+    stated = info.crc32c;
+  }
+  if (item.crc32c && stated) {
+    return *stated == *item.crc32c ? Status::Ok() : OtherThanManifest();
+  }
+  second_read = true;
+  return destination.Crc32cOf(ctx, CopyOf(item)).status();
 }
 
 Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceReader destination,
@@ -110,6 +151,13 @@ Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceR
   if (!there.ok() && there.status().code() == Code::kNotFound) return false;
   MB_RETURN_IF_ERROR(there.status());
   if (there->size != item.size) return false;
+  if (item.has_hash()) {
+    if (item.crc32c && there->crc32c) return *item.crc32c == *there->crc32c;
+    if (item.md5 && IsPlainEtagOf(there->etag, *item.md5)) return true;
+    const Result<uint32_t> read = destination.Crc32cOf(ctx, CopyOf(item));
+    if (!read.ok() && read.status().code() != Code::kDataLoss) return read.status();
+    return read.ok();
+  }
   if (EtagsProveEqual(item.etag, there->etag)) return true;
   MB_ASSIGN_OR_RETURN(const storage::ObjectInfo here, source.source.Stat(ctx, item.source_key));
   if (here.size != item.size) return SourceChanged(item);
@@ -144,8 +192,14 @@ Status ProveWritten(const CallContext& ctx, SourceReader destination, const Copy
 
 Status ProveRead(const CallContext& ctx, SourceReader source, const CopyItem& item,
                  LoadedRange loaded, const storage::ObjectInfo& stored, bool& second_read) {
-  // A stored checksum was compared when the object was read.
-  if (item.size == 0 || loaded.stored_crc32c) return Status::Ok();
+  // The item's checksum, and a stored one, were compared when the object was read.
+  if (item.size == 0 || item.crc32c) return Status::Ok();
+  if (item.md5) {
+    const bool equal =
+        IsPlainEtagOf(stored.etag, *item.md5) || Md5(loaded.buffer.view()) == *item.md5;
+    return equal ? Status::Ok() : OtherThanManifest();
+  }
+  if (loaded.stored_crc32c) return Status::Ok();
   const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
   if (EtagsProveEqual(etag, stored.etag) || IsEtagOf(etag, loaded.buffer.view())) {
     return Status::Ok();
@@ -164,6 +218,10 @@ bool EtagsProveEqual(std::string_view a, std::string_view b) {
            };
            return lower(x) == lower(y);
          });
+}
+
+bool IsPlainEtagOf(std::string_view etag, const Md5Digest& md5) {
+  return EtagsProveEqual(etag, HexEncode(md5));
 }
 
 bool LooksLikeMd5(std::string_view etag) {

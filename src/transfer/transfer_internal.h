@@ -43,13 +43,22 @@ struct SourceReader {
   /// kDataLoss when that does not help.
   Result<LoadedRange> Load(const CallContext& ctx, const CopyItem& item,
                            const storage::ByteRange& range);
-  /// CRC32C of a whole object, read through a small window.
+  /// CRC32C of a whole object, read through a small window. kDataLoss when the item's hashes speak
+  /// of other bytes.
   Result<uint32_t> Crc32cOf(const CallContext& ctx, const CopyItem& item);
 
  private:
   Status LoadOnce(const CallContext& ctx, const CopyItem& item, const storage::ByteRange& range,
                   LoadedRange& loaded);
 };
+
+/// kDataLoss: the bytes are not those of the manifest.
+Status OtherThanManifest();
+
+/// That what the service has copied by itself is what the item's hashes say, by what it states of
+/// the copy or the source, or else by reading the copy, which is told. OK without a hash.
+Status ProveServerCopy(const CallContext& ctx, SourceReader source, SourceReader destination,
+                       const CopyItem& item, const storage::ObjectInfo& copied, bool& second_read);
 
 /// Whether the destination holds the item's bytes. False when it has nothing there or an object of
 /// another size; otherwise what the services state decides, and where that says nothing, reading
@@ -61,13 +70,16 @@ Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceR
 /// where that leaves a doubt, as reading it back does. kDataLoss when it holds others.
 Status ProveWritten(const CallContext& ctx, SourceReader destination, const CopyItem& item,
                     const LoadedRange& loaded, const storage::ObjectInfo& stored);
-/// That the loaded bytes of a whole object are the source's: by its stored checksum, by its ETag,
-/// or else by reading it again, which is told. kDataLoss when they are not. Frees the buffer.
+/// That the loaded bytes of a whole object are the source's: by the item's hashes, by its stored
+/// checksum, by its ETag, or else by reading it again, which is told. kDataLoss when they are not.
+/// Frees the buffer.
 Status ProveRead(const CallContext& ctx, SourceReader source, const CopyItem& item,
                  LoadedRange loaded, const storage::ObjectInfo& stored, bool& second_read);
 
 /// Whether the ETag is the MD5 of these bytes, uploaded whole or as a single part.
 bool IsEtagOf(std::string_view etag, ByteView bytes);
+/// Whether the ETag is this MD5.
+bool IsPlainEtagOf(std::string_view etag, const Md5Digest& md5);
 /// Whether the ETag has the form of a plain MD5.
 bool LooksLikeMd5(std::string_view etag);
 /// Number of parts that the ETag of a multipart object states; 0 when it is none.

@@ -80,6 +80,8 @@ struct CopyReport {
   std::vector<CopiedBackup> backups;
   /// By key of the source; those of the destination that could not be removed as well.
   std::vector<FailedObject> failures;
+  /// What is no failure but worth knowing, one sentence each.
+  std::vector<std::string> warnings;
   double seconds = 0;
 
   bool some_failed() const;

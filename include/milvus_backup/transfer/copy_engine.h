@@ -5,6 +5,7 @@
 /// is the work of one of them. Both are thread-safe.
 #pragma once
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/memory_budget.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/storage/backend.h"
@@ -54,6 +55,12 @@ struct CopyItem {
   /// The source's ETag when the item was planned; the copy fails when it changed since. May be
   /// empty: then it is asked for where an object is copied in parts.
   std::string etag;
+  /// What a manifest says of the bytes. Where one of them is known an object with other bytes is
+  /// not copied, kDataLoss, whatever its storage says of it.
+  std::optional<uint32_t> crc32c{};
+  std::optional<Md5Digest> md5{};
+
+  bool has_hash() const { return crc32c.has_value() || md5.has_value(); }
 };
 
 /// What a batch does about objects that are at the destination already.
@@ -76,7 +83,7 @@ struct CopySummary {
   uint64_t bytes = 0;
   /// Objects that the service copied by itself.
   uint64_t server_side_objects = 0;
-  /// Streamed objects whose bytes were proved by reading the source a second time.
+  /// Objects whose bytes were proved by reading them a second time.
   uint64_t second_reads = 0;
   /// Bytes of parts that an earlier run had sent already; part of `bytes`.
   uint64_t reused_bytes = 0;
@@ -168,7 +175,9 @@ class CopyBatch {
   /// Whether the object was there already, or its comparison failed, and is accounted for.
   bool IsSettled(const CallContext& ctx, const CopyItem& item);
   std::optional<Effort> CopyOne(const CallContext& ctx, const CopyItem& item);
-  Status CopyServerSide(const CallContext& ctx, const CopyItem& item);
+  Status CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read);
+  /// Remove what nobody vouches for, so that it does not look like a copy.
+  void Discard(const CopyItem& item);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort);
   /// Abort an upload that an earlier run has left of this key.
   Status DropRecorded(const CallContext& ctx, const std::string& key);

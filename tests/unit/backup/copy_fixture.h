@@ -1,12 +1,14 @@
 /// Two storages in memory, and trees in them.
 #pragma once
 
+#include "backup/manifest_build.h"
 #include "mortal_backend.h"
 #include "support/status_matchers.h"
 
 #include "milvus_backup/backup/copy.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/manifest.h"
 
 #include <gtest/gtest.h>
 
@@ -37,7 +39,16 @@ class CopyTest : public ::testing::Test {
     Put(backend, dir + "binlogs/insert_log/7/70/700/700/101/2", std::string(600 * kKiB, fill));
     Put(backend, dir + "meta/full_meta.json", std::string("{\"id\":\"") + fill + "\"}");
     Put(backend, dir + "meta/collection_meta.json", "{}");
-    Put(backend, dir + kHeader, std::string("{\"id\":\"") + fill + "\",\"size\":1}");
+    Put(backend, dir + kHeader, std::string("{\"id\":\"") + fill + "\",\"size\":0}");
+  }
+  /// Give the backup in `dir` a manifest that its header speaks of.
+  static void Seal(storage::Backend& backend, const std::string& dir) {
+    ASSERT_OK_AND_ASSIGN(const std::string header,
+                         storage::ReadAll({}, backend, dir + kHeader, kMiB));
+    ASSERT_OK_AND_ASSIGN(const BuiltManifest built,
+                         BuildManifest({}, backend, dir, {.header = header}));
+    ASSERT_OK_AND_ASSIGN(const std::string sealed, meta::WithManifest(header, built.sha256));
+    ASSERT_OK(backend.Put({}, dir + kHeader, AsBytes(sealed), {}));
   }
   static std::map<std::string, std::string> Read(storage::Backend& backend,
                                                  const std::string& prefix) {

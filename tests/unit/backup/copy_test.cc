@@ -85,7 +85,7 @@ TEST_F(CopyTest, WhatIsNoCompleteBackupIsRefusedBeforeAnythingIsWritten) {
   EXPECT_THAT(CopyB(), IsError(Code::kNotFound, "backup b not found"));
   PutBackup(source_, "a/b/");
   Put(source_, std::string("a/b/") + kHeader,
-      R"({"id":"x","size":1,"partial":true,"failed_collections":["default.c"]})");
+      R"({"id":"x","size":0,"partial":true,"failed_collections":["default.c"]})");
   EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "a partial backup, without default.c"));
   EXPECT_THAT(Tree(), IsError(Code::kFailedPrecondition, "a/b/"));
   ASSERT_OK(source_.Delete({}, std::string("a/b/") + kHeader));
@@ -328,7 +328,7 @@ TEST_F(CopyTest, ASourceThatChangesMeanwhileGivesNoHeader) {
     std::function<void()> then_;
   } destination(storage::MakeMemoryBackend(), [&] {
     changed = true;
-    Put(source_, std::string("a/b/") + kHeader, R"({"id":"another","size":1})");
+    Put(source_, std::string("a/b/") + kHeader, R"({"id":"another","size":0})");
   });
   transfer::CopyEngine engine(options_, nullptr);
   const auto copied = CopyBackup({}, engine, {&source_, "a/b/"}, {&destination, "c/b/"}, {});
