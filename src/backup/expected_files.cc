@@ -132,7 +132,8 @@ void ExpectedFiles::Iterator::Load() {
 
 Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                   int64_t collection_id, const ExpectedFiles& expected,
-                  std::vector<std::string> closed_dirs) {
+                  std::vector<std::string> closed_dirs,
+                  const std::function<Status(const storage::ObjectInfo&)>& on_file) {
   const auto damaged = [&](const std::string& path, const std::string& problem) {
     return DataLossError(fmt::format("{}{} {}", backup_dir, path, problem))
         .WithOrigin(Origin::kStorage)
@@ -153,13 +154,13 @@ Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::
       if (next == expected.end() || next->path != path) {
         if (LiesInAny(path, closed_dirs)) return damaged(path, "does not belong to the backup");
         if (strangers++ == 0) first_stranger = path;
-        return Status::Ok();
+        return on_file ? on_file(object) : Status::Ok();
       }
       if (next->size != object.size) {
         return damaged(path, fmt::format("has {} bytes instead of {}", object.size, next->size));
       }
       ++next;
-      return Status::Ok();
+      return on_file ? on_file(object) : Status::Ok();
     };
     MB_RETURN_IF_ERROR(storage::ForEachObject(ctx, backend, prefix, visit));
     const std::string end = fmt::format("binlogs/{}/", kind);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -90,9 +91,11 @@ bool LiesInAny(const std::string& path, const std::vector<std::string>& dirs);
 /// expected although it lies in one of `closed_dirs` or those of `expected` (relative, with a slash
 /// at the end; empty ones mean nothing). Other files that are not expected are counted in a
 /// warning: the reference tool copies, but does not list, segments of partitions that were being
-/// dropped.
+/// dropped. `on_file` gets every listed file that is not named by an error, and its own error
+/// ends the check.
 Status CheckFiles(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                   int64_t collection_id, const ExpectedFiles& expected,
-                  std::vector<std::string> closed_dirs);
+                  std::vector<std::string> closed_dirs,
+                  const std::function<Status(const storage::ObjectInfo&)>& on_file = {});
 
 }  // namespace milvus_backup::backup

@@ -41,6 +41,12 @@ std::string NameBeside(const std::string& target, std::string_view mark) {
   return target.substr(0, kMaxCollectionName - tail.size()) + tail;
 }
 
+std::vector<int64_t> IdsOf(const std::vector<CollectionPlan>& plans) {
+  std::vector<int64_t> ids;
+  for (const CollectionPlan& plan : plans) ids.push_back(plan.backup->collection_id);
+  return ids;
+}
+
 class Checker {
  public:
   Checker(const CallContext& ctx, Site& site, const RestoreOptions& options,
@@ -68,10 +74,15 @@ class Checker {
       }
       preflight.destinations.push_back(*std::move(destination));
     }
+    if (options_.check) {
+      MB_ASSIGN_OR_RETURN(preflight.proof, RestoreProof::Read(ctx_, *site_.backup_storage.backend,
+                                                              backup_dir, IdsOf(plans)));
+    }
     if (options_.meta_only) return preflight;
     for (const CollectionPlan& plan : plans) {
-      MB_RETURN_IF_ERROR(CheckFilesOf(plan, backup_dir));
+      MB_RETURN_IF_ERROR(CheckFilesOf(plan, backup_dir, preflight.proof));
     }
+    MB_RETURN_IF_ERROR(preflight.proof.CheckAllSeen());
     if (site_.backup_visible_to_milvus) return preflight;
     MB_RETURN_IF_ERROR(site_.milvus_storage.backend->CheckAccess(ctx_).Annotate(
         "opening Milvus' own storage for staging"));
@@ -224,14 +235,16 @@ class Checker {
         .WithAdvice("restore under another name with -s/--suffix or -r/--rename");
   }
 
-  Status CheckFilesOf(const CollectionPlan& plan, const std::string& backup_dir) {
+  Status CheckFilesOf(const CollectionPlan& plan, const std::string& backup_dir,
+                      RestoreProof& proof) {
     std::vector<std::string> closed;
     for (const ImportUnit& unit : plan.units) {
       closed.push_back(unit.insert_dir);
       closed.push_back(unit.delta_dir);
     }
-    return CheckFiles(ctx_, *site_.backup_storage.backend, backup_dir, plan.backup->collection_id,
-                      plan.files, closed);
+    return CheckFiles(
+        ctx_, *site_.backup_storage.backend, backup_dir, plan.backup->collection_id, plan.files,
+        closed, [&](const storage::ObjectInfo& object) { return proof.Compare(ctx_, object); });
   }
 
   const CallContext& ctx_;

@@ -3,6 +3,7 @@
 
 #include "restore_ledger.h"
 #include "restore_plan.h"
+#include "restore_proof.h"
 
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/backup/site.h"
@@ -52,6 +53,8 @@ struct Preflight {
   milvus::Rbac rbac;
   /// One for each plan, in the same order.
   std::vector<Destination> destinations;
+  /// Of the files that are restored.
+  RestoreProof proof;
 };
 
 /// Check what `plans` need: names, databases, targets and their schemas, the files of the backup,

@@ -193,7 +193,8 @@ Command AddRestore(CLI::App& app) {
       {"--load", &flags->load, "Load collections that were loaded when they were backed up"},
       {"--dry-run", &flags->dry_run, "Check everything, print the plan, change nothing"},
       {"--allow-partial", &flags->allow_partial,
-       "Restore what is there of a backup that some collections are missing from"}};
+       "Restore what is there of a backup that some collections are missing from"},
+      {"--no-check", &flags->no_check, "Do not compare the backup with its manifest"}};
   for (const auto& [names, value, help] : switches) command->add_flag(names, *value, help);
   AddUnbuiltCommand(*command, "secondary");
   return [flags](const CommandContext& context) { return RunRestore(context, *flags); };

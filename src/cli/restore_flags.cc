@@ -46,6 +46,7 @@ Result<backup::RestoreOptions> ToOptions(const RestoreFlags& flags) {
   options.load = flags.load;
   options.dry_run = flags.dry_run;
   options.allow_partial = flags.allow_partial;
+  options.check = !flags.no_check;
   if (flags.drop_exist_collection) options.existing = backup::ExistingTarget::kReplace;
   if (flags.skip_create_collection) options.existing = backup::ExistingTarget::kReuse;
   MB_RETURN_IF_ERROR(options.Validate());

@@ -33,6 +33,7 @@ struct RestoreFlags {
   bool load = false;
   bool dry_run = false;
   bool allow_partial = false;
+  bool no_check = false;
 };
 
 /// kInvalidArgument naming the flags that exclude each other or whose value is wrong.

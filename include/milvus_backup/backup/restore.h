@@ -57,6 +57,8 @@ struct RestoreOptions {
   SkipParams skip_params;
   /// Restore what a backup that some collections are missing from does have.
   bool allow_partial = false;
+  /// Compare the backup with its manifest, where it has one.
+  bool check = true;
   /// Check and report what would be done.
   bool dry_run = false;
   /// Time between two questions for the import that Milvus works on.

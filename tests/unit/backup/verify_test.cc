@@ -1,9 +1,7 @@
 // The quick check of a backup: whole ones, and every kind of structural damage.
 #include "milvus_backup/backup/verify.h"
 
-#include "backup/manifest_build.h"
-#include "restore_fixture.h"
-#include "support/fake_s3.h"
+#include "sealed_fixture.h"
 
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/manifest.h"
@@ -29,26 +27,8 @@ using ::testing::IsEmpty;
 constexpr char kDir[] = "backup/b/";
 constexpr char kLog[] = "backup/b/binlogs/insert_log/7/8/70/70/100/7100";
 
-/// On a fake S3, whose ETags are MD5s as those of the real ones.
-class VerifyTest : public RestoreTest {
+class VerifyTest : public SealedBackupTest {
  protected:
-  void SetUp() override {
-    auto backend = storage::OpenS3(server_.OptionsFor("bkt"));
-    ASSERT_OK(backend);
-    storage_ = *std::move(backend);
-    ASSERT_OK(storage_->CreateContainer({}));
-    Write({Collection(7, "default", "c1"), Collection(8, "default", "c2")});
-  }
-
-  void Seal() {
-    ASSERT_OK_AND_ASSIGN(meta::BackupInfo info, meta::ReadBackup({}, *storage_, kDir));
-    const std::string header = meta::EncodeToString(
-        [&](const meta::TextSink& sink) { return meta::EncodeHeader(info, sink); });
-    ASSERT_OK_AND_ASSIGN(built_, BuildManifest({}, *storage_, kDir, {.header = header}));
-    info.manifest_sha256 = built_.sha256;
-    ASSERT_OK(meta::WriteHeader({}, *storage_, kDir, info));
-  }
-
   Result<VerifyReport> Verify() {
     problems_.clear();
     return VerifyBackup({}, {.backend = storage_.get(), .root = "backup"},
@@ -67,23 +47,6 @@ class VerifyTest : public RestoreTest {
     return problems_;
   }
 
-  void Put(const std::string& key, const std::string& text) {
-    ASSERT_OK(storage_->Put({}, key, AsBytes(text), {}));
-  }
-  std::string Get(const std::string& key) {
-    auto text = storage::ReadAll({}, *storage_, key, kMiB);
-    EXPECT_OK(text);
-    return text.ok() ? *text : "";
-  }
-  void Replace(const std::string& key, const std::string& old, const std::string& by) {
-    std::string text = Get(key);
-    const size_t at = text.find(old);
-    ASSERT_NE(at, std::string::npos) << text;
-    Put(key, text.replace(at, old.size(), by));
-  }
-
-  FakeS3 server_;
-  BuiltManifest built_;
   std::vector<std::string> problems_;
 };
 
