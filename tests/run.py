@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,32 +81,39 @@ def build(preset: str, targets: list[str], tally: Tally) -> bool:
     return True
 
 
-def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = None) -> None:
-    """Run one GoogleTest program of a preset."""
+def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = None, shards: int = 1) -> None:
+    """Run one GoogleTest program of a preset, its tests dealt out to `shards` processes side by side."""
     started = time.monotonic()
     binary = ROOT / "build" / preset / "tests" / program
     env = {
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={SUPPORT / 'tsan.supp'}",
+        "GTEST_TOTAL_SHARDS": str(shards),
     }
-    log = ROOT / "build" / f"{preset}-{program.replace('/', '-')}.log"
-    status, text = run([*(prefix or []), str(binary)], log, env)
 
-    def count(word: str) -> int:
-        found = re.findall(rf"\[ +{word} +\] (\d+) tests?", text)
-        return int(found[-1]) if found else 0
+    def run_shard(shard: int) -> tuple[int, str]:
+        log = ROOT / "build" / f"{preset}-{program.replace('/', '-')}-{shard}.log"
+        return run([*(prefix or []), str(binary)], log, {**env, "GTEST_SHARD_INDEX": str(shard)})
 
-    passed, failed, skipped = count("PASSED"), count("FAILED"), count("SKIPPED")
-    if status != 0 and failed == 0:
-        failed = 1  # it crashed, or a sanitizer spoke
-    if passed == 0 and failed == 0:
-        failed = 1  # a suite that runs nothing proves nothing
-    tally.add(passed, failed, skipped)
-    if failed:
-        show(text, 150)
+    with ThreadPoolExecutor(shards) as pool:
+        finished = list(pool.map(run_shard, range(shards)))
+    total = Tally()
+    for status, text in finished:
+        count = {word: 0 for word in ("PASSED", "FAILED", "SKIPPED")}
+        for word, number in re.findall(r"\[ +(PASSED|FAILED|SKIPPED) +\] (\d+) tests?", text):
+            count[word] = int(number)
+        failed = count["FAILED"]
+        if status != 0 and failed == 0:
+            failed = 1  # it crashed, or a sanitizer spoke
+        if count["PASSED"] == 0 and failed == 0:
+            failed = 1  # a suite that runs nothing proves nothing
+        total.add(count["PASSED"], failed, count["SKIPPED"])
+        if failed:
+            show(text, 150)
+    tally.add(total.passed, total.failed, total.skipped)
     say(
-        f"{preset} {program}: {passed} passed, {failed} failed, {skipped} skipped, "
+        f"{preset} {program}: {total.passed} passed, {total.failed} failed, {total.skipped} skipped, "
         f"{time.monotonic() - started:.0f} s"
     )
 
@@ -113,7 +121,7 @@ def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = No
 def stage_sanitizer(preset: str, tally: Tally) -> None:
     if not build(preset, ["unit_tests", "memory_tests", "conformance_tests", "fault_tests"], tally):
         return
-    gtest(preset, "unit_tests", tally)
+    gtest(preset, "unit_tests", tally, shards=min(os.cpu_count() or 1, 4))
     gtest(preset, "unit/meta/memory_tests", tally)
     servers = [
         paths()["venv"] + "/bin/python", str(SUPPORT / "servers.py"), "run",
@@ -153,6 +161,8 @@ def stage_integration(tally: Tally, soak: bool = False) -> None:
     title = "integration soak" if soak else "integration"
     status, text = run(
         [paths()["venv"] + "/bin/python", "-m", "pytest", "-q", "--durations=15", "tests/integration",
+         # Each worker has its servers, and most of the time one waits for them.
+         *(["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"] if not soak else []),
          *(["-m", "soak"] if soak else [])],
         ROOT / "build" / f"{title.replace(' ', '-')}.log",
         {"MB_SOAK": "1"} if soak else None,
