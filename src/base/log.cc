@@ -38,6 +38,58 @@ std::shared_ptr<spdlog::logger>& Logger() {
   return logger;
 }
 
+Style& CurrentStyle() {
+  static Style style = Style::kPlain;
+  return style;
+}
+
+std::string_view UpperName(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return "DEBUG";
+    case Level::kInfo:
+      return "INFO";
+    case Level::kWarn:
+      return "WARN";
+    case Level::kError:
+      return "ERROR";
+  }
+  return "INFO";
+}
+
+// In double quotes, with the escapes of JSON, where the text could be taken for something else.
+std::string Quoted(std::string_view text) {
+  const auto needs_quotes = [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == '"' || c == '=' || c == '[' || c == ']' ||
+           c == '\\';
+  };
+  if (!text.empty() && std::ranges::none_of(text, needs_quotes)) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (c == '\n') {
+      quoted += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      quoted += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+// The last two elements of the path of a source file and the line.
+std::string PlaceOf(const std::source_location& where) {
+  const std::string_view path = where.file_name();
+  const size_t name = path.rfind('/');
+  const size_t dir = name == std::string_view::npos || name == 0 ? std::string_view::npos
+                                                                 : path.rfind('/', name - 1);
+  return fmt::format("{}:{}", dir == std::string_view::npos ? path : path.substr(dir + 1),
+                     where.line());
+}
+
 // Rotated files are called `NAME.1.EXT`, `NAME.2.EXT` and so on. One that cannot be removed stays.
 void RemoveExpired(const Options& options) {
   namespace fs = std::filesystem;
@@ -98,7 +150,13 @@ Result<Level> ParseLevel(std::string_view text) {
 Status Configure(const Options& options) {
   std::vector<spdlog::sink_ptr> sinks;
   try {
-    if (options.console) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    if (options.console) {
+      if (options.console_is_stdout) {
+        sinks.push_back(std::make_shared<spdlog::sinks::stdout_sink_mt>());
+      } else {
+        sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+      }
+    }
     if (!options.path.empty()) {
       const std::string why = WhyNotWritable(options.path);
       if (!why.empty()) return CannotOpen(options.path, why);
@@ -113,7 +171,9 @@ Status Configure(const Options& options) {
   }
   auto logger = std::make_shared<spdlog::logger>("milvus-backup", sinks.begin(), sinks.end());
   logger->set_level(ToSpdlog(options.level));
-  logger->set_pattern("[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v");
+  logger->set_pattern(options.style == Style::kPlain ? "[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v"
+                                                     : "[%Y/%m/%d %H:%M:%S.%e %z] %v");
+  CurrentStyle() = options.style;
   logger->flush_on(spdlog::level::warn);
   Logger() = std::move(logger);
   return Status::Ok();
@@ -122,12 +182,33 @@ Status Configure(const Options& options) {
 void CloseConsole() {
   std::vector<spdlog::sink_ptr>& sinks = Logger()->sinks();
   std::erase_if(sinks, [](const spdlog::sink_ptr& sink) {
-    return std::dynamic_pointer_cast<spdlog::sinks::stderr_sink_mt>(sink) != nullptr;
+    return std::dynamic_pointer_cast<spdlog::sinks::stderr_sink_mt>(sink) != nullptr ||
+           std::dynamic_pointer_cast<spdlog::sinks::stdout_sink_mt>(sink) != nullptr;
   });
 }
 
 bool Enabled(Level level) { return Logger()->should_log(ToSpdlog(level)); }
 
-void Write(Level level, std::string_view text) { Logger()->log(ToSpdlog(level), text); }
+void Write(Level level, std::string_view text) {
+  if (CurrentStyle() == Style::kPlain) {
+    Logger()->log(ToSpdlog(level), text);
+  } else {
+    Logger()->log(ToSpdlog(level), fmt::format("[{}] [{}]", UpperName(level), Quoted(text)));
+  }
+}
+
+void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
+           const std::source_location& where) {
+  if (!Enabled(level)) return;
+  const bool plain = CurrentStyle() == Style::kPlain;
+  std::string line =
+      plain ? std::string(text)
+            : fmt::format("[{}] [{}] [{}]", UpperName(level), PlaceOf(where), Quoted(text));
+  for (const Field& field : fields) {
+    const std::string pair = fmt::format("{}={}", field.key, Quoted(field.value));
+    line += plain ? " " + pair : " [" + pair + "]";
+  }
+  Logger()->log(ToSpdlog(level), line);
+}
 
 }  // namespace milvus_backup::log

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <cstring>
 #include <set>
 #include <utility>
 
@@ -47,15 +46,22 @@ std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app
   return words;
 }
 
-void HideSecrets(int argc, char** argv) {
-  bool is_set_value = false;
+void HideSecrets(int argc, char** argv) { HideValues(argc, argv, "--set", ""); }
+
+void HideValues(int argc, char** argv, std::string_view long_name, std::string_view short_name) {
+  bool is_value = false;
   for (int i = 1; i < argc; ++i) {
     char* text = argv[i];
-    const bool joined = std::strncmp(text, "--set=", 6) == 0;
-    if (is_set_value || joined) {
-      for (char* c = text + (joined ? 6 : 0); *c != '\0'; ++c) *c = '*';
+    const std::string_view word = text;
+    size_t begin = is_value ? 0 : word.size();
+    if (!is_value && word.starts_with(long_name) &&
+        word.substr(long_name.size()).starts_with('=')) {
+      begin = long_name.size() + 1;
+    } else if (!is_value && !short_name.empty() && word.starts_with(short_name)) {
+      begin = short_name.size();
     }
-    is_set_value = std::strcmp(text, "--set") == 0;
+    is_value = !is_value && (word == long_name || (!short_name.empty() && word == short_name));
+    for (char* c = text + begin; *c != '\0'; ++c) *c = '*';
   }
 }
 

@@ -20,6 +20,8 @@ std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app
 /// Overwrite the values of --set: they may be secrets, and every user of the machine can read the
 /// argument list.
 void HideSecrets(int argc, char** argv);
+/// The same for the values of another option: of `--name` and, when not empty, of `-n`.
+void HideValues(int argc, char** argv, std::string_view long_name, std::string_view short_name);
 
 /// Add a command of the reference tools that only says that this version does not have it, whatever
 /// follows it.

@@ -35,7 +35,8 @@ Result<std::string> FindFile(const LoadOptions& options) {
     tried += (tried.empty() ? "" : ", ") + candidate.string();
   }
   return ConfigError(fmt::format("no configuration file found; tried {}", tried))
-      .WithAdvice("name it with --config, or start from the sample configs/backup.yaml");
+      .WithAdvice("name it with --config, or start from the sample configs/" +
+                  given.filename().string());
 }
 
 Result<std::string> ReadFile(const std::string& path) {
@@ -53,12 +54,17 @@ Result<std::string> ReadFile(const std::string& path) {
 
 }  // namespace
 
-Result<SourceFile> ReadSourceFile(const LoadOptions& options) {
+Result<SourceFile> ReadKeys(const LoadOptions& options) {
   SourceFile source;
   MB_ASSIGN_OR_RETURN(source.path, FindFile(options));
   MB_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.path));
   MB_ASSIGN_OR_RETURN(source.keys, ParseYaml(text, source.path));
   source.is_empty = source.keys.empty();
+  return source;
+}
+
+Result<SourceFile> ReadSourceFile(const LoadOptions& options) {
+  MB_ASSIGN_OR_RETURN(SourceFile source, ReadKeys(options));
   const auto version = source.keys.find("configversion");
   if (version == source.keys.end()) return source;
   const std::string& given = version->second.text;

@@ -19,6 +19,9 @@ struct SourceFile {
   bool is_empty = false;
 };
 
+/// Find, read and parse a file of any kind; `version` is not looked at.
+Result<SourceFile> ReadKeys(const LoadOptions& options);
+
 /// Find, read and parse the file. An unknown configVersion is an error.
 Result<SourceFile> ReadSourceFile(const LoadOptions& options);
 

@@ -128,7 +128,7 @@ Result<Meta> SelectCollections(Meta meta, const std::vector<std::string>& collec
   for (const std::string& name : collections) {
     const bool found = std::ranges::any_of(
         meta.tables, [&](const Table& table) { return table.collection() == name; });
-    if (!found) return NotFoundError("no required collection exist, col=" + name);
+    if (!found) return InvalidArgumentError("no required collection exist, col=" + name);
   }
   std::erase_if(meta.tables, [&](const Table& table) {
     return std::ranges::find(collections, table.collection()) == collections.end();

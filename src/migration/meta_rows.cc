@@ -60,7 +60,8 @@ Status CheckGeneration(const std::vector<std::string>& tables, const std::string
 }
 
 Result<BuiltMeta> BuildMeta(MetaRows rows) {
-  if (rows.tables.empty()) return NotFoundError("empty collections, pls check meta config");
+  if (rows.tables.empty())
+    return FailedPreconditionError("empty collections, pls check meta config");
   BuiltMeta built;
   std::map<std::string, size_t> index;
   std::vector<Table> tables;
@@ -87,7 +88,7 @@ Result<BuiltMeta> BuildMeta(MetaRows rows) {
   for (size_t i = 0; i < tables.size(); ++i) index[tables[i].id] = i;
   NoteEmptyPartitions(tables, index);
   std::erase_if(tables, [](const Table& table) { return table.segments.empty(); });
-  if (tables.empty()) return NotFoundError("empty segments, pls check meta config");
+  if (tables.empty()) return FailedPreconditionError("empty segments, pls check meta config");
   for (const Table& table : tables) MB_RETURN_IF_ERROR(CheckTable(table));
   built.meta.tables = std::move(tables);
   MB_RETURN_IF_ERROR(CheckUnique(built.meta));

@@ -58,7 +58,7 @@ struct BuiltMeta {
 };
 
 /// Tables with at least one segment; partitions of a dropped collection are left out.
-/// kNotFound `empty collections, …` without tables, `empty segments, …` without segments.
+/// kFailedPrecondition `empty collections, …` without tables, `empty segments, …` without segments.
 Result<BuiltMeta> BuildMeta(MetaRows rows);
 
 }  // namespace milvus_backup::migration

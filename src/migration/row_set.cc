@@ -21,14 +21,4 @@ uint64_t RowSet::Next(uint64_t row, uint64_t flip) const {
   return rows_;
 }
 
-uint64_t RowSet::NthOut(uint64_t n) const {
-  for (uint64_t row = NextOut(0); row < rows_;) {
-    const uint64_t end = NextIn(row);
-    if (n < end - row) return row + n;
-    n -= end - row;
-    row = NextOut(end);
-  }
-  return rows_;
-}
-
 }  // namespace milvus_backup::migration

@@ -24,10 +24,6 @@ class RowSet {
   /// The first row from `row` on that is not in the set; rows() when there is none.
   uint64_t NextOut(uint64_t row) const { return Next(row, ~uint64_t{0}); }
 
-  /// The row that is the `n`-th, counted from 0, of those not in the set; rows() when there are
-  /// fewer.
-  uint64_t NthOut(uint64_t n) const;
-
  private:
   uint64_t Next(uint64_t row, uint64_t flip) const;
 

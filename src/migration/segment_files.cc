@@ -19,13 +19,13 @@ constexpr uint64_t kOffsetBytes = 4;
 /// deleted offset, an int32, can name.
 constexpr uint64_t kMaxRows = std::numeric_limits<int32_t>::max();
 
-std::string KeyOf(const TablesDir& tables, const Table& table, const Segment& segment,
+std::string KeyOf(const Store& tables, const Table& table, const Segment& segment,
                   const std::string& name) {
   return fmt::format("{}{}/{}/{}", tables.prefix, table.id, segment.id, name);
 }
 
 /// Read the count of a file and hold it against the size of the file.
-Result<SourceFile> OpenFile(const CallContext& ctx, const TablesDir& tables, std::string key) {
+Result<SourceFile> OpenFile(const CallContext& ctx, const Store& tables, std::string key) {
   std::array<std::byte, kFrameBytes> head{};
   size_t got = 0;
   auto read = tables.backend->Read(ctx, key, {.offset = 0, .length = kFrameBytes},
@@ -81,7 +81,7 @@ class OffsetReader {
   uint32_t filled_ = 0;
 };
 
-Status ReadDeleted(const CallContext& ctx, const TablesDir& tables, std::string key,
+Status ReadDeleted(const CallContext& ctx, const Store& tables, std::string key,
                    SegmentFiles& files) {
   auto file = OpenFile(ctx, tables, key);
   if (file.status().code() == Code::kNotFound) {
@@ -105,8 +105,8 @@ Status ReadDeleted(const CallContext& ctx, const TablesDir& tables, std::string 
 
 }  // namespace
 
-Result<SegmentFiles> OpenSegment(const CallContext& ctx, const TablesDir& tables,
-                                 const Table& table, const Segment& segment) {
+Result<SegmentFiles> OpenSegment(const CallContext& ctx, const Store& tables, const Table& table,
+                                 const Segment& segment) {
   SegmentFiles files;
   MB_ASSIGN_OR_RETURN(files.vectors,
                       OpenFile(ctx, tables, KeyOf(tables, table, segment, segment.id + ".rv")));
@@ -164,7 +164,7 @@ class LiveBytes {
 
 }  // namespace
 
-Status StreamRows(const CallContext& ctx, const TablesDir& tables, const SourceFile& file,
+Status StreamRows(const CallContext& ctx, const Store& tables, const SourceFile& file,
                   const RowSet& skipped, uint64_t first_row, uint64_t end_row,
                   const RowStream& stream) {
   LiveBytes live(skipped, stream.row_bytes, first_row, stream);

@@ -9,7 +9,7 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/migration/meta.h"
-#include "milvus_backup/storage/backend.h"
+#include "milvus_backup/migration/store.h"
 
 #include <cstdint>
 #include <functional>
@@ -21,13 +21,6 @@ namespace milvus_backup::migration {
 inline constexpr uint64_t kFrameBytes = 8;
 /// Bytes of a row id.
 inline constexpr uint64_t kIdBytes = 8;
-
-/// The directory that holds the tables of a Milvus 1.x. Does not own the backend. Thread-safe.
-struct TablesDir {
-  storage::Backend* backend = nullptr;
-  /// Key prefix with a slash at its end; empty when the backend's root is the directory.
-  std::string prefix;
-};
 
 /// One file of a segment and the version of it that was looked at.
 struct SourceFile {
@@ -52,8 +45,8 @@ struct SegmentFiles {
 /// Look at the files of a segment and read the deleted offsets, which may be unsorted and repeated.
 /// kNotFound when vectors or ids are missing; kDataLoss naming the file when a count and the size
 /// of its file differ, vectors and ids are not equally many, or an offset is outside.
-Result<SegmentFiles> OpenSegment(const CallContext& ctx, const TablesDir& tables,
-                                 const Table& table, const Segment& segment);
+Result<SegmentFiles> OpenSegment(const CallContext& ctx, const Store& tables, const Table& table,
+                                 const Segment& segment);
 
 /// The payload of vectors or ids less the rows of `skipped`, in order, in pieces. `row_bytes` is
 /// the size of one row. Reads blocks of `block_bytes` and asks `want` before each how many bytes it
@@ -65,7 +58,7 @@ struct RowStream {
   std::function<uint64_t()> want;
   std::function<Status(ByteView bytes)> take;
 };
-Status StreamRows(const CallContext& ctx, const TablesDir& tables, const SourceFile& file,
+Status StreamRows(const CallContext& ctx, const Store& tables, const SourceFile& file,
                   const RowSet& skipped, uint64_t first_row, uint64_t end_row,
                   const RowStream& stream);
 

@@ -167,7 +167,8 @@ Result<MetaRows> ReadRows(const CallContext& ctx, sqlite3* database, const std::
 Result<MetaRows> ReadSqliteMeta(const CallContext& ctx, const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) {
-    return NotFoundError(path + (error || !fs::exists(path) ? " does not exist" : " is no file"))
+    return FailedPreconditionError(path +
+                                   (error || !fs::exists(path) ? " does not exist" : " is no file"))
         .WithAdvice("name the meta.sqlite below the db directory of the old Milvus");
   }
   MB_ASSIGN_OR_RETURN(const PrivateDirectory directory, PrivateDirectory::Create());

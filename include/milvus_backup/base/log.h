@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <initializer_list>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -13,10 +15,18 @@ namespace milvus_backup::log {
 
 enum class Level { kDebug, kInfo, kWarn, kError };
 
+enum class Style {
+  kPlain,      ///< `[time] [info] text`
+  kBracketed,  ///< `[time] [INFO] [dir/file:line] ["text"] [key=value]`, as the Go tools write it
+};
+
 struct Options {
   Level level = Level::kInfo;
+  Style style = Style::kPlain;
   /// Also write to stderr.
   bool console = true;
+  /// The console is stdout instead.
+  bool console_is_stdout = false;
   /// Log file; empty means none. Directories are created.
   std::string path;
   /// Size at which the file is rotated, MiB.
@@ -39,6 +49,15 @@ void CloseConsole();
 
 bool Enabled(Level level);
 void Write(Level level, std::string_view text);
+
+struct Field {
+  std::string_view key;
+  std::string value;
+};
+
+/// An event that people look for by its text. Plain style: `text key=value …`.
+void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
+           const std::source_location& where = std::source_location::current());
 
 template <typename... Args>
 void Debug(fmt::format_string<Args...> format, Args&&... args) {

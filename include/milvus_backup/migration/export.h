@@ -18,8 +18,8 @@ struct ReadMeta {
 };
 
 /// Read `meta.sqlite`; the file is neither changed nor locked. Warns when the write-ahead log of
-/// that Milvus holds something. Errors: kNotFound (no file, or nothing in it), kAborted (it keeps
-/// changing), kDataLoss (damaged), kFailedPrecondition (not of Milvus 0.9 to 1.x).
+/// that Milvus holds something. Errors: kAborted (it keeps changing), kDataLoss (damaged),
+/// kFailedPrecondition (no file, nothing in it, or not of Milvus 0.9 to 1.x).
 Result<ReadMeta> ReadMetaFromSqlite(const CallContext& ctx, const std::string& path);
 
 /// Read the database that a data source name of Go's MySQL driver names, as of one point in time.

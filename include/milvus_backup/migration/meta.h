@@ -82,7 +82,7 @@ std::string EncodeMeta(const Meta& meta);
 Result<Meta> DecodeMeta(std::string_view text, const std::string& what);
 
 /// The tables of the collections called `collections`, or all when that is empty.
-/// kNotFound `no required collection exist, col=NAME` for a name that is not there.
+/// kInvalidArgument `no required collection exist, col=NAME` for a name that is not there.
 Result<Meta> SelectCollections(Meta meta, const std::vector<std::string>& collections);
 
 /// Largest meta.json that is read, bytes: about a million segments.

@@ -143,8 +143,9 @@ TEST_F(ExportTest, PartitionsOfADroppedCollectionAreLeftOut) {
 
 TEST_F(ExportTest, WhatIsNoMetaOfTheRightAgeIsRefused) {
   const std::string other = directory_.path() + "/other.sqlite";
-  EXPECT_THAT(ReadMetaFromSqlite({}, other), IsError(Code::kNotFound, "does not exist"));
-  EXPECT_THAT(ReadMetaFromSqlite({}, directory_.path()), IsError(Code::kNotFound, "is no file"));
+  EXPECT_THAT(ReadMetaFromSqlite({}, other), IsError(Code::kFailedPrecondition, "does not exist"));
+  EXPECT_THAT(ReadMetaFromSqlite({}, directory_.path()),
+              IsError(Code::kFailedPrecondition, "is no file"));
   Sqlite(other).Run("CREATE TABLE Collections (id INTEGER); CREATE TABLE Segments (id INTEGER);");
   EXPECT_THAT(ReadMetaFromSqlite({}, other), IsError(Code::kFailedPrecondition, "0.11 or 0.12"));
   fs::remove(other);
@@ -162,10 +163,10 @@ TEST_F(ExportTest, WhatIsNoMetaOfTheRightAgeIsRefused) {
 TEST_F(ExportTest, AMetaWithoutCollectionsOrSegmentsIsRefused) {
   Sqlite(path_).Run("DELETE FROM TableFiles;");
   EXPECT_THAT(ReadMetaFromSqlite({}, path_),
-              IsError(Code::kNotFound, "empty segments, pls check meta config"));
+              IsError(Code::kFailedPrecondition, "empty segments, pls check meta config"));
   Sqlite(path_).Run("UPDATE Tables SET state=1;");
   EXPECT_THAT(ReadMetaFromSqlite({}, path_),
-              IsError(Code::kNotFound, "empty collections, pls check meta config"));
+              IsError(Code::kFailedPrecondition, "empty collections, pls check meta config"));
 }
 
 TEST_F(ExportTest, TheFileIsWrittenIntoANewDirectoryAndReplaced) {

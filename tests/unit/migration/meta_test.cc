@@ -113,7 +113,7 @@ TEST(MetaTest, CollectionsAreSelectedWithTheirPartitions) {
   ASSERT_OK_AND_ASSIGN(const Meta one, SelectCollections(meta, {"a"}));
   EXPECT_EQ(one.tables, (std::vector<Table>{meta.tables[0], meta.tables[1]}));
   EXPECT_THAT(SelectCollections(meta, {"a", "1"}),
-              IsError(Code::kNotFound, "no required collection exist, col=1"));
+              IsError(Code::kInvalidArgument, "no required collection exist, col=1"));
 }
 
 }  // namespace

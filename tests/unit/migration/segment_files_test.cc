@@ -51,7 +51,7 @@ class OldSegmentTest : public ::testing::Test {
 
   Table table_{.id = "t", .metric = Metric::kL2, .dim = 2};
   std::unique_ptr<storage::Backend> backend_;
-  TablesDir tables_;
+  Store tables_;
 };
 
 TEST_F(OldSegmentTest, DeletedOffsetsAreASet) {

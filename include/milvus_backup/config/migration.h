@@ -1,0 +1,25 @@
+/// The configuration of milvus-migration: `migration.yaml` of the Go tool.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+#include "milvus_backup/migration/options.h"
+
+namespace milvus_backup::config {
+
+/// Which parts of the file a command uses, and which must therefore be there.
+struct MigrationNeeds {
+  /// `meta` and `source`.
+  bool source = false;
+  /// `target.milvus2x`.
+  bool milvus = false;
+};
+
+/// Find the file (as given, then `$MILVUSCONF/<file name>`, then `configs/<file name>`) and resolve
+/// it. Keys may be in any case, scalars of any YAML type that reads as the right one; unknown keys
+/// are ignored, as the Go tool does; there is neither an environment nor --set. `target` is always
+/// needed. Errors name the key and carry Origin::kConfig, but for a workMode or cloud that is not
+/// built yet, which is an error of usage.
+Result<migration::Options> LoadMigration(const LoadOptions& options, const MigrationNeeds& needs);
+
+}  // namespace milvus_backup::config

@@ -1,0 +1,169 @@
+#include "cmd_migration.h"
+
+#include "arguments.h"
+#include "output.h"
+#include "program.h"
+
+#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/base/signals.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::cli {
+namespace {
+
+/// Of the Go tool.
+constexpr uint64_t kLogFileMib = 50;
+constexpr uint64_t kLogFiles = 10;
+constexpr uint64_t kLogDays = 7;
+
+/// `-c=FILE` as two arguments, which the Go tool accepts and CLI11 takes for the file `=FILE`.
+std::vector<std::string> SplitShortValues(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    const bool is_short = text.size() > 2 && text[0] == '-' && text[1] != '-' && text[2] == '=';
+    if (is_short) arguments.emplace_back(text.substr(0, 2));
+    arguments.emplace_back(is_short ? text.substr(3) : text);
+  }
+  return arguments;
+}
+
+class MigrationProgram {
+ public:
+  MigrationProgram() {
+    app_.set_version_flag("--version", MB_VERSION);
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.footer(kExitStatuses);
+    app_.add_option("-c,--config", config_,
+                    "Configuration file; looked for here and in configs/ when not given")
+        ->default_str("migration.yaml");
+    app_.add_option("-t,--table", table_,
+                    "Only of sources that this version cannot migrate yet; no effect on others");
+    commands_ = {{"dump", AddMigrationDump(app_)}, {"export", AddMigrationExport(app_)}};
+    app_.add_subcommand("version", "Print the version of this program");
+    AddUnbuiltCommand(app_, "server");
+    AddUnbuiltCommand(app_, "load");
+    AddUnbuiltCommand(app_, "start");
+  }
+
+  int Run(int argc, char** argv) {
+    try {
+      const std::vector<std::string_view> words = WordsOf(argc, argv, app_);
+      if (words.empty()) {
+        throw CLI::ValidationError("execute milvus-migration args:[] error:unrecognized command");
+      }
+      RefuseUnknownCommand(words, app_);
+      std::vector<std::string> arguments = SplitShortValues(argc, argv);
+      std::ranges::reverse(arguments);  // as CLI11 wants them
+      app_.parse(std::move(arguments));
+      // A MySQL data source name holds a password.
+      HideValues(argc, argv, "--mysql", "-m");
+      return RunParsed();
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return PrintHelp(app_, error);
+      return Fail(InvalidArgumentError(error.what())
+                      .WithAdvice("run with --help to see commands and flags"),
+                  false);
+    }
+  }
+
+ private:
+  int RunParsed() {
+    const std::string name = app_.get_subcommands().front()->get_name();
+    if (name == "version") {
+      PrintLine(MB_VERSION);
+      return kDone;
+    }
+    RaiseFileLimit();
+    const std::stop_source stop = InstallSignalHandling();
+    if (Status status = OpenLog({.style = log::Style::kBracketed,
+                                 .console_is_stdout = true,
+                                 .path = "logs/migration.log",
+                                 .max_size_mib = kLogFileMib,
+                                 .max_backups = kLogFiles,
+                                 .max_days = kLogDays});
+        !status.ok()) {
+      return Fail(status, false);
+    }
+    const MigrationContext context{.call = {.stop = stop.get_token()},
+                                   .config = {.path = config_.empty() ? "migration.yaml" : config_,
+                                              .environment = config::ProcessEnvironment}};
+    const Status status = commands_.at(name)(context);
+    return status.ok() ? static_cast<int>(kDone) : Fail(status, false);
+  }
+
+  CLI::App app_{"Bring the data of Milvus 0.9 to 1.x into Milvus 2.x", "milvus-migration"};
+  std::string config_;
+  std::string table_;
+  std::map<std::string, MigrationCommand> commands_;
+};
+
+/// 21 letters and digits.
+std::string RandomName() {
+  constexpr std::string_view kAlphabet =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const std::string digits = RandomHex(42);
+  std::string name;
+  for (size_t i = 0; i < digits.size(); i += 2) {
+    unsigned value = 0;
+    std::from_chars(digits.data() + i, digits.data() + i + 2, value, 16);
+    name += kAlphabet[value % kAlphabet.size()];
+  }
+  return name;
+}
+
+}  // namespace
+
+MigrationJob::MigrationJob(std::string_view kind)
+    : id_(std::string(kind) + RandomName()),
+      word_(kind == "dump"   ? "Dump"
+            : kind == "load" ? "Load"
+                             : "Migration") {
+  PrintLine("jodId is  " + id_);
+}
+
+void MigrationJob::PrintSuccess(double seconds) const {
+  PrintLine(fmt::format("{} Success! Job {} cost=[{:f}]", word_, id_, seconds));
+}
+
+void MigrationJob::PrintInfo(size_t tasks) const {
+  PrintLine(fmt::format(R"({} JobInfo! {{"jobId":"{}","jobStatus":"success","jobProcess":0,)"
+                        R"("msg":"","totalTasks":{},"finishTasks":{}}})",
+                        word_, id_, tasks, tasks));
+}
+
+std::vector<std::string> SplitNames(const std::string& text) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    name.erase(0, name.find_first_not_of(' '));
+    name.erase(name.find_last_not_of(' ') + 1);
+    if (!name.empty()) names.push_back(std::move(name));
+    begin = end + 1;
+  }
+  return names;
+}
+
+void PrintWarnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    log::Event(log::Level::kWarn, warning, {});
+    PrintErrorLine("Warning: " + warning);
+  }
+}
+
+int MigrationMain(int argc, char** argv) { return MigrationProgram().Run(argc, argv); }
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,54 @@
+/// The commands of milvus-migration: AddFlags on a sub-command, then Run.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/config/config.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace milvus_backup::cli {
+
+struct MigrationContext {
+  CallContext call;
+  /// Where --config says the file is.
+  config::LoadOptions config;
+};
+
+/// Runs a command whose flags have been parsed. An error decides the exit status.
+using MigrationCommand = std::function<Status(const MigrationContext& context)>;
+
+MigrationCommand AddMigrationDump(CLI::App& app);
+MigrationCommand AddMigrationExport(CLI::App& app);
+
+/// A job as the Go tool announces, finishes and reports it on stdout: lines that people look for.
+class MigrationJob {
+ public:
+  /// Prints `jodId is  …`; `kind` is `dump`, `load` or `start`.
+  explicit MigrationJob(std::string_view kind);
+  /// `Dump Success! Job … cost=[…]` with the job's own word.
+  void PrintSuccess(double seconds) const;
+  /// `Dump JobInfo! {…}`.
+  void PrintInfo(size_t tasks) const;
+  const std::string& id() const { return id_; }
+
+ private:
+  std::string id_;
+  /// `Dump`, `Load`, `Migration`.
+  std::string word_;
+};
+
+/// `a,b,c`; blanks around the names do not count.
+std::vector<std::string> SplitNames(const std::string& text);
+
+/// Log them, and print them on stderr.
+void PrintWarnings(const std::vector<std::string>& warnings);
+
+}  // namespace milvus_backup::cli
