@@ -226,7 +226,8 @@ Status SetMilvus(const MigrationKeys& keys, migration::Options& options) {
 
 Status CheckWorkMode(const MigrationKeys& keys) {
   const std::string key = "dumper.worker.workMode";
-  MB_ASSIGN_OR_RETURN(const std::string mode, keys.Required(key));
+  const std::string mode = keys.Text(key);
+  if (mode.empty()) return ConfigError(key + " is not set");
   if (mode == "milvus1x") return Status::Ok();
   if (mode == "milvus2x" || mode == "faiss" || mode == "elasticsearch") {
     return InvalidArgumentError(fmt::format("{}: {} is not built yet in this version", key, mode))
