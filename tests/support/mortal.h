@@ -17,6 +17,14 @@
 
 namespace milvus_backup::testing {
 
+/// Distance between the operations after which a sweep falls silent. Under ThreadSanitizer a run
+/// takes twenty times as long; what it looks for does not need every one of them.
+#ifdef __SANITIZE_THREAD__
+inline constexpr uint64_t kSweepStep = 5;
+#else
+inline constexpr uint64_t kSweepStep = 1;
+#endif
+
 /// Counts the operations of everything that shares it.
 class Life {
  public:
