@@ -123,6 +123,7 @@ class Restoration {
     run_.Enter("check");
     MB_ASSIGN_OR_RETURN(preflight_, CheckBeforeRestore(ctx_, site_, options_, info_, backup_dir_,
                                                        plans_, *ledger_));
+    run_.proof = &preflight_.proof;
     return CountLive();
   }
 

@@ -203,9 +203,14 @@ Status CollectionFill::Stage(const CallContext& ctx, const ToSend& send) {
   }
   for (const ExpectedFile& file : plan_.files) {
     if (!filter.Has(file.path)) continue;
-    if (!batch.Add({run_.backup_dir + file.path, staging_dir_ + file.path, file.size, ""}).ok()) {
-      break;
-    }
+    const meta::ContentHash hash = run_.proof->HashOf(file.path);
+    const Status added = batch.Add({.source_key = run_.backup_dir + file.path,
+                                    .destination_key = staging_dir_ + file.path,
+                                    .size = file.size,
+                                    .etag = "",
+                                    .crc32c = hash.crc32c,
+                                    .md5 = hash.md5});
+    if (!added.ok()) break;
   }
   const transfer::CopySummary summary = batch.Wait();
   MB_RETURN_IF_ERROR(summary.ToStatus());

@@ -4,6 +4,7 @@
 #include "import_watch.h"
 #include "phase_clock.h"
 #include "restore_ledger.h"
+#include "restore_proof.h"
 #include "run_lock.h"
 
 #include "milvus_backup/backup/restore.h"
@@ -85,6 +86,8 @@ struct RestoreRun {
   RestoreLedger* ledger = nullptr;
   /// None where two restores are not kept apart.
   RunLock* lock = nullptr;
+  /// Set before collections are worked on.
+  const RestoreProof* proof = nullptr;
 
   /// To be asked before anything that another restore into the same targets would suffer from:
   /// kAborted when this run was taken for dead, which happens to one that was suspended for long.

@@ -101,3 +101,23 @@ def test_a_backup_on_a_disk_is_read_for_its_manifest(
     created = json.loads(cli.succeed(*on_disk, "--json", "create", "-c", "coll", "-n", "mine").stdout)
     assert created["read_back_objects"] == created["objects"] + 4  # and the metas beside the header
     assert cli.succeed(*on_disk, "verify", "-n", "mine").stdout.startswith("backup mine is whole")
+
+
+def test_a_damaged_log_never_reaches_the_server(
+    cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, object], tmp_path: Path
+) -> None:
+    """Milvus 2.3.5 ends itself on some of them."""
+    root = tmp_path / "backups"
+    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
+    on_disk = ("--set", f"minio.backupStorageType=local,minio.backupRootPath={root}")
+    cli.succeed(*on_disk, "create", "-c", "coll", "-n", "mine")
+    log = max((path for path in root.rglob("*") if "insert_log" in path.parts and path.is_file()),
+              key=lambda path: path.stat().st_size)
+    body = bytearray(log.read_bytes())
+    body[len(body) // 2] ^= 1
+    log.write_bytes(bytes(body))
+    refused = cli.run(*on_disk, "restore", "-n", "mine", "-s", "_damaged")
+    assert refused.status == DAMAGED, refused
+    assert str(log.relative_to(root)) in refused.stderr and "manifest" in refused.stderr, refused
+    assert json.loads(cli.succeed("--json", "check").stdout)["milvus_version"]
+    assert minio_a.client.keys("bucket-a", "restore-temp-") == []

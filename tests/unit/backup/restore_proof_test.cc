@@ -54,6 +54,30 @@ TEST_F(RestoreProofTest, DamagedLogIsNamedBeforeAnythingIsChanged) {
   EXPECT_EQ(RowsOf("default", "c1_unchecked"), 10);
 }
 
+// A storage that states no hashes shows damage only in the bytes themselves.
+TEST_F(RestoreProofTest, DamagedLogIsNotImportedFromStaging) {
+  storage_ = storage::MakeMemoryBackend();
+  Write({Collection(7, "default", "c1")});
+  Seal();
+  const auto milvus = storage::MakeMemoryBackend();
+  Start({});
+  site_.milvus_storage.backend = milvus.get();
+  site_.backup_visible_to_milvus = false;
+  ASSERT_OK(Restore({.suffix = "_whole"}).status());
+  Put(kLog, "lof");
+  const size_t before = fake_->calls().size();
+  const Status status = Restore({}).status();
+  EXPECT_THAT(status, IsError(Code::kDataLoss, kLog));
+  EXPECT_THAT(status.ToString(), ::testing::HasSubstr("manifest"));
+  for (size_t i = before; i < fake_->calls().size(); ++i) {
+    EXPECT_NE(fake_->calls()[i].method, "Import");
+  }
+  EXPECT_EQ(RowsOf("default", "c1"), -1);
+  ASSERT_OK(storage::ForEachObject({}, *milvus, "restore-temp-", [](const auto& object) {
+    return DataLossError("left " + object.key);
+  }));
+}
+
 TEST_F(RestoreProofTest, DamagedMetasAndManifestsAreNamed) {
   const std::string meta = "backup/b/meta/full_meta.json";
   const std::string text = Get(meta);
