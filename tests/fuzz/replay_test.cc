@@ -99,5 +99,18 @@ TEST(FuzzReplayTest, Parquet) {
 
 TEST(FuzzReplayTest, Values) { Replay(Values, {Seeds("values")}, 2000); }
 
+TEST(FuzzReplayTest, MetaJson) { Replay(MetaJson, {Seeds("meta_json")}, 300); }
+
+TEST(FuzzReplayTest, Manifest) { Replay(Manifest, {Seeds("manifest")}, 500); }
+
+TEST(FuzzReplayTest, ConfigYaml) {
+  const fs::path samples = fs::path(testing::TestDataDir()).parent_path().parent_path() / "configs";
+  Replay(ConfigYaml, {samples, Seeds("config_yaml")}, 50);
+}
+
+TEST(FuzzReplayTest, S3Xml) { Replay(S3Xml, {Seeds("s3_xml")}, 500); }
+
+TEST(FuzzReplayTest, Keys) { Replay(Keys, {Seeds("keys")}, 1000); }
+
 }  // namespace
 }  // namespace milvus_backup::fuzz

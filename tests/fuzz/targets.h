@@ -15,5 +15,15 @@ void DeltaLog(ByteView bytes);
 void Parquet(ByteView bytes);
 /// Single values: the first byte says of which kind.
 void Values(ByteView bytes);
+/// Metas and records of runs: the first byte says which.
+void MetaJson(ByteView bytes);
+/// Index, lines and parts of manifests: the first byte says which.
+void Manifest(ByteView bytes);
+/// Configuration files.
+void ConfigYaml(ByteView bytes);
+/// Replies of the S3 API.
+void S3Xml(ByteView bytes);
+/// Object keys, names of backups, places on command lines, URLs.
+void Keys(ByteView bytes);
 
 }  // namespace milvus_backup::fuzz
