@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import secrets
 import subprocess
 import sys
 import threading
@@ -223,7 +224,12 @@ def main() -> int:
         parser.error(f"unknown stages: {', '.join(sorted(unknown))}")
     tally = Tally()
     started = time.monotonic()
+    given_seed = os.environ.get("MB_SEED")
     for _ in range(options.repeat):
+        if options.soak:
+            # Every round damages other backups in other places.
+            os.environ["MB_SEED"] = given_seed or str(secrets.randbelow(2**32))
+            say(f"MB_SEED={os.environ['MB_SEED']}")
         run_stages(options.stages or list(STAGES), tally)
     if options.soak:
         if build("release", ["milvus-backup"], tally):

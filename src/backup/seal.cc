@@ -5,17 +5,46 @@
 
 #include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
 namespace milvus_backup::backup {
+namespace {
+
+/// Time that removing what a failed run has written may take.
+constexpr std::chrono::seconds kCleanUpLimit{30};
+
+/// The manifest, while the header does not speak of it, and then the marker that says why.
+Status RemoveUnfinished(storage::Backend& backend, const std::string& backup_dir) {
+  const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
+  MB_RETURN_IF_ERROR(backend.Delete(ctx, meta::ManifestKey(backup_dir)));
+  MB_RETURN_IF_ERROR(
+      storage::DeleteTree(ctx, backend, meta::ManifestPartsDir(backup_dir)).status());
+  return backend.Delete(ctx, meta::MarkerKey(backup_dir));
+}
+
+/// Everything before the header is written: its text with the manifest's hash.
+Result<std::string> WriteManifest(const CallContext& ctx, storage::Backend& backend,
+                                  const std::string& backup_dir, const std::string& header,
+                                  const std::string& sealed, const HashIndex& read) {
+  MB_ASSIGN_OR_RETURN(const BuiltManifest built,
+                      BuildManifest(ctx, backend, backup_dir,
+                                    {.header = header, .sealed = sealed, .known = &read}));
+  return meta::WithManifest(header, built.sha256);
+}
+
+}  // namespace
+
 Result<std::string> SealBackup(const CallContext& ctx, const Place& place, const std::string& name,
                                const HashIndex& read) {
   storage::Backend& backend = *place.backend;
@@ -31,16 +60,21 @@ Result<std::string> SealBackup(const CallContext& ctx, const Place& place, const
   if (!info.manifest_sha256.empty()) {
     return AlreadyExistsError("backup " + name + " was given a manifest meanwhile");
   }
-  std::string text = meta::WithoutManifest(found);
   const std::string marker = meta::MarkerKey(backup_dir);
   MB_RETURN_IF_ERROR(meta::WriteRunRecord(ctx, backend, marker, record));
   const std::string sealed = FormatIso8601(Clock::Real().WallNow());
-  MB_ASSIGN_OR_RETURN(
-      const BuiltManifest built,
-      BuildManifest(ctx, backend, backup_dir, {.header = text, .sealed = sealed, .known = &read}));
-  MB_ASSIGN_OR_RETURN(text, meta::WithManifest(text, built.sha256));
-  MB_RETURN_IF_ERROR(lock->Check(ctx));
-  const ByteView body = AsBytes(text);
+  auto text = WriteManifest(ctx, backend, backup_dir, meta::WithoutManifest(found), sealed, read);
+  Status ready = text.status();
+  if (ready.ok()) ready = lock->Check(ctx);
+  if (ready.code() == Code::kAborted && text.ok()) return ready;  // another run's by now
+  if (!ready.ok()) {
+    if (const Status removed = RemoveUnfinished(backend, backup_dir); !removed.ok()) {
+      log::Warn("what sealing {} has written is left: {}", name, removed.ToString());
+    }
+    return ready;
+  }
+  // From here on the manifest may be the header's, whatever the answer is.
+  const ByteView body = AsBytes(*text);
   const auto written = backend.Put(ctx, header, body, {.crc32c = Crc32c(body)});
   if (!written.ok()) return written.status().Annotate("writing " + header);
   MB_RETURN_IF_ERROR(backend.Delete(ctx, marker).Annotate("removing the marker " + marker));

@@ -20,8 +20,9 @@ inline constexpr char kSealOperation[] = "seal";
 
 /// Write a manifest of the backup, and its hash into the header, whose text stays as it is
 /// otherwise. `read`, sorted, has the hashes of objects that were found to be whole. A marker
-/// stands in the directory meanwhile. Returns the time written into the manifest. kAlreadyExists:
-/// another run works on the backup; kAborted: it is not what it was when it was read.
+/// stands in the directory meanwhile; a run that fails before it writes the header leaves nothing.
+/// Returns the time written into the manifest. kAlreadyExists: another run works on the backup;
+/// kAborted: it is not what it was when it was read.
 Result<std::string> SealBackup(const CallContext& ctx, const Place& place, const std::string& name,
                                const HashIndex& read);
 

@@ -78,6 +78,7 @@ class Comparison {
       return FailedPreconditionError(fmt::format("backup {} is unfinished: {}", report_.name, left))
           .WithAdvice("run the same command again to finish it");
     }
+    if (header.status().code() == Code::kNotFound) return ReportNoHeader(header.status());
     if (!left.empty()) {
       report_.warnings.push_back(fmt::format("a run has not ended: {}", left));
     }
@@ -100,6 +101,17 @@ class Comparison {
     closed_dirs_ = expected_.closed_dirs();
     std::ranges::sort(closed_dirs_);
     return CheckIdentity(*header);
+  }
+
+  /// `missing` unless the directory holds what only backups have.
+  Status ReportNoHeader(const Status& missing) {
+    MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
+                        meta::InspectDirectory(ctx_, backend_, backup_dir_));
+    if (content.kind != meta::DirectoryKind::kBackupParts) return missing;
+    Problem(meta::MetaKey("", meta::MetaFile::kHeader), "a header, which is written last",
+            "nothing: the backup was never finished, or its header was removed",
+            "take the backup again, or restore the header from another copy");
+    return Status::Ok();
   }
 
   /// A header of another backup would pass for this one's.

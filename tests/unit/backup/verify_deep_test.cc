@@ -1,5 +1,6 @@
 // verify --deep and --seal on a backup of the reference tool: whole, and damaged in every way.
 #include "backup/seal.h"
+#include "support/faulty_backend.h"
 #include "support/status_matchers.h"
 #include "support/test_paths.h"
 
@@ -132,6 +133,24 @@ TEST_F(VerifyDeepTest, DamagedBackupIsNotSealed) {
   EXPECT_THAT(found_, Contains(key));
   EXPECT_THAT(storage_->Stat({}, "backup/golden/meta/manifest.json").status(),
               IsError(Code::kNotFound, ""));
+}
+
+TEST_F(VerifyDeepTest, SealingThatFailsLeavesNothing) {
+  auto faulty = std::make_unique<testing::FaultyBackend>(std::move(storage_));
+  testing::FaultyBackend& faults = *faulty;
+  storage_ = std::move(faulty);
+  // The first one is the lock, then come the marker, the only part, and the index.
+  for (const uint32_t puts : {1U, 2U, 3U}) {
+    faults.Plan(storage::Method::kPut, {.error = InternalError("disk on fire"), .skip = puts});
+    EXPECT_THAT(Verify({.deep = true, .seal = true}).status(),
+                IsError(Code::kInternal, "disk on fire"));
+    EXPECT_TRUE(faults.AllHit()) << faults.NotHit();
+    ASSERT_OK(storage::ForEachObject({}, *storage_, kDir, [&](const storage::ObjectInfo& object) {
+      EXPECT_TRUE(originals_.contains(object.key)) << object.key << " is left after " << puts;
+      return Status::Ok();
+    }));
+  }
+  Seal();
 }
 
 TEST_F(VerifyDeepTest, SealingThatDiedIsNoDamageAndGoesOn) {

@@ -171,7 +171,10 @@ TEST_F(VerifyTest, StorageThatStatesNoHashesIsReadForTheManifest) {
 
 TEST_F(VerifyTest, UnfinishedAndMissingBackupsAreErrors) {
   ASSERT_OK(storage_->Delete({}, "backup/b/meta/backup_meta.json"));
-  EXPECT_THAT(Verify().status(), IsError(Code::kNotFound, "backup b not found"));
+  EXPECT_THAT(Problems(), ElementsAre("backup/b/meta/backup_meta.json"));
+  EXPECT_THAT(
+      VerifyBackup({}, {.backend = storage_.get(), .root = "backup"}, {.name = "none"}).status(),
+      IsError(Code::kNotFound, "backup none not found"));
   Put("backup/b/meta/run.json", meta::EncodeRunRecord(meta::NewRunRecord("create", "b")));
   EXPECT_THAT(Verify().status(), IsError(Code::kFailedPrecondition, "unfinished"));
 }
