@@ -1,8 +1,7 @@
 /// The right of one run to work on one backup directory.
 #pragma once
 
-#include "run_lock.h"
-
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/backup/site.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "key_filter.h"
-#include "run_lock.h"
 
 #include "milvus_backup/backup/copy.h"
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/transfer/copy_engine.h"
 

@@ -7,7 +7,8 @@
 #include "copy_objects.h"
 #include "copy_source.h"
 #include "copy_survey.h"
-#include "run_lock.h"
+
+#include "milvus_backup/backup/run_lock.h"
 
 #include <memory>
 #include <optional>

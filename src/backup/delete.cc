@@ -1,8 +1,8 @@
 #include "milvus_backup/backup/delete.h"
 
 #include "claim.h"
-#include "run_lock.h"
 
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/run_record.h"

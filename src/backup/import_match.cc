@@ -1,4 +1,4 @@
-#include "import_match.h"
+#include "milvus_backup/backup/import_match.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "import_watch.h"
+#include "milvus_backup/backup/import_watch.h"
 
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/log.h"

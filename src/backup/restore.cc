@@ -1,15 +1,15 @@
 #include "milvus_backup/backup/restore.h"
 
-#include "import_watch.h"
 #include "phase_clock.h"
 #include "restore_collection.h"
 #include "restore_ledger.h"
 #include "restore_plan.h"
 #include "restore_preflight.h"
 #include "restore_run.h"
-#include "run_lock.h"
 
+#include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/backup/inspect.h"
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"

@@ -1,6 +1,6 @@
-#include "import_watch.h"
 #include "restore_collection.h"
 
+#include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>

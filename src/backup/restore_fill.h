@@ -1,11 +1,11 @@
 /// Getting the rows of one collection into Milvus: staging and imports.
 #pragma once
 
-#include "import_match.h"
-#include "import_watch.h"
 #include "restore_plan.h"
 #include "restore_run.h"
 
+#include "milvus_backup/backup/import_match.h"
+#include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/meta/restore_progress.h"

@@ -1,7 +1,6 @@
 #include "restore_ledger.h"
 
-#include "run_lock.h"
-
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>

@@ -1,13 +1,13 @@
 /// What the collections of one restore share.
 #pragma once
 
-#include "import_watch.h"
 #include "phase_clock.h"
 #include "restore_ledger.h"
 #include "restore_proof.h"
-#include "run_lock.h"
 
+#include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/backup/restore.h"
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/backup/site.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/transfer/copy_engine.h"

@@ -1,4 +1,4 @@
-#include "run_lock.h"
+#include "milvus_backup/backup/run_lock.h"
 
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/log.h"

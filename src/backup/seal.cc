@@ -1,8 +1,8 @@
 #include "seal.h"
 
 #include "manifest_build.h"
-#include "run_lock.h"
 
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/log.h"

@@ -51,11 +51,12 @@ class MigrationProgram {
         ->default_str("migration.yaml");
     app_.add_option("-t,--table", table_,
                     "Only of sources that this version cannot migrate yet; no effect on others");
-    commands_ = {{"dump", AddMigrationDump(app_)}, {"export", AddMigrationExport(app_)}};
+    commands_ = {{"dump", AddMigrationDump(app_)},
+                 {"export", AddMigrationExport(app_)},
+                 {"load", AddMigrationLoad(app_)},
+                 {"start", AddMigrationStart(app_)}};
     app_.add_subcommand("version", "Print the version of this program");
     AddUnbuiltCommand(app_, "server");
-    AddUnbuiltCommand(app_, "load");
-    AddUnbuiltCommand(app_, "start");
   }
 
   int Run(int argc, char** argv) {
@@ -139,9 +140,11 @@ void MigrationJob::PrintSuccess(double seconds) const {
 }
 
 void MigrationJob::PrintInfo(size_t tasks) const {
-  PrintLine(fmt::format(R"({} JobInfo! {{"jobId":"{}","jobStatus":"success","jobProcess":0,)"
+  // The Go tool's `start` has a colon there.
+  const char mark = word_ == "Migration" ? ':' : '!';
+  PrintLine(fmt::format(R"({} JobInfo{} {{"jobId":"{}","jobStatus":"success","jobProcess":0,)"
                         R"("msg":"","totalTasks":{},"finishTasks":{}}})",
-                        word_, id_, tasks, tasks));
+                        word_, mark, id_, tasks, tasks));
 }
 
 std::vector<std::string> SplitNames(const std::string& text) {

@@ -4,6 +4,8 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/migration/dump.h"
+#include "milvus_backup/migration/options.h"
 
 #include <functional>
 #include <string>
@@ -27,6 +29,19 @@ using MigrationCommand = std::function<Status(const MigrationContext& context)>;
 
 MigrationCommand AddMigrationDump(CLI::App& app);
 MigrationCommand AddMigrationExport(CLI::App& app);
+MigrationCommand AddMigrationLoad(CLI::App& app);
+/// Dump and load in one run.
+MigrationCommand AddMigrationStart(CLI::App& app);
+
+struct DumpFlags {
+  std::string collections;
+  bool skip_bad_rows = false;
+  bool dry_run = false;
+};
+/// All of `dump` but what it prints of its job.
+Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
+                                               const migration::Options& options,
+                                               const DumpFlags& flags);
 
 /// A job as the Go tool announces, finishes and reports it on stdout: lines that people look for.
 class MigrationJob {

@@ -10,15 +10,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace milvus_backup::cli {
 namespace {
-
-struct DumpFlags {
-  std::string collections;
-  bool skip_bad_rows = false;
-  bool dry_run = false;
-};
 
 void PrintReport(const migration::DumpReport& report, bool dry_run) {
   for (const migration::DumpedTable& table : report.tables) {
@@ -39,26 +34,10 @@ void PrintReport(const migration::DumpReport& report, bool dry_run) {
 Status RunDump(const MigrationContext& context, const DumpFlags& flags) {
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.source = true}));
-  MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
-  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
   const MigrationJob job("dump");
-  log::Event(log::Level::kInfo, "[Dumper] begin to do dump!", {});
-  MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
-                      migration::ReadSourceMeta(context.call, options.meta, source));
-  PrintWarnings(read.warnings);
-  MB_ASSIGN_OR_RETURN(const migration::Meta meta,
-                      SelectCollections(std::move(read.meta), SplitNames(flags.collections)));
-  const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
-                                   .block_bytes = options.reader_buffer_bytes,
-                                   .skip_bad_rows = flags.skip_bad_rows,
-                                   .dry_run = flags.dry_run};
   MB_ASSIGN_OR_RETURN(const migration::DumpReport report,
-                      migration::Dump(context.call, meta, source.store, target.store, rules));
-  PrintWarnings(report.warnings);
-  PrintReport(report, flags.dry_run);
+                      DumpAsConfigured(context.call, options, flags));
   if (flags.dry_run) return Status::Ok();
-  log::Event(log::Level::kInfo, "[Dumper] Dump Success!",
-             {{"Cost", fmt::format("{:f}", report.seconds)}});
   job.PrintSuccess(report.seconds);
   job.PrintInfo(report.segments);
   NoteDone("the dump is complete");
@@ -66,6 +45,32 @@ Status RunDump(const MigrationContext& context, const DumpFlags& flags) {
 }
 
 }  // namespace
+
+Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
+                                               const migration::Options& options,
+                                               const DumpFlags& flags) {
+  MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
+  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
+  log::Event(log::Level::kInfo, "[Dumper] begin to do dump!", {});
+  MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
+                      migration::ReadSourceMeta(ctx, options.meta, source));
+  PrintWarnings(read.warnings);
+  MB_ASSIGN_OR_RETURN(const migration::Meta meta,
+                      SelectCollections(std::move(read.meta), SplitNames(flags.collections)));
+  const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
+                                   .block_bytes = options.reader_buffer_bytes,
+                                   .skip_bad_rows = flags.skip_bad_rows,
+                                   .dry_run = flags.dry_run};
+  MB_ASSIGN_OR_RETURN(migration::DumpReport report,
+                      migration::Dump(ctx, meta, source.store, target.store, rules));
+  PrintWarnings(report.warnings);
+  PrintReport(report, flags.dry_run);
+  if (!flags.dry_run) {
+    log::Event(log::Level::kInfo, "[Dumper] Dump Success!",
+               {{"Cost", fmt::format("{:f}", report.seconds)}});
+  }
+  return report;
+}
 
 MigrationCommand AddMigrationDump(CLI::App& app) {
   CLI::App* command = app.add_subcommand(

@@ -8,6 +8,7 @@
 #include "milvus_backup/base/memory_budget.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/migration/export.h"
+#include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
 
@@ -116,7 +117,10 @@ class DumpJob {
     MB_ASSIGN_OR_RETURN(
         const storage::ListPage loads,
         target().backend->List(ctx, {.prefix = target().prefix + kLoadDir, .max_keys = 1}));
-    run_.is_loading = !loads.objects.empty();
+    const auto meta = target().backend->Stat(ctx, target().prefix + kMetaName);
+    if (!meta.ok() && meta.status().code() != Code::kNotFound) return meta.status();
+    // Without a meta.json the records are what a load that was killed while it cleaned has left.
+    run_.is_loading = meta.ok() && !loads.objects.empty();
     return Status::Ok();
   }
 
@@ -190,6 +194,8 @@ class DumpJob {
       return FailedPreconditionError("another dump in this place is being loaded")
           .WithAdvice("finish that with load, or remove " + target().prefix + " at the target");
     }
+    MB_RETURN_IF_ERROR(
+        storage::DeleteTree(ctx, *target().backend, target().prefix + kLoadDir).status());
     return target().backend->Put(ctx, key, AsBytes(text), {}).status();
   }
 

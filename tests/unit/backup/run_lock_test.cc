@@ -1,4 +1,4 @@
-#include "backup/run_lock.h"
+#include "milvus_backup/backup/run_lock.h"
 
 #include "support/status_matchers.h"
 

@@ -1,0 +1,130 @@
+#include "cmd_migration.h"
+#include "output.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/config/migration.h"
+#include "milvus_backup/migration/load.h"
+#include "milvus_backup/milvus/client.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+namespace milvus_backup::cli {
+namespace {
+
+struct LoadFlags {
+  std::string collections;
+  bool index = false;
+  bool keep = false;
+  bool dry_run = false;
+};
+
+void AddLoadFlags(CLI::App& command, LoadFlags& flags) {
+  command.add_flag("--index", flags.index, "Create the indexes that the old collections have");
+  command.add_flag("--keep", flags.keep, "Leave the dump where it is");
+}
+
+void PrintReport(const migration::LoadReport& report, bool dry_run) {
+  int64_t before = 0;
+  int64_t after = 0;
+  for (const migration::LoadedCollection& one : report.collections) {
+    if (!dry_run) {
+      log::Event(log::Level::kInfo, "[Loader] Static: ",
+                 {{"collection", one.name},
+                  {"beforeCount", std::to_string(one.before)},
+                  {"afterCount", std::to_string(one.after)},
+                  {"increase", std::to_string(one.after - one.before)}});
+    }
+    before += one.before;
+    after += one.after;
+    PrintLine(fmt::format("{}: {} rows {} by {} imports{}", one.name, one.expected,
+                          dry_run ? "would be loaded" : "loaded", one.imports,
+                          one.was_done ? ", before this run" : ""));
+  }
+  if (dry_run) return;
+  log::Event(log::Level::kInfo, "[Loader] Static Total: ",
+             {{"Total Collections", std::to_string(report.collections.size())},
+              {"beforeTotalCount", std::to_string(before)},
+              {"afterTotalCount", std::to_string(after)},
+              {"totalIncrease", std::to_string(after - before)}});
+}
+
+Result<migration::LoadReport> LoadAsConfigured(const CallContext& ctx,
+                                               const migration::Options& options,
+                                               const LoadFlags& flags) {
+  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
+  log::Event(log::Level::kInfo, "[Loader] begin to do load!", {});
+  const auto client = milvus::Connect(ctx, options.milvus);
+  if (!client.ok()) {
+    return client.status().Annotate(
+        fmt::format("connecting to Milvus at {}:{}", options.milvus.address, options.milvus.port));
+  }
+  const migration::LoadRules rules{.collections = SplitNames(flags.collections),
+                                   .parallel_imports = static_cast<size_t>(options.load_limit),
+                                   .create_indexes = flags.index,
+                                   .keep = flags.keep,
+                                   .dry_run = flags.dry_run};
+  MB_ASSIGN_OR_RETURN(migration::LoadReport report,
+                      migration::Load(ctx, **client, options.database, target.store, rules));
+  PrintWarnings(report.warnings);
+  PrintReport(report, flags.dry_run);
+  if (!flags.dry_run) {
+    log::Event(log::Level::kInfo, "[Loader] Load Success!",
+               {{"Cost", fmt::format("{:f}", report.seconds)}});
+    NoteDone("the load is complete");
+  }
+  return report;
+}
+
+Status RunLoad(const MigrationContext& context, const LoadFlags& flags) {
+  MB_ASSIGN_OR_RETURN(const migration::Options options,
+                      config::LoadMigration(context.config, {.milvus = true}));
+  const MigrationJob job("load");
+  const auto report = LoadAsConfigured(context.call, options, flags);
+  if (!report.ok()) {
+    PrintLine("load error:  " + report.status().ToString());
+    return report.status();
+  }
+  if (!flags.dry_run) job.PrintSuccess(report->seconds);
+  return Status::Ok();
+}
+
+Status RunStart(const MigrationContext& context, const LoadFlags& flags, const DumpFlags& dump) {
+  MB_ASSIGN_OR_RETURN(const migration::Options options,
+                      config::LoadMigration(context.config, {.source = true, .milvus = true}));
+  const MigrationJob job("start");
+  MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
+                      DumpAsConfigured(context.call, options, dump));
+  MB_ASSIGN_OR_RETURN(const migration::LoadReport loaded,
+                      LoadAsConfigured(context.call, options, flags));
+  job.PrintSuccess(dumped.seconds + loaded.seconds);
+  job.PrintInfo(dumped.segments);
+  return Status::Ok();
+}
+
+}  // namespace
+
+MigrationCommand AddMigrationLoad(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("load", "Import a dump into Milvus 2.x and remove it");
+  auto flags = std::make_shared<LoadFlags>();  // shared with the returned function
+  command->add_option("--col", flags->collections, "Only these collections: a,b,c");
+  AddLoadFlags(*command, *flags);
+  command->add_flag("--dry-run", flags->dry_run, "Look at everything and change nothing");
+  return [flags](const MigrationContext& context) { return RunLoad(context, *flags); };
+}
+
+MigrationCommand AddMigrationStart(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("start", "Dump and load in one run");
+  auto flags = std::make_shared<LoadFlags>();  // shared with the returned function
+  auto dump = std::make_shared<DumpFlags>();   // likewise
+  AddLoadFlags(*command, *flags);
+  command->add_flag("--skip-bad-rows", dump->skip_bad_rows,
+                    "Leave out rows with a NaN or an infinity, which Milvus 2.x refuses");
+  return
+      [flags, dump](const MigrationContext& context) { return RunStart(context, *flags, *dump); };
+}
+
+}  // namespace milvus_backup::cli

@@ -1,0 +1,267 @@
+#include "collection_load.h"
+
+#include "target_schema.h"
+
+#include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/milvus/version.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+/// From here on Milvus does not tell the files of an import task.
+constexpr milvus::Version kTellsNoFiles{2, 4, 0};
+
+bool TellsFiles(const milvus::Client& client) {
+  const milvus::ParsedVersion server = milvus::ParseVersion(client.server_version());
+  return server.known && server.version < kTellsNoFiles;
+}
+
+}  // namespace
+
+CollectionLoad::CollectionLoad(const LoadRun& run, const PlannedCollection& plan)
+    : run_(run), plan_(plan), client_(run.client) {}
+
+Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
+  MB_RETURN_IF_ERROR(Open(ctx));
+  if (record_.state == LoadState::kDone) return Report(true);
+  MB_RETURN_IF_ERROR(CreatePartitions(ctx));
+  MB_RETURN_IF_ERROR(Import(ctx));
+  if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
+  record_.state = LoadState::kDone;
+  MB_RETURN_IF_ERROR(Write(ctx));
+  return Report(false);
+}
+
+Status CollectionLoad::Open(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(std::optional<LoadRecord> earlier,
+                      ReadLoadRecord(ctx, run_.target, plan_.number));
+  if (!earlier) return OpenNew(ctx);
+  record_ = *std::move(earlier);
+  const std::string target = run_.db + "." + plan_.name;
+  if (record_.target != target) {
+    return FailedPreconditionError(
+               fmt::format("an earlier load of this dump has begun with {}, not {}", record_.target,
+                           target))
+        .WithAdvice("set target.milvus2x.database to what it was");
+  }
+  if (record_.state == LoadState::kCreating) return OpenHalfCreated(ctx);
+  return OpenRecorded(ctx);
+}
+
+Status CollectionLoad::OpenNew(const CallContext& ctx) {
+  record_ = {.target = run_.db + "." + plan_.name, .endpoint = client_.endpoint()};
+  MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
+  if (!exists) {
+    record_.created = true;
+    MB_RETURN_IF_ERROR(Write(ctx));
+    return Create(ctx);
+  }
+  MB_ASSIGN_OR_RETURN(const milvus::Collection existing,
+                      client_.DescribeCollection(ctx, run_.db, plan_.name));
+  MB_RETURN_IF_ERROR(CheckFits(existing, plan_.table));
+  record_.state = LoadState::kFilling;
+  record_.collection_id = existing.id;
+  MB_ASSIGN_OR_RETURN(record_.rows_before, client_.CountStoredRows(ctx, run_.db, plan_.name));
+  MB_ASSIGN_OR_RETURN(record_.after_task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
+  return Write(ctx);
+}
+
+Status CollectionLoad::OpenHalfCreated(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
+  if (!exists) return Create(ctx);
+  MB_ASSIGN_OR_RETURN(const milvus::Collection existing,
+                      client_.DescribeCollection(ctx, run_.db, plan_.name));
+  MB_ASSIGN_OR_RETURN(const int64_t rows, client_.CountStoredRows(ctx, run_.db, plan_.name));
+  MB_ASSIGN_OR_RETURN(const int64_t task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
+  const bool is_own = existing.schema.description == "Migration from Milvus1.x";
+  if (!is_own || rows != 0 || task != 0 || !CheckFits(existing, plan_.table).ok()) {
+    return FailedPreconditionError(
+               fmt::format("collection {} has appeared in Milvus since the load that was not "
+                           "finished, and is not what that was about to create",
+                           plan_.name))
+        .WithAdvice("rename or drop it");
+  }
+  record_.state = LoadState::kFilling;
+  record_.collection_id = existing.id;
+  return Write(ctx);
+}
+
+Status CollectionLoad::OpenRecorded(const CallContext& ctx) {
+  const auto existing = client_.DescribeCollection(ctx, run_.db, plan_.name);
+  if (!existing.ok() && existing.status().code() != Code::kNotFound) return existing.status();
+  if (existing.ok() && existing->id == record_.collection_id) return Status::Ok();
+  const std::string what =
+      fmt::format("collection {}, which an earlier load has {}, {}", plan_.name,
+                  record_.state == LoadState::kDone ? "filled" : "begun to fill",
+                  existing.ok() ? "was replaced" : "is gone");
+  return FailedPreconditionError(what).WithAdvice(
+      fmt::format("to load it anew, remove {} from {}", LoadRecordKey(run_.target, plan_.number),
+                  run_.target.backend->Describe()));
+}
+
+Status CollectionLoad::Create(const CallContext& ctx) {
+  MB_RETURN_IF_ERROR(
+      client_.CreateCollection(ctx, TargetCollection(run_.db, plan_.name, plan_.table)));
+  MB_ASSIGN_OR_RETURN(const milvus::Collection created,
+                      client_.DescribeCollection(ctx, run_.db, plan_.name));
+  record_.state = LoadState::kFilling;
+  record_.collection_id = created.id;
+  return Write(ctx);
+}
+
+Status CollectionLoad::CreatePartitions(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
+                      client_.ListPartitions(ctx, run_.db, plan_.name));
+  for (const auto& [tag, name] : plan_.partitions) {
+    if (std::ranges::count(existing, name, &milvus::Partition::name) > 0) continue;
+    MB_RETURN_IF_ERROR(client_.CreatePartition(ctx, run_.db, plan_.name, name)
+                           .Annotate(fmt::format("partition '{}'", tag)));
+  }
+  return Status::Ok();
+}
+
+std::vector<milvus::ImportRequest> CollectionLoad::PlannedImports() const {
+  std::vector<milvus::ImportRequest> requests;
+  const std::string base = run_.target.milvus_prefix + run_.target.prefix;
+  for (const PlannedPiece& piece : plan_.pieces) {
+    requests.push_back({.db_name = run_.db,
+                        .collection_name = plan_.name,
+                        .partition_name = piece.partition,
+                        .files = {base + piece.dir + kIdsName, base + piece.dir + kVectorsName}});
+  }
+  return requests;
+}
+
+Result<backup::MatchedImports> CollectionLoad::Match(
+    const CallContext& ctx, const std::vector<milvus::ImportRequest>& planned) {
+  const backup::OwnTasks own{.db = run_.db,
+                             .collection = plan_.name,
+                             .collection_id = record_.collection_id,
+                             .after_task = record_.after_task};
+  const auto give_up = std::chrono::steady_clock::now() + run_.rules.settle_time;
+  while (true) {
+    auto matched = backup::MatchImports(ctx, client_, own, record_.imports, planned);
+    // A request of the killed run may still be on its way.
+    const bool may_be_late = matched.ok() && !matched->unknown.empty();
+    if (!may_be_late || std::chrono::steady_clock::now() > give_up) return matched;
+    if (!Clock::Real().SleepFor(run_.rules.poll_interval, ctx.stop)) return CancelledError();
+  }
+}
+
+Status CollectionLoad::CheckKnown(const backup::MatchedImports& matched) const {
+  std::string why;
+  if (!matched.forgotten.empty()) {
+    why = "Milvus does not know the import of " + matched.forgotten.front().files.front() +
+          " any more";
+  } else if (!matched.unknown.empty() && !TellsFiles(client_)) {
+    why = "Milvus does not tell whether it has taken the import of " +
+          matched.unknown.front().files.front();
+  }
+  if (why.empty()) return Status::Ok();
+  return FailedPreconditionError(
+             fmt::format("what an unfinished load has imported into {} cannot be told: {}",
+                         record_.target, why))
+      .WithAdvice(fmt::format(
+          "rows could be there twice if this went on: {} the collection, then remove {} from {}",
+          record_.created ? "drop" : "put right", LoadRecordKey(run_.target, plan_.number),
+          run_.target.backend->Describe()));
+}
+
+Status CollectionLoad::Import(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(backup::MatchedImports matched, Match(ctx, PlannedImports()));
+  MB_RETURN_IF_ERROR(CheckKnown(matched));
+  std::ranges::move(matched.unknown, std::back_inserter(matched.to_send));
+  backup::ImportWatch watch(client_, {run_.db, plan_.name}, run_.queue, nullptr);
+  std::ranges::sort(matched.taken, {}, &milvus::ImportTask::id);
+  for (const milvus::ImportTask& task : matched.taken) watch.Adopt(task);
+  record_.imports = std::move(matched.records);
+  Status status = watch.Run(ctx, matched.to_send, *this);
+  if (!status.ok() && status.code() == Code::kAborted && status.origin() == Origin::kMilvus) {
+    return std::move(status).WithAdvice(
+        run_.target.local_root.empty()
+            ? "if Milvus found no file, target.remote.bucket is not its own bucket "
+              "(minio.bucketName); what was imported stays and is not imported again"
+            : "if Milvus found no file, it does not keep its data on this disk: set target.mode to "
+              "remote and target.remote to its own bucket");
+  }
+  MB_RETURN_IF_ERROR(status);
+  return CheckRows(ctx, static_cast<uint64_t>(watch.rows_imported()));
+}
+
+Status CollectionLoad::CheckRows(const CallContext& ctx, uint64_t imported) {
+  const uint64_t expected = plan_.rows();
+  if (imported != expected) {
+    return DataLossError(fmt::format("Milvus says it has imported {} rows into {} instead of {}",
+                                     imported, record_.target, expected))
+        .WithOrigin(Origin::kMilvus);
+  }
+  // Others may write to a collection that was there before.
+  const int64_t wanted = record_.rows_before + static_cast<int64_t>(expected);
+  const auto give_up = std::chrono::steady_clock::now() + run_.rules.count_patience;
+  while (true) {
+    MB_ASSIGN_OR_RETURN(record_.rows_after, client_.CountStoredRows(ctx, run_.db, plan_.name));
+    if (record_.rows_after == wanted || !record_.created) return Status::Ok();
+    if (record_.rows_after > wanted || std::chrono::steady_clock::now() > give_up) {
+      return DataLossError(fmt::format("{} holds {} rows after the import instead of {}",
+                                       record_.target, record_.rows_after, wanted))
+          .WithOrigin(Origin::kMilvus);
+    }
+    if (!Clock::Real().SleepFor(run_.rules.poll_interval, ctx.stop)) return CancelledError();
+  }
+}
+
+Status CollectionLoad::CreateIndexes(const CallContext& ctx) {
+  TargetIndex target = IndexOf(plan_.table);
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> existing,
+                      client_.ListIndexes(ctx, run_.db, plan_.name));
+  const bool has_one =
+      std::ranges::count(existing, target.index.field_name, &milvus::Index::field_name) > 0;
+  if (has_one) return Status::Ok();
+  if (!target.warning.empty()) log::Event(log::Level::kWarn, target.warning, {});
+  return client_.CreateIndex(ctx, run_.db, plan_.name, target.index)
+      .Annotate("creating the index of " + record_.target);
+}
+
+LoadedCollection CollectionLoad::Report(bool was_done) const {
+  return {.source = plan_.source,
+          .name = plan_.name,
+          .partitions = plan_.partitions,
+          .imports = plan_.pieces.size(),
+          .expected = plan_.rows(),
+          .before = record_.rows_before,
+          .after = record_.rows_after,
+          .was_done = was_done};
+}
+
+Status CollectionLoad::Announce(const CallContext& ctx,
+                                std::span<const milvus::ImportRequest> requests) {
+  MB_RETURN_IF_ERROR(run_.check_lock(ctx));
+  for (const milvus::ImportRequest& request : requests) {
+    record_.imports.push_back({.partition = request.partition_name, .files = request.files});
+    log::Event(
+        log::Level::kInfo, "[Loader] begin to start bulkInsert",
+        {{"col", request.collection_name}, {"files", fmt::format("{}", request.files.front())}});
+  }
+  return Write(ctx);
+}
+
+Status CollectionLoad::NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) {
+  auto record = record_.imports.end() - static_cast<std::ptrdiff_t>(ids.size());
+  for (const int64_t id : ids) {
+    log::Event(log::Level::kInfo, "[Loader] Check Milvus bulkInsertState",
+               {{"taskId", std::to_string(id)}});
+    (record++)->task_id = id;
+  }
+  return Write(ctx);
+}
+
+}  // namespace milvus_backup::migration

@@ -1,0 +1,72 @@
+/// Loading one collection.
+#pragma once
+
+#include "load_plan.h"
+#include "load_record.h"
+
+#include "milvus_backup/backup/import_match.h"
+#include "milvus_backup/backup/import_watch.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/load.h"
+#include "milvus_backup/milvus/client.h"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::migration {
+
+/// What the loads of all collections of a run share. Thread-safe.
+struct LoadRun {
+  milvus::Client& client;
+  /// Never empty.
+  std::string db;
+  const Store& target;
+  const LoadRules& rules;
+  backup::ImportQueue& queue;
+  /// kAborted when another run has taken this one for dead.
+  std::function<Status(const CallContext& ctx)> check_lock;
+};
+
+/// Used by one thread; all arguments must outlive it.
+class CollectionLoad final : private backup::ImportJournal {
+ public:
+  CollectionLoad(const LoadRun& run, const PlannedCollection& plan);
+
+  /// See Load.
+  Result<LoadedCollection> Run(const CallContext& ctx);
+
+ private:
+  /// Find or create the collection, so that the record's state is kFilling.
+  Status Open(const CallContext& ctx);
+  Status OpenNew(const CallContext& ctx);
+  /// A killed run was about to create it.
+  Status OpenHalfCreated(const CallContext& ctx);
+  Status OpenRecorded(const CallContext& ctx);
+  Status Create(const CallContext& ctx);
+  Status CreatePartitions(const CallContext& ctx);
+  Status Import(const CallContext& ctx);
+  std::vector<milvus::ImportRequest> PlannedImports() const;
+  Result<backup::MatchedImports> Match(const CallContext& ctx,
+                                       const std::vector<milvus::ImportRequest>& planned);
+  Status CheckKnown(const backup::MatchedImports& matched) const;
+  Status CheckRows(const CallContext& ctx, uint64_t imported);
+  Status CreateIndexes(const CallContext& ctx);
+  Status Write(const CallContext& ctx) {
+    return WriteLoadRecord(ctx, run_.target, plan_.number, record_);
+  }
+  LoadedCollection Report(bool was_done) const;
+
+  Status Announce(const CallContext& ctx, std::span<const milvus::ImportRequest> requests) override;
+  Status NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) override;
+
+  const LoadRun& run_;
+  const PlannedCollection& plan_;
+  milvus::Client& client_;
+  LoadRecord record_;
+};
+
+}  // namespace milvus_backup::migration

@@ -1,0 +1,166 @@
+#include "milvus_backup/migration/load.h"
+
+#include "collection_load.h"
+#include "load_plan.h"
+#include "target_schema.h"
+
+#include "milvus_backup/backup/import_watch.h"
+#include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/base/task_group.h"
+#include "milvus_backup/storage/tree.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+constexpr char kDefaultDb[] = "default";
+/// A server imports one file after the other; a second collection may be prepared meanwhile.
+constexpr size_t kParallelCollections = 4;
+
+std::string NamesOf(const PlannedCollection& collection) {
+  std::string text = fmt::format("collection '{}' becomes {}", collection.source, collection.name);
+  for (const auto& [tag, name] : collection.partitions) {
+    if (tag != name) text += fmt::format(", its partition '{}' {}", tag, name);
+  }
+  return text;
+}
+
+Status EnsureDatabase(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                      bool dry_run) {
+  if (db == kDefaultDb) return Status::Ok();
+  if (!client.has_databases()) {
+    return FailedPreconditionError(
+        fmt::format("target.milvus2x.database is {}, but Milvus {} has no databases", db,
+                    client.server_version()));
+  }
+  MB_ASSIGN_OR_RETURN(const std::vector<std::string> existing, client.ListDatabases(ctx));
+  if (dry_run || std::ranges::count(existing, db) > 0) return Status::Ok();
+  return client.CreateDatabase(ctx, db);
+}
+
+class LoadJob {
+ public:
+  LoadJob(milvus::Client& client, const std::string& db, const Store& target,
+          const LoadRules& rules, const LoadPlan& plan)
+      : queue_(rules.parallel_imports, rules.stall_limit, rules.poll_interval),
+        plan_(plan),
+        run_{client, db.empty() ? kDefaultDb : db,
+             target, rules,
+             queue_, [this](const CallContext& ctx) { return lock_->Check(ctx); }} {
+    for (const PlannedCollection& collection : plan.collections) {
+      const std::string names = NamesOf(collection);
+      const bool renamed = collection.name != collection.source ||
+                           names.find(", its partition") != std::string::npos;
+      if (renamed) report_.warnings.push_back(names);
+    }
+  }
+
+  Result<LoadReport> Run(const CallContext& ctx) {
+    const auto started = std::chrono::steady_clock::now();
+    if (run_.rules.dry_run) {
+      MB_RETURN_IF_ERROR(Preview(ctx));
+    } else {
+      MB_RETURN_IF_ERROR(TakeLock(ctx));
+      MB_RETURN_IF_ERROR(EnsureDatabase(ctx, run_.client, run_.db, false));
+      MB_RETURN_IF_ERROR(LoadCollections(ctx));
+      MB_RETURN_IF_ERROR(Clean(ctx));
+    }
+    report_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return std::move(report_);
+  }
+
+ private:
+  storage::Backend& target() const { return *run_.target.backend; }
+
+  Status TakeLock(const CallContext& ctx) {
+    const meta::RunRecord record = meta::NewRunRecord("load", run_.target.prefix);
+    MB_ASSIGN_OR_RETURN(
+        lock_, backup::RunLock::Acquire(ctx, target(), run_.target.prefix + "locks/", record));
+    return Status::Ok();
+  }
+
+  Status Preview(const CallContext& ctx) {
+    MB_RETURN_IF_ERROR(EnsureDatabase(ctx, run_.client, run_.db, true));
+    for (const PlannedCollection& plan : plan_.collections) {
+      LoadedCollection collection{.source = plan.source,
+                                  .name = plan.name,
+                                  .partitions = plan.partitions,
+                                  .imports = plan.pieces.size(),
+                                  .expected = plan.rows()};
+      const auto existing = run_.client.DescribeCollection(ctx, run_.db, plan.name);
+      if (existing.ok()) {
+        MB_RETURN_IF_ERROR(CheckFits(*existing, plan.table));
+        MB_ASSIGN_OR_RETURN(collection.before,
+                            run_.client.CountStoredRows(ctx, run_.db, plan.name));
+      } else if (existing.status().code() != Code::kNotFound) {
+        return existing.status();
+      }
+      report_.collections.push_back(std::move(collection));
+    }
+    return Status::Ok();
+  }
+
+  Status LoadCollections(const CallContext& ctx) {
+    TaskGroup group(kParallelCollections, ctx.stop);
+    report_.collections.resize(plan_.collections.size());
+    for (size_t i = 0; i < plan_.collections.size(); ++i) {
+      const bool taken = group.Submit([this, i](const std::stop_token& stop) -> Status {
+        auto loaded = CollectionLoad(run_, plan_.collections[i]).Run({.stop = stop});
+        if (!loaded.ok()) {
+          return loaded.status().Annotate("collection '" + plan_.collections[i].source + "'");
+        }
+        report_.collections[i] = *std::move(loaded);
+        return Status::Ok();
+      });
+      if (!taken) break;
+    }
+    return group.Wait();
+  }
+
+  Status Clean(const CallContext& ctx) {
+    if (run_.rules.keep) return Status::Ok();
+    if (plan_.is_partial) {
+      report_.warnings.push_back("the dump stays: not all of its collections were to be loaded");
+      return Status::Ok();
+    }
+    const char* const cleaner =
+        run_.target.local_root.empty() ? "[Remote Cleaner]" : "[Local Cleaner]";
+    log::Event(log::Level::kInfo, fmt::format("{} Begin to clean files", cleaner),
+               {{"rootPath", run_.target.prefix}});
+    // From here on there is nothing to load, however the removal ends.
+    MB_RETURN_IF_ERROR(target().Delete(ctx, run_.target.prefix + kMetaName));
+    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + "tables/").status());
+    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + kLoadDir).status());
+    lock_.reset();
+    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix).status());
+    log::Event(log::Level::kInfo, "[Cleaner] clean file success!", {});
+    report_.cleaned = true;
+    return Status::Ok();
+  }
+
+  backup::ImportQueue queue_;
+  const LoadPlan& plan_;
+  LoadRun run_;
+  std::unique_ptr<backup::RunLock> lock_;
+  LoadReport report_;
+};
+
+}  // namespace
+
+Result<LoadReport> Load(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                        const Store& target, const LoadRules& rules) {
+  MB_ASSIGN_OR_RETURN(const LoadPlan plan, PlanLoad(ctx, target, rules.collections));
+  return LoadJob(client, db, target, rules, plan).Run(ctx);
+}
+
+}  // namespace milvus_backup::migration

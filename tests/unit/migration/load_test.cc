@@ -1,0 +1,311 @@
+#include "milvus_backup/migration/load.h"
+
+#include "migration/dump_layout.h"
+#include "migration/load_record.h"
+#include "migration/npy.h"
+#include "segment_builder.h"
+#include "support/fake_milvus.h"
+#include "support/faulty_backend.h"
+#include "support/status_matchers.h"
+
+#include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/migration/dump.h"
+#include "milvus_backup/storage/memory_backend.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::migration {
+namespace {
+
+using milvus_backup::testing::FakeCollection;
+using milvus_backup::testing::FakeImport;
+using milvus_backup::testing::FakeMilvus;
+using milvus_backup::testing::FaultyBackend;
+using milvus_backup::testing::IsError;
+using testing::BytesOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::Framed;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+using testing::WriteSegment;
+
+/// A dump of `c`, its partition `p 1`, and `3d`, which wants another name.
+class LoadTest : public ::testing::Test {
+ protected:
+  LoadTest() { Reset(); }
+
+  void Reset() {
+    meta_ = {.tables = {{.id = "c",
+                         .metric = Metric::kIp,
+                         .dim = 2,
+                         .segments = {{.id = "1"}, {.id = "2"}},
+                         .index_type = 11,
+                         .index_params = R"({"M":8,"efConstruction":100})",
+                         .empty_partitions = {"none"}},
+                        {.id = "99",
+                         .metric = Metric::kIp,
+                         .dim = 2,
+                         .segments = {{.id = "3"}},
+                         .owner = "c",
+                         .partition_tag = "p 1"},
+                        {.id = "3d", .metric = Metric::kHamming, .dim = 16, .segments = {{"4"}}}}};
+    source_backend_ = storage::MakeMemoryBackend();
+    auto faulty = std::make_unique<FaultyBackend>(storage::MakeMemoryBackend());
+    faulty_ = faulty.get();
+    target_backend_ = std::move(faulty);
+    const Store source{.backend = source_backend_.get()};
+    target_ = {.backend = target_backend_.get(), .prefix = "out/migration/"};
+    Write("c", "1", 10, 8);
+    Write("c", "2", 5, 8);
+    Write("99", "3", 7, 8);
+    Write("3d", "4", 3, 2);
+    EXPECT_OK(Dump({}, meta_, source, target_, {}));
+    milvus_ = std::make_unique<FakeMilvus>();
+    milvus_->SetImportRows(
+        [this](const milvus::ImportRequest& request) { return RowsOfFile(request.files.at(0)); });
+    auto client = milvus::Connect({}, milvus_->client_options());
+    EXPECT_OK(client);
+    client_ = *std::move(client);
+  }
+
+  void Write(const std::string& table, const std::string& id, size_t rows, size_t vector_bytes) {
+    EXPECT_OK(WriteSegment(*source_backend_, "",
+                           {.table = table,
+                            .id = id,
+                            .vectors = Framed(std::string(rows * vector_bytes, '\0')),
+                            .ids = Framed(BytesOf(std::vector<int64_t>(rows))),
+                            .deleted_docs = Framed(BytesOf<int32_t>({0}))}));
+  }
+
+  int64_t RowsOfFile(const std::string& key) {
+    const auto text = storage::ReadAll({}, *target_backend_, key, kMiB);
+    if (!text.ok()) return 0;
+    const auto header = DecodeNpyHeader(AsBytes(*text));
+    return header.ok() ? static_cast<int64_t>(header->shape.at(0)) : 0;
+  }
+
+  Result<LoadReport> Run(LoadRules rules = {}) {
+    rules.settle_time = std::chrono::milliseconds(50);
+    rules.count_patience = std::chrono::milliseconds(50);
+    rules.poll_interval = std::chrono::milliseconds(2);
+    return Load({}, *client_, "", target_, rules);
+  }
+
+  std::vector<std::string> Keys() {
+    std::vector<std::string> keys;
+    EXPECT_OK(
+        storage::ForEachObject({}, *target_backend_, "", [&](const storage::ObjectInfo& object) {
+          keys.push_back(object.key);
+          return Status::Ok();
+        }));
+    return keys;
+  }
+  int64_t Rows(const std::string& name) {
+    const auto found = milvus_->Find("default", name);
+    if (!found) return -1;
+    int64_t rows = 0;
+    for (const milvus::Segment& segment : found->segments) rows += segment.num_rows;
+    return rows;
+  }
+  std::vector<std::string> Partitions(const std::string& name) {
+    std::vector<std::string> names;
+    const auto found = milvus_->Find("default", name);
+    for (const milvus::Partition& partition : found->partitions) {
+      names.push_back(partition.name);
+    }
+    return names;
+  }
+
+  Meta meta_;
+  std::unique_ptr<storage::Backend> source_backend_;
+  FaultyBackend* faulty_ = nullptr;
+  std::unique_ptr<storage::Backend> target_backend_;
+  Store target_;
+  std::unique_ptr<FakeMilvus> milvus_;
+  std::unique_ptr<milvus::Client> client_;
+};
+
+TEST_F(LoadTest, CollectionsPartitionsAndRowsArriveAndTheDumpGoes) {
+  ASSERT_OK(target_backend_->Put({}, "out/migration2/x", AsBytes("x"), {}));
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run());
+  ASSERT_EQ(report.collections.size(), 2U);
+  EXPECT_EQ(report.collections[0].expected, 19U);
+  EXPECT_EQ(report.collections[0].after, 19);
+  EXPECT_TRUE(report.cleaned);
+  EXPECT_THAT(report.warnings, UnorderedElementsAre(HasSubstr("its partition 'p 1' p_1"),
+                                                    HasSubstr("collection '3d' becomes _3d")));
+  EXPECT_EQ(Rows("c"), 19);
+  EXPECT_EQ(Rows("_3d"), 2);
+  EXPECT_THAT(Partitions("c"), UnorderedElementsAre("_default", "none", "p_1"));
+  EXPECT_THAT(
+      milvus_->texts("Import"),
+      UnorderedElementsAre("Import default.c/_default files=[out/migration/tables/c/1/id.npy,"
+                           "out/migration/tables/c/1/data.npy] options=[]",
+                           "Import default.c/_default files=[out/migration/tables/c/2/id.npy,"
+                           "out/migration/tables/c/2/data.npy] options=[]",
+                           "Import default.c/p_1 files=[out/migration/tables/99/3/id.npy,"
+                           "out/migration/tables/99/3/data.npy] options=[]",
+                           "Import default._3d/_default files=[out/migration/tables/3d/4/id.npy,"
+                           "out/migration/tables/3d/4/data.npy] options=[]"));
+  EXPECT_THAT(Keys(), ElementsAre("out/migration2/x"));
+  const auto fields = milvus_->Find("default", "_3d")->info.schema.fields;
+  EXPECT_EQ(fields.at(1).data_type, milvus::data_type::kBinaryVector);
+  EXPECT_EQ(fields.at(1).type_params, (std::vector<milvus::KeyValue>{{"dim", "16"}}));
+  EXPECT_TRUE(milvus_->Find("default", "c")->indexes.empty());
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "there is no dump at out/migration/"));
+}
+
+TEST_F(LoadTest, IndexesAreCarriedOver) {
+  ASSERT_OK(Run({.create_indexes = true}));
+  const auto indexes = milvus_->Find("default", "c")->indexes;
+  ASSERT_EQ(indexes.size(), 1U);
+  EXPECT_EQ(indexes[0].field_name, "data");
+  EXPECT_EQ(indexes[0].params,
+            (std::vector<milvus::KeyValue>{{"index_type", "HNSW"},
+                                           {"metric_type", "IP"},
+                                           {"params", R"({"M":8,"efConstruction":100})"}}));
+}
+
+TEST_F(LoadTest, WhatIsKeptIsNotLoadedTwice) {
+  ASSERT_OK(Run({.keep = true}));
+  const size_t imports = milvus_->count("Import");
+  ASSERT_OK_AND_ASSIGN(const LoadReport again, Run({.keep = true}));
+  EXPECT_TRUE(again.collections[0].was_done);
+  EXPECT_EQ(milvus_->count("Import"), imports);
+  milvus_->Drop("default", "c");
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "is gone"));
+}
+
+TEST_F(LoadTest, AFailedImportIsSentAgainAndTheOthersAreNot) {
+  milvus_->PlanImport(FakeImport::kFail, "The specified key does not exist.");
+  const Status status = Run({.collections = {"c"}, .parallel_imports = 8}).status();
+  EXPECT_THAT(status, IsError(Code::kAborted, "The specified key does not exist"));
+  EXPECT_THAT(status.ToString(), HasSubstr("target.remote.bucket"));
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows("c"), 19);
+  EXPECT_EQ(Rows("_3d"), 2);
+}
+
+TEST_F(LoadTest, NothingIsImportedTwiceWhereverALoadEnds) {
+  for (const bool after_call : {false, true}) {
+    for (uint32_t call = 0;; ++call) {
+      Reset();
+      // Reads change nothing, so it is enough to fail the writes, before and after they happened.
+      faulty_->Plan(storage::Method::kPut,
+                    {.error = InternalError("planned"), .after_call = after_call, .skip = call});
+      const auto first = Run();
+      if (first.ok()) break;
+      ASSERT_LT(call, 100U);
+      const auto second = Run();
+      ASSERT_OK(second) << call << after_call;
+      EXPECT_EQ(Rows("c"), 19) << call << after_call;
+      EXPECT_EQ(Rows("_3d"), 2) << call << after_call;
+      EXPECT_THAT(Keys(), IsEmpty());
+    }
+  }
+}
+
+TEST_F(LoadTest, AKilledCleanerLeavesNothingThatCouldBeLoaded) {
+  faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
+  EXPECT_THAT(Run(), IsError(Code::kInternal, "planned"));
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "there is no dump"));
+  // A new dump begins anew.
+  ASSERT_OK(Dump({}, meta_, {.backend = source_backend_.get()}, target_, {}));
+  milvus_->Drop("default", "c");
+  milvus_->Drop("default", "_3d");
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows("c"), 19);
+}
+
+TEST_F(LoadTest, AnExistingCollectionIsAddedToWhenItFits) {
+  FakeCollection collection;
+  collection.info.schema = {
+      .name = "c",
+      .fields = {{.name = "id", .is_primary_key = true, .data_type = milvus::data_type::kInt64},
+                 {.name = "data",
+                  .data_type = milvus::data_type::kFloatVector,
+                  .type_params = {{"dim", "2"}}}}};
+  collection.segments = {{.id = 5, .num_rows = 100, .state = 4}};
+  milvus_->Add("default", collection);
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run());
+  EXPECT_EQ(report.collections[0].before, 100);
+  EXPECT_EQ(report.collections[0].after, 119);
+
+  Reset();
+  collection.info.schema.fields[1].type_params = {{"dim", "3"}};
+  milvus_->Add("default", collection);
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "its dimension is 3 instead of 2"));
+  EXPECT_EQ(Rows("c"), 100);
+}
+
+TEST_F(LoadTest, MissingRowsAreAnErrorAndTheDumpStays) {
+  milvus_->SetImportRows([](const milvus::ImportRequest&) { return 1; });
+  EXPECT_THAT(Run({.collections = {"c"}}),
+              IsError(Code::kDataLoss, "imported 3 rows into default.c instead of 19"));
+  EXPECT_THAT(Keys(), Contains("out/migration/tables/c/1/data.npy"));
+}
+
+TEST_F(LoadTest, TheDumpStaysUntilAllOfItIsLoaded) {
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run({.collections = {"3d"}}));
+  EXPECT_FALSE(report.cleaned);
+  EXPECT_THAT(report.warnings, Contains(HasSubstr("the dump stays")));
+  EXPECT_EQ(Rows("c"), -1);
+  ASSERT_OK_AND_ASSIGN(const LoadReport rest, Run());
+  EXPECT_TRUE(rest.cleaned);
+  EXPECT_EQ(Rows("_3d"), 2);
+  EXPECT_EQ(Rows("c"), 19);
+}
+
+TEST_F(LoadTest, UnfinishedAndDamagedDumpsAreRefusedBeforeAnythingIsCreated) {
+  ASSERT_OK(target_backend_->Delete({}, "out/migration/tables/99/3/data.npy"));
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "is not finished"));
+  Reset();
+  const std::string key = "out/migration/tables/c/1/data.npy";
+  ASSERT_OK_AND_ASSIGN(std::string text, storage::ReadAll({}, *target_backend_, key, kMiB));
+  text.pop_back();
+  ASSERT_OK(target_backend_->Put({}, key, AsBytes(text), {}));
+  EXPECT_THAT(Run(), IsError(Code::kDataLoss, key));
+  EXPECT_EQ(milvus_->count("CreateCollection"), 0U);
+}
+
+TEST_F(LoadTest, DumpsOfTheGoToolAreLoaded) {
+  // It leaves no records, pads otherwise, and writes a scalar for a segment without rows.
+  for (const char* dir : {"c/1/", "c/2/", "99/3/", "3d/4/"}) {
+    ASSERT_OK(
+        target_backend_->Delete({}, "out/migration/tables/" + std::string(dir) + "dump.json"));
+  }
+  const auto put = [&](const std::string& name, std::string text, const std::string& data) {
+    const auto size = static_cast<char>(text.size());
+    text = std::string("\x93NUMPY\x01\x00", 8) + size + std::string(1, '\0') + text + data;
+    ASSERT_OK(target_backend_->Put({}, "out/migration/tables/c/2/" + name, AsBytes(text), {}));
+  };
+  put("id.npy", "{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", "");
+  put("data.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", "");
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows("c"), 15);
+}
+
+TEST_F(LoadTest, ADryRunChangesNothing) {
+  const std::vector<std::string> keys = Keys();
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run({.dry_run = true}));
+  EXPECT_EQ(report.collections[0].expected, 19U);
+  EXPECT_EQ(milvus_->count("CreateCollection") + milvus_->count("Import"), 0U);
+  EXPECT_EQ(Keys(), keys);
+}
+
+TEST_F(LoadTest, TwoLoadsAtOnceAreKeptApart) {
+  const meta::RunRecord other = meta::NewRunRecord("load", target_.prefix);
+  ASSERT_OK_AND_ASSIGN(const auto lock, backup::RunLock::Acquire({}, *target_backend_,
+                                                                 "out/migration/locks/", other));
+  EXPECT_THAT(Run(), IsError(Code::kAlreadyExists, "load by process"));
+  EXPECT_EQ(milvus_->count("Import"), 0U);
+}
+
+}  // namespace
+}  // namespace milvus_backup::migration
