@@ -1,11 +1,13 @@
 // What a copy leaves when its storage falls silent at every single operation, as a killed process
 // leaves it, and what the next run of the same command makes of that.
 #include "copy_fixture.h"
+#include "support/mortal.h"
 
 namespace milvus_backup::backup {
 namespace {
 
 using ::milvus_backup::testing::IsError;
+using ::milvus_backup::testing::kSweepStep;
 
 class CopyCrashTest : public CopyTest {
  protected:

@@ -2,6 +2,7 @@
 // leaves it, and what the next run of the same command makes of that.
 #include "mortal_backend.h"
 #include "support/fake_milvus.h"
+#include "support/mortal.h"
 #include "support/status_matchers.h"
 
 #include "milvus_backup/backup/create.h"
@@ -25,6 +26,7 @@ namespace {
 using ::milvus_backup::testing::FakeCollection;
 using ::milvus_backup::testing::FakeMilvus;
 using ::milvus_backup::testing::IsError;
+using ::milvus_backup::testing::kSweepStep;
 
 class CreateCrashTest : public ::testing::Test {
  protected:

@@ -26,6 +26,7 @@ using ::milvus_backup::testing::FakeCollection;
 using ::milvus_backup::testing::FakeImport;
 using ::milvus_backup::testing::FakeMilvus;
 using ::milvus_backup::testing::IsError;
+using ::milvus_backup::testing::kSweepStep;
 using ::milvus_backup::testing::Life;
 using ::milvus_backup::testing::LivingBackend;
 using ::milvus_backup::testing::MortalClient;
