@@ -75,6 +75,11 @@ Status RequestLimiter::Pass(const CallContext& ctx, uint64_t bytes) {
   return ctx.Check();
 }
 
+std::chrono::steady_clock::duration RequestLimiter::Unused() const {
+  const std::scoped_lock lock(mutex_);
+  return std::max(clock_.Now() - paid_until_, std::chrono::steady_clock::duration::zero());
+}
+
 uint32_t RequestLimiter::in_flight() const {
   const std::scoped_lock lock(mutex_);
   return in_flight_;

@@ -53,7 +53,7 @@ class LocalBackend final : public Backend {
                          const PutOptions& options) override;
   Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
                                               const StartUploadOptions& options) override {
-    MB_RETURN_IF_ERROR(ctx.Check());
+    MB_RETURN_IF_ERROR(BeginCall(ctx));
     MB_RETURN_IF_ERROR(CheckLocalKey(key));
     return LocalUpload::Start(options_.root, options_.fsync,
                               {key, options.part_size, options.if_absent});
@@ -130,7 +130,7 @@ Status LocalBackend::CheckAccess(const CallContext& ctx) {
 }
 
 Result<ObjectInfo> LocalBackend::Stat(const CallContext& ctx, const std::string& key) {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
   const std::string path = PathOf(key);
   struct stat info {};
@@ -144,7 +144,7 @@ Result<ObjectInfo> LocalBackend::Stat(const CallContext& ctx, const std::string&
 
 Result<ReadInfo> LocalBackend::Read(const CallContext& ctx, const std::string& key,
                                     const ReadOptions& options, const Sink& sink) {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
   const std::string path = PathOf(key);
   struct stat info {};
@@ -180,11 +180,11 @@ Result<ReadInfo> LocalBackend::Read(const CallContext& ctx, const std::string& k
 
 Result<ObjectInfo> LocalBackend::Put(const CallContext& ctx, const std::string& key, ByteView body,
                                      const PutOptions& options) {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
   const std::string path = PathOf(key);
   MB_ASSIGN_OR_RETURN(TemporaryFile file, TemporaryFile::CreateFor(path));
-  MB_RETURN_IF_ERROR(WriteAt(file.fd(), body, 0, path));
+  MB_RETURN_IF_ERROR(WriteBody(ctx, file.fd(), body, 0, path));
   MB_RETURN_IF_ERROR(ctx.Check());
   MB_ASSIGN_OR_RETURN(const struct stat info, file.Publish(options.if_absent, options_.fsync));
   ObjectInfo object = InfoOf(key, info);
@@ -194,7 +194,7 @@ Result<ObjectInfo> LocalBackend::Put(const CallContext& ctx, const std::string& 
 
 Result<ObjectInfo> LocalBackend::Copy(const CallContext& ctx, const CopySource& source,
                                       const std::string& key) {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
   struct stat from_info {};
   MB_ASSIGN_OR_RETURN(const FileDescriptor from, OpenLocalSource(source, from_info));
@@ -207,7 +207,7 @@ Result<ObjectInfo> LocalBackend::Copy(const CallContext& ctx, const CopySource& 
 }
 
 Status LocalBackend::Delete(const CallContext& ctx, const std::string& key) {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   MB_RETURN_IF_ERROR(CheckLocalKey(key));
   return DeleteLocal(options_.root, key);
 }

@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kMaxSegment = 255;
 constexpr size_t kRandomDigits = 16;
 constexpr uint64_t kCopyStep = 64 * kMiB;
+/// Bytes that a pacer is asked for at once.
+constexpr uint64_t kPacedStep = 256 * kKiB;
 
 std::string HexNumber(uint64_t value) {
   char text[20];
@@ -35,6 +37,16 @@ bool IsHex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+/// How many of `length` bytes may be moved now, at most `step`.
+Result<uint64_t> Paced(const CallContext& ctx, uint64_t length, uint64_t step) {
+  MB_RETURN_IF_ERROR(ctx.Check());
+  const uint64_t portion = std::min(length, step);
+  if (ctx.pacer == nullptr || !ctx.pacer->limits_bytes()) return portion;
+  const uint64_t paced = std::min(portion, kPacedStep);
+  MB_RETURN_IF_ERROR(ctx.pacer->BeforeBytes(ctx, paced));
+  return paced;
+}
+
 /// Whether the kernel refuses this way of copying, so that the next one has to be tried.
 bool TryAnotherWay(int error) {
   return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
@@ -45,8 +57,7 @@ Status CopyThroughBuffer(const CallContext& ctx, int from, uint64_t from_offset,
                          uint64_t to_offset, uint64_t length, const std::string& path) {
   std::vector<std::byte> buffer(std::min<uint64_t>(length, kMiB));
   while (length > 0) {
-    MB_RETURN_IF_ERROR(ctx.Check());
-    const size_t want = std::min<uint64_t>(length, buffer.size());
+    MB_ASSIGN_OR_RETURN(const size_t want, Paced(ctx, length, buffer.size()));
     const ssize_t got = pread(from, buffer.data(), want, static_cast<off_t>(from_offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FileError(errno, "reading", path);
@@ -116,6 +127,12 @@ Status FileError(int errno_value, std::string_view doing, const std::string& pat
 
 Status LinkError(std::string path) {
   while (path.ends_with('/')) path.pop_back();
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    return FailedPreconditionError(path + " is a symbolic link that leads nowhere")
+        .WithOrigin(Origin::kStorage)
+        .WithAdvice("remove the link, or put what it names where it leads");
+  }
   return FailedPreconditionError(path + " is a symbolic link to a directory; it is not followed")
       .WithOrigin(Origin::kStorage)
       .WithAdvice("mount that directory there (mount --bind) or move it to where the link is");
@@ -211,6 +228,22 @@ Status WriteAt(int fd, ByteView bytes, uint64_t offset, const std::string& path)
   return Status::Ok();
 }
 
+Status WriteBody(const CallContext& ctx, int fd, ByteView body, uint64_t offset,
+                 const std::string& path) {
+  while (!body.empty()) {
+    MB_ASSIGN_OR_RETURN(const size_t portion, Paced(ctx, body.size(), body.size()));
+    MB_RETURN_IF_ERROR(WriteAt(fd, body.first(portion), offset, path));
+    body = body.subspan(portion);
+    offset += portion;
+  }
+  return Status::Ok();
+}
+
+Status BeginCall(const CallContext& ctx) {
+  MB_RETURN_IF_ERROR(ctx.Check());
+  return ctx.pacer == nullptr ? Status::Ok() : ctx.pacer->BeforeRequest(ctx);
+}
+
 Status CopyBytes(const CallContext& ctx, int from, uint64_t from_offset, int to, uint64_t to_offset,
                  uint64_t length, const std::string& path) {
   struct stat info {};
@@ -218,12 +251,13 @@ Status CopyBytes(const CallContext& ctx, int from, uint64_t from_offset, int to,
                      static_cast<uint64_t>(info.st_size) == length;
   if (whole && length > 0 && ioctl(to, FICLONE, from) == 0) return Status::Ok();
   while (length > 0) {
-    MB_RETURN_IF_ERROR(ctx.Check());
+    MB_ASSIGN_OR_RETURN(const size_t portion, Paced(ctx, length, kCopyStep));
     auto in = static_cast<off_t>(from_offset);
     auto out = static_cast<off_t>(to_offset);
-    const ssize_t copied =
-        copy_file_range(from, &in, to, &out, std::min<uint64_t>(length, kCopyStep), 0);
-    if (copied < 0 && errno == EINTR) continue;
+    ssize_t copied = 0;
+    do {
+      copied = copy_file_range(from, &in, to, &out, portion, 0);
+    } while (copied < 0 && errno == EINTR);
     if (copied < 0 && !TryAnotherWay(errno)) return FileError(errno, "copying", path);
     // Some file systems say 0 bytes instead of an error.
     if (copied <= 0) {

@@ -54,8 +54,14 @@ std::string ParentOf(const std::string& path);
 Status MakeDirectories(const std::string& path);
 Status SyncDirectory(const std::string& path);
 Status WriteAt(int fd, ByteView bytes, uint64_t offset, const std::string& path);
+/// As WriteAt, at the pace of the context.
+Status WriteBody(const CallContext& ctx, int fd, ByteView body, uint64_t offset,
+                 const std::string& path);
+/// What every operation begins with: it counts as a request.
+Status BeginCall(const CallContext& ctx);
 /// Copy `length` bytes of `from` at `from_offset` to `to` at `to_offset` without user space buffers
-/// where the kernel can. kOutOfRange when the source is shorter.
+/// where the kernel can, at the pace of the context: a clone of the whole file moves nothing and is
+/// made at once. kOutOfRange when the source is shorter.
 Status CopyBytes(const CallContext& ctx, int from, uint64_t from_offset, int to, uint64_t to_offset,
                  uint64_t length, const std::string& path);
 

@@ -131,7 +131,7 @@ LocalUpload::~LocalUpload() {
 }
 
 Status LocalUpload::CheckPart(const CallContext& ctx, uint32_t number, uint64_t size) const {
-  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_RETURN_IF_ERROR(BeginCall(ctx));
   if (number == 0 || number > 10000) return InvalidArgumentError("part numbers go from 1 to 10000");
   if (size > state_.part_size) return InvalidArgumentError("a part is larger than the part size");
   // After an abort the data file is an unlinked one: bytes would vanish without a word.
@@ -156,7 +156,7 @@ Result<PartInfo> LocalUpload::RecordPart(uint32_t number, uint64_t size,
 Result<PartInfo> LocalUpload::UploadPart(const CallContext& ctx, uint32_t number, ByteView body,
                                          std::optional<uint32_t> crc32c) {
   MB_RETURN_IF_ERROR(CheckPart(ctx, number, body.size()));
-  MB_RETURN_IF_ERROR(WriteAt(data_.get(), body, (number - 1) * state_.part_size, directory_)
+  MB_RETURN_IF_ERROR(WriteBody(ctx, data_.get(), body, (number - 1) * state_.part_size, directory_)
                          .Annotate("part " + std::to_string(number) + " of " + state_.key));
   return RecordPart(number, body.size(), crc32c);
 }

@@ -4,6 +4,7 @@
 #include "s3_xml_internal.h"
 
 #include "milvus_backup/base/checksum.h"
+#include "milvus_backup/base/encoding.h"
 
 #include <charconv>
 #include <optional>
@@ -54,6 +55,24 @@ std::optional<uint32_t> WholeCrc32c(const net::HttpResponse& response) {
   return DecodeCrc32c(response.Header("x-amz-checksum-crc32c"));
 }
 
+/// Whether the ETag is the MD5 of the object: in the form of one, and nothing of the reply speaks
+/// of an encryption under which it is another value (S3 API reference, "Object": ETag; encryption
+/// with the service's own key, AES256, leaves it an MD5).
+bool StatesMd5(const net::HttpResponse& response) {
+  constexpr size_t kMd5Digits = 32;
+  const std::string_view etag = response.Header("etag");
+  const std::string plain = StripQuotes(etag);
+  if (plain.size() != kMd5Digits || !HexDecode(plain)) return false;
+  for (const char* vendor : {"x-amz-", "x-oss-", "x-cos-", "x-obs-"}) {
+    const std::string name = std::string(vendor) + "server-side-encryption";
+    const std::string_view kind = response.Header(name);
+    if (!kind.empty() && kind != "AES256") return false;
+    if (!response.Header(name + "-customer-algorithm").empty()) return false;
+  }
+  return response.Header("x-goog-encryption-kms-key-name").empty() &&
+         response.Header("x-goog-encryption-algorithm").empty();
+}
+
 Status Unusable(const S3Place& place, const std::string& what) {
   return InternalError("bucket " + place.bucket + " at " + place.endpoint + ": " + what)
       .WithOrigin(Origin::kStorage);
@@ -68,6 +87,7 @@ Result<ReadInfo> CheckHead(const S3Place& place, const ReadOptions& options,
                            const net::HttpResponse& head) {
   ReadInfo info;
   info.etag = StripQuotes(head.Header("etag"));
+  info.etag_is_md5 = StatesMd5(head);
   const auto length = Number(head.Header("content-length"));
   if (!WantsRange(options)) {
     if (head.status != 200 || !length) {
@@ -287,6 +307,8 @@ Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const Co
   }
   call.error_in_success = true;
   call.stall_timeout = kLongStall;
+  // What the service moves cannot be measured, so the whole counts before it begins.
+  if (ctx.pacer != nullptr) MB_RETURN_IF_ERROR(ctx.pacer->BeforeBytes(ctx, source.size));
   Result<net::HttpResponse> reply = client.Send(ctx, call);
   const std::string doing = "copying " + from.first + "/" + from.second + " to " + key;
   if (!reply.ok()) return std::move(reply).status().Annotate(doing);

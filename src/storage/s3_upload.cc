@@ -173,6 +173,7 @@ Result<PartInfo> S3Upload::CopyPart(const CallContext& ctx, uint32_t number,
   }
   call.error_in_success = true;
   call.stall_timeout = kLongStall;
+  if (ctx.pacer != nullptr) MB_RETURN_IF_ERROR(ctx.pacer->BeforeBytes(ctx, range.length));
   const std::string part = "copied part " + std::to_string(number);
   Result<net::HttpResponse> reply = client_.Send(ctx, call);
   if (!reply.ok()) return std::move(reply).status().Annotate(Doing(part.c_str()));

@@ -20,6 +20,8 @@ constexpr int kMaxAttempts = 3;
 /// A wait for a buffer that tells of a full budget; shorter ones are the lock's.
 constexpr std::chrono::milliseconds kNoticeableWait{1};
 constexpr std::chrono::seconds kCleanUpTime{5};
+/// Objects that may not be read before it is taken for the credentials' fault.
+constexpr size_t kMostRefused = 20;
 
 }  // namespace
 
@@ -143,7 +145,7 @@ bool CopyBatch::IsSettled(const CallContext& ctx, const CopyItem& item) {
   const Result<bool> equal = IsAlreadyThere(ctx, {source_, engine_.budget_, pace},
                                             {destination_, engine_.budget_, pace}, item);
   if (!equal.ok()) {
-    Finish(item, equal.status(), {});
+    Finish(item, equal.status(), {.unread = true});
     return true;
   }
   if (!*equal && existing_ == Existing::kKeepOrRefuse) {
@@ -206,7 +208,10 @@ std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, cons
       log::Warn("the storage refuses to copy by itself, streaming instead: {}", status.ToString());
     }
   }
-  if (Status status = StreamWhole(ctx, item, effort); !status.ok()) Finish(item, status, {});
+  Outcome outcome;
+  const Status status = StreamWhole(ctx, item, effort, outcome);
+  if (status.ok() && engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
+  Finish(item, status, outcome);
   return effort;
 }
 
@@ -229,11 +234,14 @@ void CopyBatch::Discard(const CopyItem& item) {
       .IgnoreError("the object is reported as failed in any case");
 }
 
-Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort) {
+Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
+                              Outcome& outcome) {
   SourceReader reader{source_, engine_.budget_, engine_.machinery_->pace()};
   for (int attempt = 1;; ++attempt) {
     MB_RETURN_IF_ERROR(ctx.Check());
+    outcome.unread = true;
     MB_ASSIGN_OR_RETURN(LoadedRange loaded, reader.Load(ctx, item, {0, item.size}));
+    outcome.unread = false;
     effort.waited += loaded.waited;
     if (stopping()) return CancelledError();
     if (item.crc32c && *item.crc32c != loaded.crc32c) {
@@ -244,16 +252,11 @@ Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effo
                         destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
                                          {.crc32c = loaded.crc32c}));
     SourceReader written{destination_, engine_.budget_, engine_.machinery_->pace()};
-    bool second_read = false;
     Status proof = ProveWritten(ctx, written, item, loaded, stored);
     if (proof.ok() && engine_.options_.check) {
-      proof = ProveRead(ctx, reader, item, std::move(loaded), stored, second_read);
+      proof = ProveRead(ctx, reader, item, std::move(loaded), stored, outcome.second_read);
     }
-    if (proof.ok()) {
-      if (engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
-      Finish(item, Status::Ok(), {.second_read = second_read});
-      return Status::Ok();
-    }
+    if (proof.ok()) return proof;
     if (proof.code() == Code::kDataLoss && attempt < kMaxAttempts && !stopping()) {
       log::Warn("copy again key={} error={}", item.source_key, proof.ToString());
       continue;
@@ -280,6 +283,10 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
     return;
   }
   summary_.failures.push_back({item.source_key, status});
+  if (outcome.unread && status.code() == Code::kPermissionDenied) {
+    ++refused_;
+    if (refused_ < kMostRefused || summary_.objects + summary_.kept_objects > 0) return;
+  }
   if (IsHopeless(status)) stop_.request_stop();
 }
 

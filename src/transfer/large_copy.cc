@@ -48,6 +48,14 @@ void LargeCopy::Begin(const CallContext& ctx) {
   for (size_t index = 0; index < parts_.size(); ++index) {
     if (!parts_[index].done) missing_.push_back(index);
   }
+  if (missing_.size() == parts_.size()) {
+    Result<bool> wants = WantsMd5(ctx);
+    if (!wants.ok()) {
+      Release(wants.status());
+      return batch_.Finish(item_, wants.status(), outcome);
+    }
+    hashes_ = *wants;
+  }
   remaining_ = missing_.size();
   if (missing_.empty()) return End(ctx);
   batch_.Spawn(missing_.size(),
@@ -156,7 +164,12 @@ Status LargeCopy::TryPart(const CallContext& ctx, size_t index, CopyBatch::Effor
     const storage::CopySource source{&batch_.source_, item_.source_key, item_.size, item_.etag};
     MB_ASSIGN_OR_RETURN(part.info, upload_->CopyPart(ctx, number, source, range));
   } else {
-    MB_ASSIGN_OR_RETURN(const LoadedRange loaded, reader().Load(ctx, item_, range));
+    Result<LoadedRange> read = LoadPart(ctx, index);
+    if (!read.ok()) {
+      if (read.status().code() == Code::kPermissionDenied) unread_ = true;
+      return std::move(read).status();
+    }
+    const LoadedRange loaded = *std::move(read);
     effort.waited = loaded.waited;
     if (batch_.stopping()) return CancelledError();
     MB_ASSIGN_OR_RETURN(part.info,
@@ -164,6 +177,7 @@ Status LargeCopy::TryPart(const CallContext& ctx, size_t index, CopyBatch::Effor
     part.info.crc32c = loaded.crc32c;
     part.md5 = part.info.etag;
     // A destination without MD5s cannot be compared with an ETag of the source; these bytes can.
+    if (hashes_) MB_RETURN_IF_ERROR(HashInTurn(index, loaded));
     const bool wants_md5 = batch_.engine_.options_.check && PartsOfEtag(item_.etag) > 0;
     if (wants_md5 && !LooksLikeMd5(part.md5)) part.md5 = HexEncode(Md5(loaded.buffer.view()));
   }
@@ -176,9 +190,47 @@ Status LargeCopy::TryPart(const CallContext& ctx, size_t index, CopyBatch::Effor
   return Status::Ok();
 }
 
+Result<LoadedRange> LargeCopy::LoadPart(const CallContext& ctx, size_t index) {
+  SourceReader source = reader();
+  const storage::ByteRange range = RangeOf(index);
+  if (!hashes_) return source.Load(ctx, item_, range);
+  std::unique_lock lock(turn_mutex_);
+  MB_RETURN_IF_ERROR(AwaitTurn(lock, next_buffer_, index));
+  lock.unlock();
+  MB_ASSIGN_OR_RETURN(SourceReader::Reserved reserved, source.Reserve(ctx, range.length));
+  lock.lock();
+  ++next_buffer_;
+  turn_changed_.notify_all();
+  lock.unlock();
+  MB_ASSIGN_OR_RETURN(LoadedRange loaded, source.LoadInto(ctx, item_, range, std::move(reserved)));
+  if (!loaded.etag_is_md5) etag_is_md5_ = false;
+  return loaded;
+}
+
+Status LargeCopy::HashInTurn(size_t index, const LoadedRange& loaded) {
+  std::unique_lock lock(turn_mutex_);
+  MB_RETURN_IF_ERROR(AwaitTurn(lock, next_hash_, index));
+  lock.unlock();
+  md5_.Add(loaded.buffer.view());
+  lock.lock();
+  ++next_hash_;
+  turn_changed_.notify_all();
+  return Status::Ok();
+}
+
+Status LargeCopy::AwaitTurn(std::unique_lock<std::mutex>& lock, const size_t& next, size_t index) {
+  turn_changed_.wait(lock, batch_.stop_.get_token(),
+                     [&] { return next == index || failed_.load(); });
+  return next == index && !failed_ ? Status::Ok() : CancelledError();
+}
+
 void LargeCopy::Fail(Status status) {
-  const std::scoped_lock lock(mutex_);
-  if (!failed_.exchange(true)) failure_ = std::move(status);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!failed_.exchange(true)) failure_ = std::move(status);
+  }
+  const std::scoped_lock lock(turn_mutex_);
+  turn_changed_.notify_all();
 }
 
 void LargeCopy::End(const CallContext& ctx) {
@@ -208,7 +260,8 @@ void LargeCopy::End(const CallContext& ctx) {
   batch_.Finish(item_, status,
                 {.server_side = server_side_,
                  .second_read = second_read_,
-                 .reused_bytes = status.ok() ? reused_bytes_ : 0});
+                 .reused_bytes = status.ok() ? reused_bytes_ : 0,
+                 .unread = unread_});
 }
 
 bool LargeCopy::ShouldTryAgain(const Status& failure) const {
@@ -250,21 +303,41 @@ std::optional<uint32_t> LargeCopy::SentCrc32c() const {
   return sent;
 }
 
+Status LargeCopy::AskForChecksum(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo source, batch_.source_.Stat(ctx, item_.source_key));
+  if (source.etag != item_.etag) return SourceChanged(item_);
+  source_crc32c_ = source.crc32c;
+  return Status::Ok();
+}
+
+Result<bool> LargeCopy::WantsMd5(const CallContext& ctx) {
+  if (server_side_ || !batch_.engine_.options_.check || item_.crc32c) return false;
+  if (item_.md5) return true;
+  if (!LooksLikeMd5(item_.etag)) return false;
+  MB_RETURN_IF_ERROR(AskForChecksum(ctx));
+  return !source_crc32c_;
+}
+
 Result<bool> LargeCopy::IsProved(const CallContext& ctx) {
   const std::optional<uint32_t> sent = SentCrc32c();
   if (item_.crc32c && sent) {
     if (*item_.crc32c == *sent) return true;
     return OtherThanManifest();
   }
+  if (hashes_) {
+    const Md5Digest md5 = md5_.Finish();
+    if (item_.md5) return md5 == *item_.md5 ? Result<bool>(true) : OtherThanManifest();
+    if (IsPlainEtagOf(item_.etag, md5)) return true;
+    if (etag_is_md5_) return OtherThanEtag();
+  }
   if (item_.has_hash()) return false;
   std::vector<std::string> md5s;
   for (const Part& part : parts_) md5s.push_back(part.md5);
   if (EtagsProveEqual(item_.etag, EtagOfParts(md5s))) return true;
   if (!sent) return false;
-  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo source, batch_.source_.Stat(ctx, item_.source_key));
-  if (source.etag != item_.etag) return SourceChanged(item_);
-  if (!source.crc32c) return false;
-  if (*source.crc32c == *sent) return true;
+  if (!source_crc32c_) MB_RETURN_IF_ERROR(AskForChecksum(ctx));
+  if (!source_crc32c_) return false;
+  if (*source_crc32c_ == *sent) return true;
   return DataLossError("the bytes read are not those of the checksum that the source storage keeps")
       .WithOrigin(Origin::kStorage);
 }

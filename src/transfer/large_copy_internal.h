@@ -3,10 +3,13 @@
 
 #include "transfer_internal.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/storage/backend.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,6 +54,17 @@ class LargeCopy : public std::enable_shared_from_this<LargeCopy> {
   Status Publish(const CallContext& ctx);
   /// Whether the parts are proved by what the source says of itself.
   Result<bool> IsProved(const CallContext& ctx);
+  /// Whether the MD5 of the whole object is wanted and can be had: where it is the source's ETag or
+  /// the manifest's only word, and the source stores no checksum.
+  Result<bool> WantsMd5(const CallContext& ctx);
+  /// Learn the checksum that the source stores, if any.
+  Status AskForChecksum(const CallContext& ctx);
+  /// Load a part; with `hashes_` buffers are given out in the order of the parts, so that the one
+  /// whose turn to be hashed it is never waits for one.
+  Result<LoadedRange> LoadPart(const CallContext& ctx, size_t index);
+  Status HashInTurn(size_t index, const LoadedRange& loaded);
+  /// Wait until `next` has come to the part; an error when the copy has failed or is stopped.
+  Status AwaitTurn(std::unique_lock<std::mutex>& lock, const size_t& next, size_t index);
   Status CompareBySecondRead(const CallContext& ctx);
   /// CRC32C of all parts, when every one's is known.
   std::optional<uint32_t> SentCrc32c() const;
@@ -70,6 +84,17 @@ class LargeCopy : public std::enable_shared_from_this<LargeCopy> {
   std::vector<size_t> missing_;
   uint64_t reused_bytes_ = 0;
   bool second_read_ = false;
+  /// A part could not be read.
+  std::atomic<bool> unread_{false};
+  std::optional<uint32_t> source_crc32c_;
+  bool hashes_ = false;
+  std::mutex turn_mutex_;
+  std::condition_variable_any turn_changed_;
+  size_t next_buffer_ = 0;
+  size_t next_hash_ = 0;
+  Md5Hasher md5_;
+  /// Every reply said that the ETag is the object's MD5.
+  std::atomic<bool> etag_is_md5_{true};
   std::atomic<uint64_t> counted_bytes_{0};
   std::atomic<size_t> remaining_{0};
   std::atomic<bool> failed_{false};

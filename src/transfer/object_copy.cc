@@ -81,17 +81,31 @@ Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
                       source.Read(ctx, item.source_key, options, sink));
   if (filled != range.length || info.object_size != item.size) return SourceChanged(item);
   loaded.etag = info.etag;
+  loaded.etag_is_md5 = info.etag_is_md5;
   loaded.stored_crc32c = info.crc32c;
   return Status::Ok();
 }
 
 Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& item,
                                        const storage::ByteRange& range) {
-  LoadedRange loaded;
-  if (range.length == 0) return loaded;
+  if (range.length == 0) return LoadedRange();
+  MB_ASSIGN_OR_RETURN(Reserved reserved, Reserve(ctx, range.length));
+  return LoadInto(ctx, item, range, std::move(reserved));
+}
+
+Result<SourceReader::Reserved> SourceReader::Reserve(const CallContext& ctx, uint64_t length) {
+  MB_ASSIGN_OR_RETURN(Pace::Reading reading, pace.BeginRead(ctx));
   const auto start = std::chrono::steady_clock::now();
-  MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
-  loaded.waited = std::chrono::steady_clock::now() - start;
+  MB_ASSIGN_OR_RETURN(Buffer buffer, budget.Acquire(ctx, length));
+  return Reserved{std::move(reading), std::move(buffer), std::chrono::steady_clock::now() - start};
+}
+
+Result<LoadedRange> SourceReader::LoadInto(const CallContext& ctx, const CopyItem& item,
+                                           const storage::ByteRange& range, Reserved reserved) {
+  const Pace::Reading reading = std::move(reserved.reading);
+  LoadedRange loaded;
+  loaded.buffer = std::move(reserved.buffer);
+  loaded.waited = reserved.waited;
   for (int tries = 1;; ++tries) {
     MB_RETURN_IF_ERROR(LoadOnce(ctx, item, range, loaded));
     if (!loaded.stored_crc32c || *loaded.stored_crc32c == loaded.crc32c) return loaded;
@@ -117,6 +131,11 @@ Result<uint32_t> SourceReader::Crc32cOf(const CallContext& ctx, const CopyItem& 
   if (item.crc32c && *item.crc32c != crc) return OtherThanManifest();
   if (md5 && md5->Finish() != *item.md5) return OtherThanManifest();
   return crc;
+}
+
+Status OtherThanEtag() {
+  return DataLossError("the bytes read do not have the MD5 that the source storage states as ETag")
+      .WithOrigin(Origin::kStorage);
 }
 
 Status OtherThanManifest() {
@@ -204,6 +223,8 @@ Status ProveRead(const CallContext& ctx, SourceReader source, const CopyItem& it
   if (EtagsProveEqual(etag, stored.etag) || IsEtagOf(etag, loaded.buffer.view())) {
     return Status::Ok();
   }
+  // Reading it again could give the same wrong bytes.
+  if (loaded.etag_is_md5) return OtherThanEtag();
   loaded.buffer = Buffer();
   second_read = true;
   MB_ASSIGN_OR_RETURN(const uint32_t again, source.Crc32cOf(ctx, item));

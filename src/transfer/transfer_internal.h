@@ -23,6 +23,8 @@ struct LoadedRange {
   Buffer buffer;
   uint32_t crc32c = 0;
   std::string etag;
+  /// The ETag is the MD5 of the whole object.
+  bool etag_is_md5 = false;
   /// Of the whole object, as the source stores it; only when the whole object was read.
   std::optional<uint32_t> stored_crc32c;
   /// Spent on waiting for the buffer.
@@ -43,6 +45,16 @@ struct SourceReader {
   /// kDataLoss when that does not help.
   Result<LoadedRange> Load(const CallContext& ctx, const CopyItem& item,
                            const storage::ByteRange& range);
+  /// The two steps of Load: the right to read and a buffer, and the reading.
+  struct Reserved {
+    Pace::Reading reading;
+    Buffer buffer;
+    /// Spent on waiting for the buffer.
+    std::chrono::nanoseconds waited{0};
+  };
+  Result<Reserved> Reserve(const CallContext& ctx, uint64_t length);
+  Result<LoadedRange> LoadInto(const CallContext& ctx, const CopyItem& item,
+                               const storage::ByteRange& range, Reserved reserved);
   /// CRC32C of a whole object, read through a small window. kDataLoss when the item's hashes speak
   /// of other bytes.
   Result<uint32_t> Crc32cOf(const CallContext& ctx, const CopyItem& item);
@@ -52,6 +64,8 @@ struct SourceReader {
                   LoadedRange& loaded);
 };
 
+/// kDataLoss: the bytes are not those of an ETag that is an MD5.
+Status OtherThanEtag();
 /// kDataLoss: the bytes are not those of the manifest.
 Status OtherThanManifest();
 

@@ -49,6 +49,8 @@ struct ReadInfo {
   std::string etag;
   /// CRC32C of the whole object as the service stores it, when it told.
   std::optional<uint32_t> crc32c;
+  /// The ETag is the MD5 of the whole object. False where the reply leaves a doubt.
+  bool etag_is_md5 = false;
 };
 
 /// Receives the bytes of a Read in order, on the caller's thread, no byte twice. An error stops the

@@ -35,6 +35,9 @@ class RequestLimiter {
   /// Wait until `bytes` may pass. Errors as Enter.
   Status Pass(const CallContext& ctx, uint64_t bytes);
 
+  /// For how long more bytes could have passed than did; 0 while bytes wait to be paid for.
+  std::chrono::steady_clock::duration Unused() const;
+
   bool limits_bytes() const { return options_.bytes_per_second > 0; }
   uint32_t in_flight() const;
   /// Requests allowed now.

@@ -123,7 +123,8 @@ class CopyEngine {
 };
 
 /// Copies from one backend to another. A failing object does not stop the others, unless its error
-/// says that none can succeed (credentials, missing bucket, storage gone or full).
+/// says that none can succeed (credentials, missing bucket, storage gone or full). One that may not
+/// be read says nothing of the others, unless many may not and none could.
 ///
 /// A stop lets the requests in flight end, for up to kGrace, and starts no new ones: a write that
 /// is cut off may still be carried out by the service, after whoever cleans up has looked.
@@ -162,6 +163,13 @@ class CopyBatch {
     /// Spent on waiting for a buffer.
     std::chrono::nanoseconds waited{0};
   };
+  struct Outcome {
+    bool server_side = false;
+    bool second_read = false;
+    uint64_t reused_bytes = 0;
+    /// It failed when it was read.
+    bool unread = false;
+  };
   using Work = std::function<std::optional<Effort>(const CallContext&)>;
   using IndexedWork = std::function<std::optional<Effort>(const CallContext&, size_t index)>;
 
@@ -178,15 +186,11 @@ class CopyBatch {
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read);
   /// Remove what nobody vouches for, so that it does not look like a copy.
   void Discard(const CopyItem& item);
-  Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort);
+  Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
+                     Outcome& outcome);
   /// Abort an upload that an earlier run has left of this key.
   Status DropRecorded(const CallContext& ctx, const std::string& key);
   void AwaitIdle();
-  struct Outcome {
-    bool server_side = false;
-    bool second_read = false;
-    uint64_t reused_bytes = 0;
-  };
   void Finish(const CopyItem& item, const Status& status, const Outcome& outcome);
 
   CopyEngine& engine_;
@@ -205,6 +209,8 @@ class CopyBatch {
   std::mutex mutex_;
   std::condition_variable_any idle_;
   size_t running_ = 0;
+  /// Objects that may not be read.
+  size_t refused_ = 0;
   CopySummary summary_;
 };
 

@@ -1,0 +1,112 @@
+// Limits of bytes and requests where no byte passes through this process.
+#include "support/fake_s3.h"
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+#include "transfer/pace_internal.h"
+
+#include "milvus_backup/storage/open.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace milvus_backup::transfer {
+namespace {
+
+using namespace std::chrono_literals;
+using ::milvus_backup::testing::FakeS3;
+using ::milvus_backup::testing::IsError;
+
+/// Counts what it is asked.
+class Counting final : public CallPacer {
+ public:
+  bool limits_bytes() const override { return true; }
+  Status BeforeRequest(const CallContext&) override {
+    ++requests;
+    return Status::Ok();
+  }
+  Status BeforeBytes(const CallContext&, uint64_t count) override {
+    bytes += count;
+    largest = std::max(largest, count);
+    return Status::Ok();
+  }
+  void OnThrottled() override {}
+
+  uint64_t requests = 0;
+  uint64_t bytes = 0;
+  uint64_t largest = 0;
+};
+
+TEST(PaceTest, WhatAServiceCopiesByItselfCountsInFull) {
+  FakeS3 server;
+  ASSERT_OK_AND_ASSIGN(const auto backend, storage::OpenS3(server.OptionsFor("bkt")));
+  server.CreateBucket("bkt");
+  server.Put("bkt", "k", std::string(5000, 'x'));
+  Counting pacer;
+  const CallContext ctx{.pacer = &pacer};
+  ASSERT_OK(backend->Copy(ctx, {backend.get(), "k", 5000, ""}, "copy"));
+  EXPECT_EQ(pacer.requests, 1U);
+  EXPECT_EQ(pacer.bytes, 5000U);
+  ASSERT_OK_AND_ASSIGN(
+      const auto upload,
+      backend->StartUpload(ctx, "parts", {.part_size = 5 * kMiB, .copies_parts = true}));
+  ASSERT_OK(upload->CopyPart(ctx, 1, {backend.get(), "k", 5000, ""}, {0, 3000}));
+  EXPECT_EQ(pacer.requests, 3U);
+  EXPECT_EQ(pacer.bytes, 8000U);
+}
+
+TEST(PaceTest, ADiskIsPacedInSmallPortions) {
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto backend, storage::OpenLocal({.root = dir.path()}));
+  const std::string body(3 * kMiB, 'x');
+  Counting pacer;
+  const CallContext ctx{.pacer = &pacer};
+  ASSERT_OK(backend->Put(ctx, "k", AsBytes(body), {}));
+  EXPECT_EQ(pacer.requests, 1U);
+  EXPECT_EQ(pacer.bytes, 3 * kMiB);
+  ASSERT_OK_AND_ASSIGN(const auto upload,
+                       backend->StartUpload(ctx, "copy", {.part_size = 2 * kMiB}));
+  ASSERT_OK(upload->CopyPart(ctx, 1, {backend.get(), "k", 3 * kMiB, ""}, {0, 2 * kMiB}));
+  ASSERT_OK(upload->UploadPart(ctx, 2, AsBytes(body).first(kMiB), std::nullopt));
+  EXPECT_EQ(pacer.requests, 4U);
+  EXPECT_EQ(pacer.bytes, 6 * kMiB);
+  EXPECT_LE(pacer.largest, 256 * kKiB);
+  ASSERT_OK_AND_ASSIGN(const auto copied, storage::ReadAll({}, *backend, "k", 4 * kMiB));
+  EXPECT_EQ(copied, body);
+}
+
+// All workers reading together and then writing together would lose half of either bound.
+TEST(PaceTest, AReadWaitsWhileTheOthersUseUpTheBound) {
+  FakeClock clock;
+  Pace pace(
+      kMiB, 0, [] {}, clock);
+  auto begun = pace.BeginRead({});
+  ASSERT_OK(begun);
+  std::optional<Pace::Reading> first(*std::move(begun));
+  ASSERT_OK(pace.AfterRead({}, kMiB));
+  const auto soon = [] { return CallContext{.deadline = std::chrono::steady_clock::now() + 30ms}; };
+  EXPECT_THAT(pace.BeginRead(soon()).status(), IsError(Code::kDeadlineExceeded, ""));
+  // The first one is slow by itself: there is room for another.
+  clock.Advance(1100ms);
+  {
+    ASSERT_OK_AND_ASSIGN(const Pace::Reading second, pace.BeginRead(soon()));
+    ASSERT_OK(pace.AfterRead({}, kMiB));
+  }
+  EXPECT_THAT(pace.BeginRead(soon()).status(), IsError(Code::kDeadlineExceeded, ""));
+  first.reset();
+  EXPECT_OK(pace.BeginRead(soon()).status());
+}
+
+TEST(PaceTest, WithoutABoundNoReadWaits) {
+  Pace pace(0, 0, [] {});
+  ASSERT_OK_AND_ASSIGN(const Pace::Reading first, pace.BeginRead({}));
+  ASSERT_OK(pace.AfterRead({}, kGiB));
+  EXPECT_OK(pace.BeginRead({}).status());
+}
+
+}  // namespace
+}  // namespace milvus_backup::transfer
