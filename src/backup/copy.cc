@@ -1,5 +1,6 @@
 #include "milvus_backup/backup/copy.h"
 
+#include "copy_extra.h"
 #include "copy_job.h"
 #include "copy_marker.h"
 #include "copy_merge.h"
@@ -7,7 +8,6 @@
 #include "copy_section.h"
 #include "copy_survey.h"
 
-#include "milvus_backup/backup/delete.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -76,6 +76,9 @@ class TreeCopy {
       MB_ASSIGN_OR_RETURN(backups_, SurveyTree(job_.ctx, job_.source, job_.filter));
     }
     MB_RETURN_IF_ERROR(OpenDestination());
+    if (job_.rules.delete_extra && !job_.destination_is_missing) {
+      MB_ASSIGN_OR_RETURN(extra_, ExtraBackups::Find(job_, backups_));
+    }
     if (IsOneBackup()) return Status::Ok();
     return OpenTree();
   }
@@ -104,19 +107,12 @@ class TreeCopy {
   Status OpenTree() {
     if (!job_.rules.dry_run) {
       MB_ASSIGN_OR_RETURN(lock_, LockDestination(job_, job_.destination.dir));
+      MB_RETURN_IF_ERROR(CheckTreesApart(job_));
       MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> left, marker_.ReadLeft(job_.ctx));
       if (left) {
         MB_RETURN_IF_ERROR(marker_.TakeOver(job_.ctx, *left));
         job_.report.resumed = true;
       }
-    }
-    if (job_.rules.delete_extra && !job_.destination_is_missing) {
-      MB_ASSIGN_OR_RETURN(extra_backups_, FindBackupDirs(job_.ctx, job_.destination, job_.filter));
-      std::erase_if(extra_backups_, [this](const std::string& extra) {
-        return std::ranges::any_of(backups_, [&](const BackupInTree& backup) {
-          return backup.dir.starts_with(extra) || extra.starts_with(backup.dir);
-        });
-      });
     }
     others_.emplace(job_, marker_, job_.rules.overwrite);
     return Status::Ok();
@@ -172,31 +168,39 @@ class TreeCopy {
     }
     if (pair.source != nullptr) {
       has_others_ = true;
+      if (extra_) extra_->NoteSource(pair.key);
       return others_->Take(pair);
     }
-    if (job_.rules.dry_run && job_.rules.delete_extra) ++job_.report.deleted_objects;
+    if (job_.rules.dry_run && extra_ && extra_->WouldLose(pair.key)) ++job_.report.deleted_objects;
     return Status::Ok();
   }
 
   /// Check what lies around the backups and remove what is extra; nothing is removed after a
   /// failure.
   Status Finish() {
-    if (!others_ || job_.rules.dry_run) return Status::Ok();
+    if (job_.rules.dry_run) return Status::Ok();
     Enter("check");
     const bool removes = job_.rules.delete_extra && !job_.report.some_failed();
-    if (removes) MB_RETURN_IF_ERROR(RemoveExtraBackups());
+    if (others_) MB_RETURN_IF_ERROR(SettleOthers(removes));
+    if (removes && extra_ && !job_.report.some_failed()) return extra_->Remove(job_);
+    return Status::Ok();
+  }
+
+  Status SettleOthers(bool removes) {
     const bool compares = job_.rules.check && has_others_ && !others_->failed();
     if (removes || compares) {
-      MB_RETURN_IF_ERROR(
-          Settle(job_, {.below = "",
-                        .compares = compares,
-                        .concerns =
-                            [this](std::string_view key) {
-                              std::string_view dir;
-                              return !IsHeaderKey(key, dir) && !IsIn(key, backups_) &&
-                                     !IsIn(key, extra_backups_);
-                            },
-                        .may_remove = [removes](std::string_view) { return removes; }}));
+      LooseKeys loose(job_, std::nullopt);
+      MB_RETURN_IF_ERROR(Settle(job_, {.below = "",
+                                       .compares = compares,
+                                       .concerns =
+                                           [this](std::string_view key) {
+                                             std::string_view dir;
+                                             return !IsHeaderKey(key, dir) && !IsIn(key, backups_);
+                                           },
+                                       .may_remove = [&](std::string_view key) -> Result<bool> {
+                                         if (!removes) return false;
+                                         return loose.Contain(key);
+                                       }}));
     }
     if (others_->failed() && marker_.has_uploads()) return Status::Ok();  // for the next run
     MB_RETURN_IF_ERROR(marker_.EndUploads(job_.ctx));
@@ -207,28 +211,6 @@ class TreeCopy {
     return std::ranges::any_of(backups,
                                [key](const auto& one) { return key.starts_with(one.dir); });
   }
-  static bool IsIn(std::string_view key, const std::vector<std::string>& dirs) {
-    return std::ranges::any_of(dirs, [key](const auto& dir) { return key.starts_with(dir); });
-  }
-
-  Status RemoveExtraBackups() {
-    for (const std::string& extra : extra_backups_) {
-      const std::string dir = job_.destination.dir + extra;
-      const std::string name = meta::BackupName(dir);
-      Place place{.backend = job_.destination.backend};
-      if (dir.size() > name.size() + 1) place.root = dir.substr(0, dir.size() - name.size() - 2);
-      const auto deleted = DeleteBackup(job_.ctx, place, name);
-      if (deleted.ok()) {
-        job_.report.deleted_objects += deleted->objects;
-      } else if (EndsTheCopy(deleted.status())) {
-        return deleted.status();
-      } else {
-        job_.AddFailure(dir,
-                        deleted.status().Annotate("removing a backup the source does not have"));
-      }
-    }
-    return Status::Ok();
-  }
 
   void Enter(const char* phase) {
     if (job_.engine.progress() != nullptr) job_.engine.progress()->SetPhase(phase);
@@ -236,8 +218,8 @@ class TreeCopy {
 
   CopyJob job_;
   std::vector<BackupInTree> backups_;
-  /// Of the destination only, to be removed; relative.
-  std::vector<std::string> extra_backups_;
+  /// Looked for where they are to be removed.
+  std::optional<ExtraBackups> extra_;
   bool has_others_ = false;
   std::unique_ptr<RunLock> lock_;
   CopyMarker marker_;
@@ -308,12 +290,6 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
     Tree to = destination;
     from.dir += backup.name + "/";
     to.dir += backup.name + "/";
-    const std::string header = meta::MetaKey(to.dir, meta::MetaFile::kHeader);
-    if (!rules.overwrite && to.backend->Stat(ctx, header).ok() &&
-        !to.backend->Stat(ctx, meta::MarkerKey(to.dir)).ok()) {
-      report.total.backups.push_back({backup.name, Outcome::kAlreadyThere, {}});
-      continue;
-    }
     const auto copied = CopyBackup(ctx, engine, from, to, each);
     if (copied.ok()) {
       Add(*copied, backup.name, report.total);

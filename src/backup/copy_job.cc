@@ -19,6 +19,9 @@ namespace {
 /// As many as one request can delete.
 constexpr size_t kDeleteBatch = 1000;
 
+/// Below the destination's tree, where a directory of backups keeps its locks.
+constexpr std::string_view kProbeDir = ".locks/copy/";
+
 std::string_view WithoutSlash(std::string_view dir) {
   if (dir.ends_with('/')) dir.remove_suffix(1);
   return dir;
@@ -104,6 +107,36 @@ Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::
   return lock;
 }
 
+Status SamePlace(const Tree& source, const Tree& destination) {
+  return InvalidArgumentError(
+             fmt::format("source and destination are the same place: what is written into {} is "
+                         "found in {}",
+                         destination.Describe(), source.Describe()))
+      .WithAdvice("copy to another place");
+}
+
+Status CheckTreesApart(const CopyJob& job) {
+  const std::string& dir = job.destination.dir;
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RunLock> probe,
+      RunLock::Acquire(job.ctx, *job.destination.backend, dir + std::string(kProbeDir),
+                       meta::NewRunRecord("copy", CopyLockName(dir))));
+  const std::string written = probe->key().substr(dir.size());
+  const auto has_it = [&](const std::string& at) {
+    return job.source.backend->Stat(job.ctx, at + written).ok();
+  };
+  if (has_it(job.source.dir)) return SamePlace(job.source, job.destination);
+  for (std::string above = job.source.dir; !above.empty();) {
+    above = ParentOf(above);
+    if (!above.empty()) above += '/';
+    if (!has_it(above)) continue;
+    return InvalidArgumentError(fmt::format("the source, {}, lies inside the destination, {}",
+                                            job.source.Describe(), job.destination.Describe()))
+        .WithAdvice("copy to another place");
+  }
+  return job.ctx.Check();
+}
+
 Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir) {
   auto lock = RunLock::Acquire(job.ctx, *job.source.backend, CopyLockDir(dir),
                                meta::NewRunRecord("read", CopyLockName(dir)));
@@ -126,7 +159,8 @@ Status Settle(CopyJob& job, const Settlement& settlement) {
     }
     if (IsLockKey(pair.key) || !job.Takes(pair.key) || !settlement.concerns(pair.key)) continue;
     if (pair.source == nullptr) {
-      if (settlement.may_remove(pair.key)) {
+      MB_ASSIGN_OR_RETURN(const bool goes, settlement.may_remove(pair.key));
+      if (goes) {
         MB_RETURN_IF_ERROR(remover.Add(pair.destination->key));
       }
     } else if (!settlement.compares) {

@@ -54,6 +54,12 @@ std::string CopyLockName(const std::string& dir);
 /// Lock `dir` of the destination. kInvalidArgument when the lock turns up at the source in a way
 /// that shows that both trees are one place, or one lies in the other.
 Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir);
+/// Two names, addresses or mounts may lead to one storage: kInvalidArgument when what is written
+/// into the destination's tree for a moment turns up at the source, so that both are one place or
+/// the source lies in the destination.
+Status CheckTreesApart(const CopyJob& job);
+/// The error of a destination that is the source.
+Status SamePlace(const Tree& source, const Tree& destination);
 /// Keep others from changing `dir` of the source, where it can be written to; else null.
 Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir);
 
@@ -68,7 +74,7 @@ struct Settlement {
   /// Whether a key of the source was not to be copied; empty for none.
   std::function<bool(std::string_view key)> leaves_out{};
   /// Whether the destination may lose the key.
-  std::function<bool(std::string_view key)> may_remove;
+  std::function<Result<bool>(std::string_view key)> may_remove;
 };
 /// What is not right goes into the report's failures. Errors end the copy.
 Status Settle(CopyJob& job, const Settlement& settlement);

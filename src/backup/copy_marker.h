@@ -32,6 +32,7 @@ class CopyMarker final : public transfer::UploadLedger {
   /// others of the same keys are ended.
   Status TakeOver(const CallContext& ctx, const meta::RunRecord& left);
 
+  const std::string& run_id() const { return record_.run_id; }
   /// Say that a copy is at work here.
   Status Write(const CallContext& ctx);
   /// Record full keys before their uploads begin: a process that is killed between the start of an
@@ -59,7 +60,7 @@ class CopyMarker final : public transfer::UploadLedger {
   const std::string dir_;
   mutable std::mutex mutex_;
   std::condition_variable saved_;
-  meta::RunRecord record_;
+  const meta::RunRecord record_;
   /// By relative key.
   std::map<std::string, meta::OpenUpload> uploads_;
   /// Counts changes; `written_version_` is the last one in the storage.

@@ -1,5 +1,7 @@
 #include "copy_section.h"
 
+#include "copy_extra.h"
+
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/storage/object_stream.h"
@@ -142,11 +144,21 @@ Status BackupCopy::BeginWriting() {
     MB_RETURN_IF_ERROR(marker_.TakeOver(job_.ctx, *left_));
   }
   MB_RETURN_IF_ERROR(marker_.Write(job_.ctx));
+  MB_RETURN_IF_ERROR(CheckMarkerIsElsewhere());
   if (!resumes_) return Status::Ok();
   for (const std::string& header : backup_.headers) {
     MB_RETURN_IF_ERROR(backend.Delete(job_.ctx, job_.destination.dir + header));
   }
   return Status::Ok();
+}
+
+Status BackupCopy::CheckMarkerIsElsewhere() {
+  const auto seen =
+      meta::ReadRunRecord(job_.ctx, *job_.source.backend, meta::MarkerKey(source_dir_));
+  if (!seen.ok() || !*seen || (*seen)->run_id != marker_.run_id()) return job_.ctx.Check();
+  MB_RETURN_IF_ERROR(marker_.End(job_.ctx));
+  return SamePlace({job_.source.backend, source_dir_},
+                   {job_.destination.backend, destination_dir_});
 }
 
 Status BackupCopy::Take(const KeyPair& listed) {
@@ -291,17 +303,19 @@ Status BackupCopy::CloseWriting() {
 }
 
 Status BackupCopy::SettleBackup() {
-  if (!job_.rules.check && !resumes_) return Status::Ok();
+  if (!job_.rules.check && !resumes_ && !job_.rules.delete_extra) return Status::Ok();
   const size_t length = backup_.dir.size();
+  LooseKeys loose(job_, backup_.dir);
   return Settle(
       job_, {.below = backup_.dir,
              .compares = job_.rules.check,
              .concerns = [this](std::string_view key) { return !IsMarker(key) && !IsHeader(key); },
              .leaves_out = [this](std::string_view key) { return IsStrayManifest(backup_, key); },
-             .may_remove =
-                 [this, length](std::string_view key) {
-                   return job_.rules.delete_extra || IsPartOfBackup(key.substr(length));
-                 }});
+             .may_remove = [&](std::string_view key) -> Result<bool> {
+               if (IsPartOfBackup(key.substr(length))) return true;
+               if (!job_.rules.delete_extra) return false;
+               return loose.Contain(key);
+             }});
 }
 
 Status BackupCopy::WriteHeaders() {

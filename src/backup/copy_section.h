@@ -49,6 +49,8 @@ class BackupCopy {
   Status CheckSource();
   Status TakeRight();
   Status BeginWriting();
+  /// The marker that was just written must not be at the source.
+  Status CheckMarkerIsElsewhere();
   Status OpenManifest();
   Status TakeObject(const KeyPair& pair);
   bool IsHeader(std::string_view key) const;

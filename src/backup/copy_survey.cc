@@ -1,5 +1,6 @@
 #include "copy_survey.h"
 
+#include "copy_job.h"
 #include "copy_source.h"
 
 #include "milvus_backup/meta/layout.h"
@@ -28,33 +29,22 @@ bool IsAt(std::string_view key, std::string_view name, std::string_view& dir) {
   return true;
 }
 
-/// What would be the backup's directory if this is a key of one: what is before the first element
-/// that only a backup has.
-std::optional<std::string_view> CandidateDir(std::string_view key) {
-  size_t start = 0;
-  for (size_t slash = key.find('/'); slash != std::string_view::npos;
-       slash = key.find('/', start)) {
-    const std::string_view element = key.substr(start, slash - start);
-    if (element == "binlogs" || element == "meta" || element == "bundle") {
-      return key.substr(0, start);
-    }
-    start = slash + 1;
-  }
-  return std::nullopt;
-}
-
 struct Candidate {
+  /// Of those that the patterns take.
   bool header = false;
   bool marker = false;
+  /// One of the two is there, whatever the patterns say.
+  bool marked = false;
   bool logs = false;
   /// Whether the patterns take some of it, and leave out some.
   bool taken = false;
   bool left_out = false;
 
-  bool is_backup() const { return header || marker || logs; }
+  bool is_backup() const { return marked || logs; }
   void Join(const Candidate& other) {
     header = header || other.header;
     marker = marker || other.marker;
+    marked = marked || other.marked;
     logs = logs || other.logs;
     taken = taken || other.taken;
     left_out = left_out || other.left_out;
@@ -72,7 +62,7 @@ class Surveyor {
     if (IsLockKey(key)) return;
     const bool taken = filter_.Takes(key);
     any_ = any_ || taken;
-    const std::optional<std::string_view> dir = CandidateDir(key);
+    const std::optional<std::string_view> dir = BackupDirOf(key);
     if (!dir || *dir != dir_) Leave();
     if (!dir) return;
     dir_ = *dir;
@@ -80,12 +70,13 @@ class Surveyor {
     current_.Join(
         {.header = taken && rest == kHeader,
          .marker = taken && rest == kMarker,
+         .marked = rest == kHeader || rest == kMarker,
          .logs = rest.starts_with("binlogs/insert_log/") || rest.starts_with("binlogs/delta_log/"),
          .taken = taken,
          .left_out = !taken});
     std::string_view inner;
-    if (taken && rest != kHeader && IsHeaderKey(key, inner)) {
-      found_[std::string(inner)].Join({.header = true, .taken = true});
+    if (rest != kHeader && IsHeaderKey(key, inner)) {
+      found_[std::string(inner)].Join({.header = taken, .marked = true, .taken = taken});
     }
   }
 
@@ -150,13 +141,16 @@ Result<std::string> CheckComplete(const CallContext& ctx, const Tree& tree,
 }
 
 /// Relative directories, outermost ones only, with the headers below them.
-std::vector<BackupInTree> Outermost(std::vector<std::pair<std::string, std::string>> manifests) {
+std::vector<BackupInTree> Outermost(
+    std::vector<std::pair<std::string, Result<std::string>>> manifests) {
   std::vector<BackupInTree> backups;
   for (auto& [dir, manifest] : manifests) {
     if (backups.empty() || !dir.starts_with(backups.back().dir))
       backups.push_back({.dir = dir, .headers = {}, .manifests = {}});
-    backups.back().headers.push_back(dir + std::string(kHeader));
-    backups.back().manifests.push_back(std::move(manifest));
+    BackupInTree& backup = backups.back();
+    backup.headers.push_back(dir + std::string(kHeader));
+    backup.manifests.push_back(manifest.ok() ? *manifest : "");
+    if (!manifest.ok()) backup.checked = manifest.status();
   }
   return backups;
 }
@@ -193,7 +187,7 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
         .WithAdvice(filter.takes_all() ? "check the bucket and the prefix"
                                        : "check bucket, prefix and the patterns");
   }
-  std::vector<std::pair<std::string, std::string>> manifests;
+  std::vector<std::pair<std::string, Result<std::string>>> manifests;
   for (const auto& [dir, candidate] : found) {
     const std::string full_dir = source.dir + dir;
     if (!candidate.taken) continue;
@@ -208,7 +202,12 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
       return InvalidArgumentError("the patterns take only a part of the backup " + full_dir)
           .WithAdvice("take it whole, or leave its meta/backup_meta.json out too");
     }
-    MB_ASSIGN_OR_RETURN(std::string manifest, CheckComplete(ctx, source, full_dir));
+    Result<std::string> manifest = CheckComplete(ctx, source, full_dir);
+    // A header that cannot be read is a matter of its own backup.
+    if (!manifest.ok() &&
+        (manifest.status().code() == Code::kFailedPrecondition || EndsTheCopy(manifest.status()))) {
+      return manifest.status();
+    }
     manifests.emplace_back(dir, std::move(manifest));
   }
   return Outermost(std::move(manifests));
@@ -251,15 +250,27 @@ bool IsStrayManifest(const BackupInTree& backup, std::string_view key) {
   return false;
 }
 
-Result<std::vector<std::string>> FindBackupDirs(const CallContext& ctx, const Tree& tree,
-                                                const KeyFilter& filter) {
+Result<std::vector<FoundBackup>> FindBackups(const CallContext& ctx, const Tree& tree,
+                                             const KeyFilter& filter) {
   MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, tree, filter, nullptr));
-  std::vector<std::string> dirs;
+  std::vector<FoundBackup> backups;
   for (const auto& [dir, candidate] : found) {
-    if (!candidate.header && !candidate.marker) continue;
-    if (dirs.empty() || !dir.starts_with(dirs.back())) dirs.push_back(dir);
+    if (candidate.marked && candidate.taken) backups.push_back({dir, candidate.left_out});
   }
-  return dirs;
+  return backups;
+}
+
+std::optional<std::string_view> BackupDirOf(std::string_view key) {
+  size_t start = 0;
+  for (size_t slash = key.find('/'); slash != std::string_view::npos;
+       slash = key.find('/', start)) {
+    const std::string_view element = key.substr(start, slash - start);
+    if (element == "binlogs" || element == "meta" || element == "bundle") {
+      return key.substr(0, start);
+    }
+    start = slash + 1;
+  }
+  return std::nullopt;
 }
 
 }  // namespace milvus_backup::backup

@@ -39,10 +39,21 @@ Status CheckSource(const CallContext& ctx, const Tree& source, const BackupInTre
 /// adds one: a copy of it would look damaged, because the run's marker is not copied.
 bool IsStrayManifest(const BackupInTree& backup, std::string_view key);
 
-/// Directories with a header or a marker that the patterns take, relative to the tree; none lies
-/// in another.
-Result<std::vector<std::string>> FindBackupDirs(const CallContext& ctx, const Tree& tree,
-                                                const KeyFilter& filter);
+struct FoundBackup {
+  /// Relative to its tree.
+  std::string dir;
+  /// The patterns leave some of it out.
+  bool left_out = false;
+};
+
+/// Directories with a header or a marker of which the patterns take something, in the order of
+/// their keys.
+Result<std::vector<FoundBackup>> FindBackups(const CallContext& ctx, const Tree& tree,
+                                             const KeyFilter& filter);
+
+/// What would be the backup's directory if this is a key of one: what is before the first element
+/// that only a backup has.
+std::optional<std::string_view> BackupDirOf(std::string_view key);
 
 /// `x/` for `x/meta/backup_meta.json`. False for other keys.
 bool IsHeaderKey(std::string_view key, std::string_view& dir);

@@ -45,6 +45,8 @@ Result<Sides> OpenSides(const config::Config& config, const CopyFlags& flags) {
     MB_ASSIGN_OR_RETURN(const storage::Location to, storage::ParseLocation(flags.places[1]));
     MB_ASSIGN_OR_RETURN(sides.source, OpenLocation(config, from));
     MB_ASSIGN_OR_RETURN(sides.destination, OpenLocation(config, to));
+    MB_RETURN_IF_ERROR(CheckIsDirectory(sides.source, flags.places[0]));
+    MB_RETURN_IF_ERROR(CheckIsDirectory(sides.destination, flags.places[1]));
   } else {
     MB_ASSIGN_OR_RETURN(sides.source, OpenOneOf(config, flags.from, flags.from_config, "--from"));
     MB_ASSIGN_OR_RETURN(sides.destination, OpenOneOf(config, flags.to, flags.to_config, "--to"));
@@ -53,7 +55,7 @@ Result<Sides> OpenSides(const config::Config& config, const CopyFlags& flags) {
     MB_RETURN_IF_ERROR(Narrow(sides.source, flags.name));
     MB_RETURN_IF_ERROR(Narrow(sides.destination, flags.as.empty() ? flags.name : flags.as));
   }
-  MB_RETURN_IF_ERROR(storage::CheckApart(sides.source.spot, sides.destination.spot));
+  MB_RETURN_IF_ERROR(CheckSidesApart(sides.source, sides.destination));
   if (!flags.dry_run) return sides;
   for (CopySide* side : {&sides.source, &sides.destination}) {
     side->backend = std::make_unique<storage::ReadOnlyBackend>(std::move(side->backend));

@@ -43,7 +43,7 @@ Result<double> ParseSample(const std::string& text) {
   const char* end = text.data() + text.size() - (text.ends_with('%') ? 1 : 0);
   const auto parsed = std::from_chars(text.data(), end, percent);
   if (parsed.ec != std::errc() || parsed.ptr != end || !(percent > 0) || percent > 100) {
-    return InvalidArgumentError(fmt::format("--sample {}: give a share such as 10%", text));
+    return InvalidArgumentError(fmt::format("'{}' is no share: give one such as 10%", text));
   }
   return percent / 100;
 }

@@ -60,6 +60,27 @@ std::optional<dev_t> DeviceOf(fs::path path) {
   return info.st_dev;
 }
 
+struct FileId {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+std::optional<FileId> IdOf(const fs::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return std::nullopt;
+  return FileId{info.st_dev, info.st_ino};
+}
+
+/// Whether the directory is `path`, or above it.
+bool HoldsDirectory(const std::optional<FileId>& directory, fs::path path) {
+  if (!directory) return false;
+  for (;; path = path.parent_path()) {
+    if (IdOf(path) == directory) return true;
+    if (path == path.parent_path()) return false;
+  }
+}
+
 /// A directory is opened at its parent where that can be: locks and temporary files then lie beside
 /// the tree and not in it, as they do for a backup root.
 bool CanOpenParent(const fs::path& path) {
@@ -125,6 +146,41 @@ Status Narrow(CopySide& side, const std::string& name) {
   // The directory of the backup may itself be a link.
   MB_ASSIGN_OR_RETURN(const fs::path path, Resolve(side.spot.path));
   side.spot.path = path.string();
+  return Status::Ok();
+}
+
+Status CheckIsDirectory(const CopySide& side, const std::string& text) {
+  if (!side.tree.is_disk) return Status::Ok();
+  std::error_code error;
+  const fs::file_status status = fs::status(side.spot.path, error);
+  if (fs::is_directory(status)) return Status::Ok();
+  if (fs::exists(status)) {
+    return InvalidArgumentError(fmt::format("'{}' is no directory", text))
+        .WithAdvice("copy takes directories; a single file of one goes with --include NAME");
+  }
+  if (!fs::is_symlink(fs::symlink_status(side.spot.path, error))) return Status::Ok();
+  return InvalidArgumentError(fmt::format("'{}' is a symbolic link that leads nowhere", text));
+}
+
+Status CheckSidesApart(const CopySide& source, const CopySide& destination) {
+  MB_RETURN_IF_ERROR(storage::CheckApart(source.spot, destination.spot));
+  if (!source.tree.is_disk || !destination.tree.is_disk) return Status::Ok();
+  const std::string& from = source.spot.path;
+  const std::string& to = destination.spot.path;
+  const std::optional<FileId> from_id = IdOf(from);
+  const std::optional<FileId> to_id = IdOf(to);
+  if (from_id && from_id == to_id) {
+    return InvalidArgumentError(fmt::format(
+        "source and destination are the same place: '{}' and '{}' are one directory", from, to));
+  }
+  if (HoldsDirectory(from_id, to)) {
+    return InvalidArgumentError(
+        fmt::format("the destination '{}' lies inside the source '{}'", to, from));
+  }
+  if (HoldsDirectory(to_id, from)) {
+    return InvalidArgumentError(
+        fmt::format("the source '{}' lies inside the destination '{}'", from, to));
+  }
   return Status::Ok();
 }
 

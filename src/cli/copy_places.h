@@ -28,4 +28,12 @@ Result<CopySide> OpenLocation(const config::Config& config, const storage::Locat
 /// `side` narrowed to the backup `name`. kInvalidArgument for what cannot be a name.
 Status Narrow(CopySide& side, const std::string& name);
 
+/// kInvalidArgument when the side is on a disk and `text`, as it was written, names something there
+/// that is no directory.
+Status CheckIsDirectory(const CopySide& side, const std::string& text);
+
+/// That neither side lies in the other: by their names, and on a disk also by what the directories
+/// are, for one may be mounted under several names. kInvalidArgument naming both.
+Status CheckSidesApart(const CopySide& source, const CopySide& destination);
+
 }  // namespace milvus_backup::cli

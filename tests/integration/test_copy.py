@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -117,6 +118,33 @@ def test_what_cannot_be_copied_is_said_in_one_line(tool: Tool, places: dict[str,
     link.symlink_to(places["disk"].location("src"))
     same = tool.run("copy", places["disk"].location("src"), str(link))
     assert same.status == USAGE and "the same place" in same.stderr
+
+
+def test_one_directory_under_two_names_is_noticed(
+    tool: Tool, places: dict[str, Place], trees: dict[str, str], tmp_path: Path
+) -> None:
+    source = places["disk"].location("src")
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    if subprocess.run(["mount", "--bind", source, str(mount)], capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        for arguments, text in (
+            ((source, str(mount)), "are one directory"),
+            ((source, str(mount / "deeper")), "lies inside the source"),
+            ((source + "/many", str(mount)), "lies inside the destination"),
+        ):
+            refused = tool.run("copy", *arguments, "--overwrite", "--delete-extra")
+            assert (refused.status, text in refused.stderr) == (USAGE, True), refused
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    assert places["disk"].tree("src") == trees
+    # A gateway shows a directory as a bucket.
+    gateway = places["versity"]
+    directory = gateway.server.data / gateway.server.bucket  # type: ignore[attr-defined]
+    refused = tool.run("copy", gateway.location("src"), str(directory / "src"), "--overwrite")
+    assert refused.status == USAGE and "the same place" in refused.stderr, refused
+    assert gateway.tree("src") == trees
 
 
 def test_a_missing_bucket_is_made_at_the_destination_only(tool: Tool, places: dict[str, Place]) -> None:

@@ -126,6 +126,6 @@ def sample_backup(fill_byte: str, parts: int = 2) -> dict[str, bytes]:
     logs = "binlogs/insert_log/7/70/700/700"
     tree = {f"{logs}/{field}/{field + 1000}": fill_byte.encode() * (100 + field) for field in range(20)}
     tree |= {f"{logs}/{field}/1": fill_byte.encode() * (11 * 1024 * 1024 + field) for field in range(100, 100 + parts)}
-    header = f'{{"id":"{fill_byte}","name":"b","size":1,"milvus_version":"v2.3.5"}}'
+    header = f'{{"id":"{fill_byte}","name":"b","size":0,"milvus_version":"v2.3.5"}}'
     tree |= {f"meta/{name}_meta.json": b"{}" for name in ("collection", "partition", "segment")}
     return tree | {"meta/full_meta.json": header.encode(), "meta/backup_meta.json": header.encode()}

@@ -111,9 +111,9 @@ struct CopyAllReport {
   std::vector<CopiedBackup> left_out;
 };
 
-/// Copy every complete backup below `source` that is not at `destination`, one after the other.
-/// Those of the same name are not compared, unless they may be overwritten. The rules' patterns are
-/// for names.
+/// Copy every complete backup below `source` that is not at `destination`, one after the other, as
+/// CopyBackup does: one of the same name is compared, and another one than the source's fails. The
+/// rules' patterns are for names.
 Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngine& engine,
                                      const Tree& source, const Tree& destination,
                                      const CopyRules& rules);

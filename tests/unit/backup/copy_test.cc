@@ -1,6 +1,7 @@
 #include "copy_fixture.h"
 
 #include "milvus_backup/backup/delete.h"
+#include "milvus_backup/storage/prefix_backend.h"
 
 #include <atomic>
 #include <functional>
@@ -205,16 +206,87 @@ TEST_F(CopyTest, EveryCompleteBackupThatIsNotThereIsCopied) {
   ASSERT_OK_AND_ASSIGN(const CopyAllReport report, All());
   ASSERT_EQ(report.total.backups.size(), 3U);
   EXPECT_EQ(report.total.backups[0].outcome, Outcome::kCopied);
-  EXPECT_EQ(report.total.backups[1].outcome, Outcome::kAlreadyThere);
+  EXPECT_THAT(report.total.backups[1].status,
+              IsError(Code::kAlreadyExists, "a backup is at c/b2/ already"));
   EXPECT_THAT(report.total.backups[2].status,
               IsError(Code::kAlreadyExists, "in the way: c/b3/binlogs/insert_log/1"));
   EXPECT_TRUE(report.total.some_failed());
   ASSERT_EQ(report.left_out.size(), 1U);
   EXPECT_EQ(report.left_out[0].dir, "broken");
   ExpectSame("a/b1/", "c/b1/");
+  // One that is there and partial is not what the source has.
+  Put(destination_, std::string("c/b1/") + kHeader,
+      R"({"id":"x","size":0,"partial":true,"failed_collections":["default.c"]})");
+  ASSERT_OK_AND_ASSIGN(const CopyAllReport again, All());
+  EXPECT_THAT(again.total.backups[0].status, IsError(Code::kAlreadyExists, "c/b1/ already"));
   ASSERT_OK(All({.overwrite = true}));
+  ASSERT_OK_AND_ASSIGN(const CopyAllReport same, All());
+  for (const CopiedBackup& backup : same.total.backups) {
+    EXPECT_EQ(backup.outcome, Outcome::kAlreadyThere) << backup.dir;
+  }
+  ExpectSame("a/b1/", "c/b1/");
   ExpectSame("a/b2/", "c/b2/");
   ExpectSame("a/b3/", "c/b3/");
+}
+
+/// Some of its objects may not be read.
+class Forbidding final : public storage::InterceptingBackend {
+ public:
+  explicit Forbidding(std::string part)
+      : InterceptingBackend(storage::MakeMemoryBackend()), part_(std::move(part)) {}
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef call) override {
+    if (info.method != storage::Method::kRead || info.key.find(part_) == std::string_view::npos) {
+      return call();
+    }
+    return Status(Code::kPermissionDenied, "denied").WithOrigin(Origin::kStorage);
+  }
+
+ private:
+  const std::string part_;
+};
+
+TEST_F(CopyTest, WhatMayNotBeReadDoesNotKeepTheOthersBack) {
+  transfer::CopyEngine engine(options_, nullptr);
+  for (const char* unread : {"b1/binlogs/insert_log/7/70/700/700/100/1",
+                             "b1/binlogs/insert_log/7/70/700/700/101/2", "a/a"}) {
+    SCOPED_TRACE(unread);
+    Forbidding source(unread);
+    MortalBackend destination;
+    PutBackup(source, "a/b1/");
+    PutBackup(source, "a/b2/");
+    Put(source, "a/a", "first");
+    Put(source, "a/z", "last");
+    ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                         CopyTree({}, engine, {&source, "a/"}, {&destination, "c/"}, {}));
+    ASSERT_EQ(report.failures.size(), 1U);
+    EXPECT_TRUE(report.failures[0].key.ends_with(unread));
+    EXPECT_THAT(report.failures[0].status, IsError(Code::kPermissionDenied, "denied"));
+    const auto copied = Read(destination, "c/");
+    EXPECT_TRUE(copied.contains("z"));
+    EXPECT_TRUE(copied.contains(std::string("b2/") + kHeader));
+    EXPECT_EQ(copied.contains(std::string("b1/") + kHeader), std::string_view(unread) == "a/a");
+  }
+}
+
+TEST_F(CopyTest, CredentialsThatMayReadNothingEndTheRun) {
+  Forbidding source("a/");
+  for (int i = 0; i < 100; ++i) Put(source, "a/" + std::to_string(i), "x");
+  transfer::CopyEngine engine(options_, nullptr);
+  EXPECT_THAT(CopyTree({}, engine, {&source, "a/"}, {&destination_, "c/"}, {}).status(),
+              IsError(Code::kPermissionDenied, "denied"));
+}
+
+TEST_F(CopyTest, AHeaderThatCannotBeReadConcernsItsBackupOnly) {
+  PutBackup(source_, "a/b1/");
+  PutBackup(source_, "a/b2/");
+  Put(source_, std::string("a/b1/") + kHeader, "{");
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree());
+  ASSERT_EQ(report.backups.size(), 2U);
+  EXPECT_THAT(report.backups[0].status, IsError(Code::kDataLoss, "a/b1/meta/backup_meta.json"));
+  EXPECT_EQ(report.backups[1].outcome, Outcome::kCopied);
+  EXPECT_TRUE(Copied("c/b1/").empty());
 }
 
 TEST_F(CopyTest, AStopEndsTheRunAndTheNextOneGoesOn) {
@@ -388,6 +460,62 @@ TEST_F(CopyTest, OnePlaceUnderTwoNamesIsNoticed) {
   EXPECT_EQ(Keys(Source("")), Keys(before));
   ASSERT_OK(CopyTree({}, engine, {&source_, "a/"}, {&source_, "ab/"}, {}));
   EXPECT_TRUE(Source("a/") == Source("ab/"));
+}
+
+/// The objects of another storage.
+class Shared final : public storage::InterceptingBackend {
+ public:
+  explicit Shared(storage::Backend& other)
+      : InterceptingBackend(storage::MakeMemoryBackend()), other_(other) {}
+  Result<storage::ObjectInfo> Stat(const CallContext& ctx, const std::string& key) override {
+    return other_.Stat(ctx, key);
+  }
+  Result<storage::ReadInfo> Read(const CallContext& ctx, const std::string& key,
+                                 const storage::ReadOptions& options,
+                                 const storage::Sink& sink) override {
+    return other_.Read(ctx, key, options, sink);
+  }
+  Result<storage::ListPage> List(const CallContext& ctx,
+                                 const storage::ListRequest& request) override {
+    return other_.List(ctx, request);
+  }
+  Result<storage::ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
+                                  const storage::PutOptions& options) override {
+    return other_.Put(ctx, key, body, options);
+  }
+  Status Delete(const CallContext& ctx, const std::string& key) override {
+    return other_.Delete(ctx, key);
+  }
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef) override {
+    if (info.method == storage::Method::kCheckAccess) return Status::Ok();
+    return UnimplementedError("not shared");
+  }
+
+ private:
+  storage::Backend& other_;
+};
+
+TEST_F(CopyTest, OnePlaceUnderOtherKeysIsNoticed) {
+  const auto mount = [&](const std::string& dir) {
+    return storage::MakePrefixBackend(std::make_unique<Shared>(source_), dir);
+  };
+  PutBackup(source_, "a/b/");
+  Put(source_, "a/1", "one");
+  transfer::CopyEngine engine(options_, nullptr);
+  const auto before = Source("");
+  const auto tree = mount("a/");
+  EXPECT_THAT(CopyTree({}, engine, {&source_, "a/"}, {tree.get(), ""}, {.overwrite = true}),
+              IsError(Code::kInvalidArgument, "the same place"));
+  EXPECT_TRUE(Source("") == before);
+  Put(source_, "a/deep/2", "two");
+  EXPECT_THAT(CopyTree({}, engine, {&source_, "a/deep/"}, {tree.get(), ""}, {.overwrite = true}),
+              IsError(Code::kInvalidArgument, "lies inside the destination"));
+  const auto backup = mount("a/b/");
+  EXPECT_THAT(CopyBackup({}, engine, {&source_, "a/b/"}, {backup.get(), ""}, {.overwrite = true}),
+              IsError(Code::kInvalidArgument, "the same place"));
+  EXPECT_EQ(Source("").size(), before.size() + 1);
 }
 
 TEST_F(CopyTest, AnUnfinishedCreateIsLeftAloneUnlessItMayBeOverwritten) {
