@@ -234,6 +234,13 @@ void CopyBatch::Discard(const CopyItem& item) {
       .IgnoreError("the object is reported as failed in any case");
 }
 
+Result<storage::ObjectInfo> CopyBatch::PutWhole(const CallContext& ctx, const CopyItem& item,
+                                                const LoadedRange& loaded) {
+  MB_ASSIGN_OR_RETURN(const InTurn::Turn turn, engine_.machinery_->pace().BeginWrite(ctx));
+  return destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
+                          {.crc32c = loaded.crc32c});
+}
+
 Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
                               Outcome& outcome) {
   SourceReader reader{source_, engine_.budget_, engine_.machinery_->pace()};
@@ -248,9 +255,7 @@ Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effo
       if (attempt < kMaxAttempts) continue;
       return OtherThanManifest();
     }
-    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored,
-                        destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
-                                         {.crc32c = loaded.crc32c}));
+    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored, PutWhole(ctx, item, loaded));
     SourceReader written{destination_, engine_.budget_, engine_.machinery_->pace()};
     Status proof = ProveWritten(ctx, written, item, loaded, stored);
     if (proof.ok() && engine_.options_.check) {

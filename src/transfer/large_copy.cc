@@ -172,8 +172,12 @@ Status LargeCopy::TryPart(const CallContext& ctx, size_t index, CopyBatch::Effor
     const LoadedRange loaded = *std::move(read);
     effort.waited = loaded.waited;
     if (batch_.stopping()) return CancelledError();
-    MB_ASSIGN_OR_RETURN(part.info,
-                        upload_->UploadPart(ctx, number, loaded.buffer.view(), loaded.crc32c));
+    {
+      MB_ASSIGN_OR_RETURN(const InTurn::Turn turn,
+                          batch_.engine_.machinery_->pace().BeginWrite(ctx));
+      MB_ASSIGN_OR_RETURN(part.info,
+                          upload_->UploadPart(ctx, number, loaded.buffer.view(), loaded.crc32c));
+    }
     part.info.crc32c = loaded.crc32c;
     part.md5 = part.info.etag;
     // A destination without MD5s cannot be compared with an ETag of the source; these bytes can.

@@ -94,15 +94,15 @@ Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& i
 }
 
 Result<SourceReader::Reserved> SourceReader::Reserve(const CallContext& ctx, uint64_t length) {
-  MB_ASSIGN_OR_RETURN(Pace::Reading reading, pace.BeginRead(ctx));
+  MB_ASSIGN_OR_RETURN(InTurn::Turn turn, pace.BeginRead(ctx));
   const auto start = std::chrono::steady_clock::now();
   MB_ASSIGN_OR_RETURN(Buffer buffer, budget.Acquire(ctx, length));
-  return Reserved{std::move(reading), std::move(buffer), std::chrono::steady_clock::now() - start};
+  return Reserved{std::move(turn), std::move(buffer), std::chrono::steady_clock::now() - start};
 }
 
 Result<LoadedRange> SourceReader::LoadInto(const CallContext& ctx, const CopyItem& item,
                                            const storage::ByteRange& range, Reserved reserved) {
-  const Pace::Reading reading = std::move(reserved.reading);
+  const InTurn::Turn turn = std::move(reserved.turn);
   LoadedRange loaded;
   loaded.buffer = std::move(reserved.buffer);
   loaded.waited = reserved.waited;

@@ -15,6 +15,67 @@
 
 namespace milvus_backup::transfer {
 
+/// Lets streams of bytes under one bound begin one after the other: another one only when those
+/// under way leave some of it unused. Streams that share the bound end together, and then all
+/// workers read together and write together, so that half of either bound is lost.
+class InTurn {
+ public:
+  InTurn(storage::RequestLimiter& limiter, Clock& clock) : limiter_(limiter), clock_(clock) {}
+  InTurn(const InTurn&) = delete;
+  InTurn& operator=(const InTurn&) = delete;
+  ~InTurn() = default;
+
+  /// The right of one stream, given back when it ends.
+  class Turn {
+   public:
+    Turn() = default;
+    explicit Turn(InTurn* owner) : owner_(owner) {}
+    Turn(Turn&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Turn& operator=(Turn&&) = delete;
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+      if (owner_ != nullptr) owner_->End();
+    }
+
+   private:
+    InTurn* owner_ = nullptr;
+  };
+  /// Errors are those of the context.
+  Result<Turn> Begin(const CallContext& ctx) {
+    if (!limiter_.limits_bytes()) return Turn();
+    std::unique_lock lock(mutex_);
+    while (running_ > 0 && !HasRoom()) {
+      MB_RETURN_IF_ERROR(ctx.Check());
+      ended_.wait_for(lock, ctx.stop, kLookEvery, [this] { return running_ == 0; });
+    }
+    MB_RETURN_IF_ERROR(ctx.Check());
+    ++running_;
+    begun_ = clock_.Now();
+    return Turn(this);
+  }
+
+ private:
+  /// Less than what a limiter lets catch up, so that nothing is lost by it.
+  static constexpr std::chrono::milliseconds kUnused{20};
+  static constexpr std::chrono::milliseconds kLookEvery{10};
+
+  /// The one that began last has had its time to send a first byte, too.
+  bool HasRoom() const { return limiter_.Unused() >= kUnused && clock_.Now() - begun_ >= kUnused; }
+  void End() {
+    const std::scoped_lock lock(mutex_);
+    --running_;
+    ended_.notify_one();
+  }
+
+  storage::RequestLimiter& limiter_;
+  Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  size_t running_ = 0;
+  std::chrono::steady_clock::time_point begun_;
+};
+
 /// Bytes read and bytes written are limited each for itself: together they are one stream.
 class Pace final : public CallPacer {
  public:
@@ -24,6 +85,8 @@ class Pace final : public CallPacer {
       : read_({.bytes_per_second = bytes_per_s}, clock),
         write_({.bytes_per_second = bytes_per_s}, clock),
         requests_({.bytes_per_second = requests_per_s}, clock),
+        reads_(read_, clock),
+        writes_(write_, clock),
         on_throttled_(std::move(on_throttled)) {}
 
   bool limits_bytes() const override { return write_.limits_bytes(); }
@@ -33,59 +96,19 @@ class Pace final : public CallPacer {
   }
   void OnThrottled() override { on_throttled_(); }
 
-  /// The right to read an object or a part, given back when it ends.
-  class Reading {
-   public:
-    Reading() = default;
-    explicit Reading(Pace* pace) : pace_(pace) {}
-    Reading(Reading&& other) noexcept : pace_(std::exchange(other.pace_, nullptr)) {}
-    Reading& operator=(Reading&&) = delete;
-    Reading(const Reading&) = delete;
-    Reading& operator=(const Reading&) = delete;
-    ~Reading() {
-      if (pace_ != nullptr) pace_->EndRead();
-    }
-
-   private:
-    Pace* pace_ = nullptr;
-  };
-  /// Wait while the reads under way use up what may be read. Without this all workers would read
-  /// together and then write together, and half of either bound would be lost.
-  Result<Reading> BeginRead(const CallContext& ctx);
+  /// To be asked before an object or a part is read, and before it is written.
+  Result<InTurn::Turn> BeginRead(const CallContext& ctx) { return reads_.Begin(ctx); }
+  Result<InTurn::Turn> BeginWrite(const CallContext& ctx) { return writes_.Begin(ctx); }
   /// Wait until `bytes` that have been read are paid for.
   Status AfterRead(const CallContext& ctx, uint64_t bytes) { return read_.Pass(ctx, bytes); }
 
  private:
-  /// What the reads under way must leave unused before another begins; less than what a limiter
-  /// lets catch up, so that nothing is lost by it.
-  static constexpr std::chrono::milliseconds kUnused{20};
-  static constexpr std::chrono::milliseconds kLookEvery{10};
-
-  void EndRead() {
-    const std::scoped_lock lock(mutex_);
-    --reading_;
-    ended_.notify_one();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  size_t reading_ = 0;
   storage::RequestLimiter read_;
   storage::RequestLimiter write_;
   storage::RequestLimiter requests_;
+  InTurn reads_;
+  InTurn writes_;
   const std::function<void()> on_throttled_;
 };
-
-inline Result<Pace::Reading> Pace::BeginRead(const CallContext& ctx) {
-  if (!read_.limits_bytes()) return Reading();
-  std::unique_lock lock(mutex_);
-  while (reading_ > 0 && read_.Unused() < kUnused) {
-    MB_RETURN_IF_ERROR(ctx.Check());
-    ended_.wait_for(lock, ctx.stop, kLookEvery, [this] { return reading_ == 0; });
-  }
-  MB_RETURN_IF_ERROR(ctx.Check());
-  ++reading_;
-  return Reading(this);
-}
 
 }  // namespace milvus_backup::transfer

@@ -47,7 +47,7 @@ struct SourceReader {
                            const storage::ByteRange& range);
   /// The two steps of Load: the right to read and a buffer, and the reading.
   struct Reserved {
-    Pace::Reading reading;
+    InTurn::Turn turn;
     Buffer buffer;
     /// Spent on waiting for the buffer.
     std::chrono::nanoseconds waited{0};

@@ -96,6 +96,8 @@ struct CopySummary {
   Status ToStatus() const;
 };
 
+struct LoadedRange;
+
 class CopyEngine {
  public:
   /// `progress` may be null and must outlive the engine.
@@ -186,6 +188,8 @@ class CopyBatch {
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read);
   /// Remove what nobody vouches for, so that it does not look like a copy.
   void Discard(const CopyItem& item);
+  Result<storage::ObjectInfo> PutWhole(const CallContext& ctx, const CopyItem& item,
+                                       const LoadedRange& loaded);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
                      Outcome& outcome);
   /// Abort an upload that an earlier run has left of this key.

@@ -86,24 +86,26 @@ TEST(PaceTest, AReadWaitsWhileTheOthersUseUpTheBound) {
       kMiB, 0, [] {}, clock);
   auto begun = pace.BeginRead({});
   ASSERT_OK(begun);
-  std::optional<Pace::Reading> first(*std::move(begun));
+  std::optional<InTurn::Turn> first(*std::move(begun));
   ASSERT_OK(pace.AfterRead({}, kMiB));
   const auto soon = [] { return CallContext{.deadline = std::chrono::steady_clock::now() + 30ms}; };
   EXPECT_THAT(pace.BeginRead(soon()).status(), IsError(Code::kDeadlineExceeded, ""));
   // The first one is slow by itself: there is room for another.
   clock.Advance(1100ms);
   {
-    ASSERT_OK_AND_ASSIGN(const Pace::Reading second, pace.BeginRead(soon()));
+    ASSERT_OK_AND_ASSIGN(const InTurn::Turn second, pace.BeginRead(soon()));
     ASSERT_OK(pace.AfterRead({}, kMiB));
   }
   EXPECT_THAT(pace.BeginRead(soon()).status(), IsError(Code::kDeadlineExceeded, ""));
   first.reset();
   EXPECT_OK(pace.BeginRead(soon()).status());
+  // Writes have a bound of their own.
+  EXPECT_OK(pace.BeginWrite(soon()).status());
 }
 
 TEST(PaceTest, WithoutABoundNoReadWaits) {
   Pace pace(0, 0, [] {});
-  ASSERT_OK_AND_ASSIGN(const Pace::Reading first, pace.BeginRead({}));
+  ASSERT_OK_AND_ASSIGN(const InTurn::Turn first, pace.BeginRead({}));
   ASSERT_OK(pace.AfterRead({}, kGiB));
   EXPECT_OK(pace.BeginRead({}).status());
 }
