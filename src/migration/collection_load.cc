@@ -1,5 +1,6 @@
 #include "collection_load.h"
 
+#include "insert_fill.h"
 #include "target_schema.h"
 
 #include "milvus_backup/base/clock.h"
@@ -23,6 +24,12 @@ constexpr milvus::Version kTellsNoFiles{2, 4, 0};
 bool TellsFiles(const milvus::Client& client) {
   const milvus::ParsedVersion server = milvus::ParseVersion(client.server_version());
   return server.known && server.version < kTellsNoFiles;
+}
+
+/// What Milvus says of a file that is not in its own storage: S3, and a local disk.
+bool SaysFileIsMissing(const std::string& reason) {
+  return reason.find("does not exist") != std::string::npos ||
+         reason.find("no such file") != std::string::npos;
 }
 
 }  // namespace
@@ -98,7 +105,19 @@ Status CollectionLoad::OpenHalfCreated(const CallContext& ctx) {
 Status CollectionLoad::OpenRecorded(const CallContext& ctx) {
   const auto existing = client_.DescribeCollection(ctx, run_.db, plan_.name);
   if (!existing.ok() && existing.status().code() != Code::kNotFound) return existing.status();
-  if (existing.ok() && existing->id == record_.collection_id) return Status::Ok();
+  const bool same = existing.ok() && existing->id == record_.collection_id;
+  const bool half_inserted = record_.state == LoadState::kFilling && record_.inserting;
+  if (half_inserted && record_.created && (same || !existing.ok())) return InsertAnew(ctx, same);
+  if (half_inserted && same) {
+    return FailedPreconditionError(
+               fmt::format("an earlier load has inserted part of the rows into {}, which was there "
+                           "before: they cannot be told from its own",
+                           plan_.name))
+        .WithAdvice(fmt::format("put it right, then remove {} from {}",
+                                LoadRecordKey(run_.target, plan_.number),
+                                run_.target.backend->Describe()));
+  }
+  if (same) return Status::Ok();
   const std::string what =
       fmt::format("collection {}, which an earlier load has {}, {}", plan_.name,
                   record_.state == LoadState::kDone ? "filled" : "begun to fill",
@@ -106,6 +125,14 @@ Status CollectionLoad::OpenRecorded(const CallContext& ctx) {
   return FailedPreconditionError(what).WithAdvice(
       fmt::format("to load it anew, remove {} from {}", LoadRecordKey(run_.target, plan_.number),
                   run_.target.backend->Describe()));
+}
+
+// Nobody can tell which rows are there, so the collection, which is ours, is made anew.
+Status CollectionLoad::InsertAnew(const CallContext& ctx, bool exists) {
+  if (exists) MB_RETURN_IF_ERROR(client_.DropCollection(ctx, run_.db, plan_.name));
+  record_ = {.target = record_.target, .endpoint = record_.endpoint, .created = true};
+  MB_RETURN_IF_ERROR(Write(ctx));
+  return Create(ctx);
 }
 
 Status CollectionLoad::Create(const CallContext& ctx) {
@@ -185,22 +212,51 @@ Status CollectionLoad::Import(const CallContext& ctx) {
   for (const milvus::ImportTask& task : matched.taken) watch.Adopt(task);
   record_.imports = std::move(matched.records);
   Status status = watch.Run(ctx, matched.to_send, *this);
-  if (!status.ok() && status.code() == Code::kAborted && status.origin() == Origin::kMilvus) {
-    return std::move(status).WithAdvice(
-        run_.target.local_root.empty()
-            ? "if Milvus found no file, target.remote.bucket is not its own bucket "
-              "(minio.bucketName); what was imported stays and is not imported again"
-            : "if Milvus found no file, it does not keep its data on this disk: set target.mode to "
-              "remote and target.remote to its own bucket");
+  if (!status.ok()) {
+    MB_ASSIGN_OR_RETURN(const bool unreadable, MilvusCannotRead(ctx, watch, status));
+    return unreadable ? Insert(ctx) : status;
   }
-  MB_RETURN_IF_ERROR(status);
   return CheckRows(ctx, static_cast<uint64_t>(watch.rows_imported()));
+}
+
+Result<bool> CollectionLoad::MilvusCannotRead(const CallContext& ctx, backup::ImportWatch& watch,
+                                              const Status& failure) {
+  const bool is_missing = failure.code() == Code::kAborted && failure.origin() == Origin::kMilvus &&
+                          SaysFileIsMissing(failure.message());
+  if (!is_missing) return false;
+  // The others of the same files must have failed as well, or rows would be there twice.
+  MB_RETURN_IF_ERROR(watch.Drain(ctx));
+  const auto completed = backup::CountCompletedImports(ctx, client_,
+                                                       {.db = run_.db,
+                                                        .collection = plan_.name,
+                                                        .collection_id = record_.collection_id,
+                                                        .after_task = record_.after_task});
+  if (completed.status().code() == Code::kUnimplemented) return false;
+  MB_RETURN_IF_ERROR(completed.status());
+  return *completed == 0;
+}
+
+Status CollectionLoad::Insert(const CallContext& ctx) {
+  log::Event(log::Level::kWarn,
+             fmt::format("Milvus cannot read {}: the rows of {} are inserted instead, which is "
+                         "slower",
+                         run_.target.backend->Describe(), record_.target),
+             {});
+  record_.imports.clear();
+  record_.inserting = true;
+  MB_RETURN_IF_ERROR(run_.check_lock(ctx));
+  MB_RETURN_IF_ERROR(Write(ctx));
+  MB_ASSIGN_OR_RETURN(const uint64_t inserted,
+                      InsertRows(ctx, client_, run_.db, run_.target, plan_,
+                                 {.batch_bytes = run_.rules.insert_bytes,
+                                  .poll_interval = run_.rules.poll_interval}));
+  return CheckRows(ctx, inserted);
 }
 
 Status CollectionLoad::CheckRows(const CallContext& ctx, uint64_t imported) {
   const uint64_t expected = plan_.rows();
   if (imported != expected) {
-    return DataLossError(fmt::format("Milvus says it has imported {} rows into {} instead of {}",
+    return DataLossError(fmt::format("Milvus says it has taken {} rows into {} instead of {}",
                                      imported, record_.target, expected))
         .WithOrigin(Origin::kMilvus);
   }

@@ -46,9 +46,14 @@ class CollectionLoad final : private backup::ImportJournal {
   /// A killed run was about to create it.
   Status OpenHalfCreated(const CallContext& ctx);
   Status OpenRecorded(const CallContext& ctx);
+  Status InsertAnew(const CallContext& ctx, bool exists);
   Status Create(const CallContext& ctx);
   Status CreatePartitions(const CallContext& ctx);
   Status Import(const CallContext& ctx);
+  /// After an import that failed: whether Milvus could not read the dump and has taken nothing.
+  Result<bool> MilvusCannotRead(const CallContext& ctx, backup::ImportWatch& watch,
+                                const Status& failure);
+  Status Insert(const CallContext& ctx);
   std::vector<milvus::ImportRequest> PlannedImports() const;
   Result<backup::MatchedImports> Match(const CallContext& ctx,
                                        const std::vector<milvus::ImportRequest>& planned);

@@ -49,6 +49,7 @@ std::string EncodeLoadRecord(const LoadRecord& record) {
                       {"state", NameOf(record.state)},
                       {"created", record.created},
                       {"collection_id", record.collection_id},
+                      {"inserting", record.inserting},
                       {"after_task", record.after_task},
                       {"rows_before", record.rows_before},
                       {"rows_after", record.rows_after},
@@ -68,6 +69,7 @@ Result<LoadRecord> DecodeLoadRecord(std::string_view text, const std::string& wh
                       .state = *state,
                       .created = document.at("created").get<bool>(),
                       .collection_id = document.at("collection_id").get<int64_t>(),
+                      .inserting = document.at("inserting").get<bool>(),
                       .after_task = document.at("after_task").get<int64_t>(),
                       .rows_before = document.at("rows_before").get<int64_t>(),
                       .rows_after = document.at("rows_after").get<int64_t>()};

@@ -30,6 +30,8 @@ struct LoadRecord {
   /// The collection was not there before.
   bool created = false;
   int64_t collection_id = 0;
+  /// Rows go in by inserts, of which an unfinished run may have sent any number.
+  bool inserting = false;
   /// The newest import task that the collection had before.
   int64_t after_task = 0;
   /// Rows it had before, and in the end.

@@ -100,6 +100,7 @@ class GrpcClient final : public Client {
   Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx, const std::string& db,
                                                       const std::string& collection) override;
 
+  Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) override;
   Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) override;
   Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
                                    int64_t task_id) override;
@@ -494,6 +495,14 @@ Result<std::vector<Segment>> GrpcClient::ListPersistentSegments(const CallContex
     if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
     pause = std::min(pause * 2, kMaxPause);
   }
+}
+
+Result<int64_t> GrpcClient::Insert(const CallContext& ctx, const InsertRequest& request) {
+  const std::string what = request.collection_name + "/" + request.partition_name;
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      CallToItsEnd(ctx, "Insert", request.db_name, what, &Stub::Insert,
+                                   ToProto(request), Repeat::kIfRefused));
+  return reply.insert_cnt();
 }
 
 Result<int64_t> GrpcClient::Import(const CallContext& ctx, const ImportRequest& request) {

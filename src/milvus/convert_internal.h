@@ -25,6 +25,7 @@ Rbac FromProto(const proto::milvus::RBACMeta& meta);
 proto::milvus::RBACMeta ToProto(const Rbac& rbac);
 ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply);
 proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& request);
+proto::milvus::InsertRequest ToProto(const InsertRequest& request);
 proto::milvus::ImportRequest ToProto(const ImportRequest& request);
 
 }  // namespace milvus_backup::milvus

@@ -369,6 +369,31 @@ grpc::Status FakeMilvusService::GetCollectionStatistics(
                          });
 }
 
+grpc::Status FakeMilvusService::Insert(grpc::ServerContext* context,
+                                       const api::InsertRequest* request,
+                                       api::MutationResult* reply) {
+  const std::string more =
+      "/" + request->partition_name() + " rows=" + std::to_string(request->num_rows());
+  return ServeCollection(context, "Insert", request, reply, more, [&](FakeCollection& collection) {
+    for (const auto& field : request->fields_data()) {
+      const int64_t rows = field.has_scalars() ? field.scalars().long_data().data_size()
+                           : field.vectors().has_binary_vector()
+                               ? static_cast<int64_t>(field.vectors().binary_vector().size()) * 8 /
+                                     field.vectors().dim()
+                               : field.vectors().float_vector().data_size() / field.vectors().dim();
+      if (rows != request->num_rows()) {
+        return Refusal{.code = 1100, .error_code = 1, .reason = "num_rows of a column is wrong"};
+      }
+    }
+    collection.segments.push_back({.id = static_cast<int64_t>(collection.segments.size()) + 1,
+                                   .collection_id = collection.info.id,
+                                   .num_rows = request->num_rows(),
+                                   .state = 2});
+    reply->set_insert_cnt(request->num_rows());
+    return Refusal();
+  });
+}
+
 grpc::Status FakeMilvusService::Import(grpc::ServerContext* context,
                                        const api::ImportRequest* request,
                                        api::ImportResponse* reply) {

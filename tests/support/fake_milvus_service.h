@@ -209,6 +209,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                               api::GetPersistentSegmentInfoResponse* reply) override;
   St GetCollectionStatistics(Ctx context, const api::GetCollectionStatisticsRequest* request,
                              api::GetCollectionStatisticsResponse* reply) override;
+  St Insert(Ctx context, const api::InsertRequest* request, api::MutationResult* reply) override;
   St Import(Ctx context, const api::ImportRequest* request, api::ImportResponse* reply) override;
   St GetImportState(Ctx context, const api::GetImportStateRequest* request,
                     api::GetImportStateResponse* reply) override;

@@ -195,6 +195,9 @@ class MortalClient : public milvus::Client {
       const CallContext& ctx, const std::string& db, const std::string& collection) override {
     return life_.Around([&] { return inner_.ListPersistentSegments(ctx, db, collection); });
   }
+  Result<int64_t> Insert(const CallContext& ctx, const milvus::InsertRequest& request) override {
+    return life_.Around([&] { return inner_.Insert(ctx, request); });
+  }
   Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
     return life_.Around([&] { return inner_.Import(ctx, request); });
   }

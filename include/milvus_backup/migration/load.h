@@ -26,6 +26,8 @@ struct LoadRules {
   bool keep = false;
   /// Look at everything and change nothing.
   bool dry_run = false;
+  /// Of one insert, where Milvus cannot read the dump. It receives at most 64 MiB.
+  uint64_t insert_bytes = uint64_t{8} << 20;
   std::chrono::milliseconds poll_interval{50};
   /// How long an import that a killed load may just have sent is waited for.
   std::chrono::milliseconds settle_time{5000};
@@ -60,10 +62,10 @@ struct LoadReport {
 };
 
 /// Create database, collections and partitions that are missing, import every segment that Milvus
-/// does not have yet, compare the rows, create indexes, and remove the dump once every collection
-/// in it is loaded. What is sent is written down at the dump first, so the same command after a
-/// load that failed or was killed imports nothing twice. `db` may be empty for the default
-/// database.
+/// does not have yet (or insert it where Milvus cannot read the dump), compare the rows, create
+/// indexes, and remove the dump once every collection in it is loaded. What is sent is written down
+/// at the dump first, so the same command after a load that failed or was killed imports nothing
+/// twice. `db` may be empty for the default database.
 ///
 /// Errors: those of PlanLoad (no dump, unfinished, damaged); kFailedPrecondition when a collection
 /// of that name does not fit, or it cannot be told what a killed load has imported; kAborted with

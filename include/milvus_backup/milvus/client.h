@@ -108,6 +108,11 @@ class Client {
                                                               const std::string& db,
                                                               const std::string& collection) = 0;
 
+  /// Returns how many rows were taken. A request is at most what the server receives (64 MiB in
+  /// 2.3). Rate limits are waited for; otherwise never retried after the request may have been
+  /// taken, and not cut off by a stop or by the context's deadline once it was sent.
+  virtual Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) = 0;
+
   /// Returns the id of the import task. Never retried after the request may have been taken. Like
   /// the two calls below it is not cut off by a stop or by the context's deadline once it was sent.
   virtual Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) = 0;

@@ -178,6 +178,22 @@ struct ImportRequest {
   std::vector<KeyValue> options;
 };
 
+/// Rows of a collection with an int64 key and one vector field.
+struct InsertRequest {
+  std::string db_name;
+  std::string collection_name;
+  std::string partition_name;
+  std::string key_field;
+  std::vector<int64_t> keys;
+  std::string vector_field;
+  /// kFloatVector or kBinaryVector.
+  int32_t vector_type = data_type::kFloatVector;
+  /// Of binary vectors in bits.
+  int64_t dim = 0;
+  /// Row after row: little-endian floats, or bits.
+  std::string vectors;
+};
+
 /// common.LoadState, as GetLoadingProgress percentages express it.
 enum class LoadState { kNotLoad, kLoading, kLoaded };
 
