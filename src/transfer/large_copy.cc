@@ -38,11 +38,12 @@ storage::ByteRange LargeCopy::RangeOf(size_t index) const {
 }
 
 void LargeCopy::Begin(const CallContext& ctx) {
-  const CopyBatch::Outcome outcome{.server_side = server_side_};
+  CopyBatch::Outcome outcome{.server_side = server_side_};
   if (batch_.stopping()) return batch_.Finish(item_, CancelledError(), outcome);
   if (attempt_ == 1 && batch_.IsSettled(ctx, item_)) return;
   if (Status status = Open(ctx); !status.ok()) {
     Release(status);
+    outcome.unread = unread_;
     return batch_.Finish(item_, status, outcome);
   }
   for (size_t index = 0; index < parts_.size(); ++index) {
@@ -52,6 +53,7 @@ void LargeCopy::Begin(const CallContext& ctx) {
     Result<bool> wants = WantsMd5(ctx);
     if (!wants.ok()) {
       Release(wants.status());
+      outcome.unread = unread_;
       return batch_.Finish(item_, wants.status(), outcome);
     }
     hashes_ = *wants;
@@ -85,9 +87,10 @@ Status LargeCopy::Open(const CallContext& ctx) {
 // Parts must come from one version of the source, so its ETag has to be known.
 Status LargeCopy::FindSource(const CallContext& ctx) {
   if (!item_.etag.empty()) return Status::Ok();
-  MB_ASSIGN_OR_RETURN(storage::ObjectInfo object, batch_.source_.Stat(ctx, item_.source_key));
-  if (object.size != item_.size) return SourceChanged(item_);
-  item_.etag = std::move(object.etag);
+  Result<storage::ObjectInfo> object = batch_.source_.Stat(ctx, item_.source_key);
+  if (!object.ok()) return OfSource(std::move(object).status());
+  if (object->size != item_.size) return SourceChanged(item_);
+  item_.etag = std::move(object->etag);
   return Status::Ok();
 }
 
@@ -105,7 +108,7 @@ Status LargeCopy::ChooseLayout(const CallContext& ctx) {
     if (told.ok()) {
       first_part = *told;
     } else if (told.status().code() != Code::kUnimplemented) {
-      return told.status();
+      return OfSource(told.status());
     }
   }
   const CopyOptions& options = batch_.engine_.options_;
@@ -165,10 +168,7 @@ Status LargeCopy::TryPart(const CallContext& ctx, size_t index, CopyBatch::Effor
     MB_ASSIGN_OR_RETURN(part.info, upload_->CopyPart(ctx, number, source, range));
   } else {
     Result<LoadedRange> read = LoadPart(ctx, index);
-    if (!read.ok()) {
-      if (read.status().code() == Code::kPermissionDenied) unread_ = true;
-      return std::move(read).status();
-    }
+    if (!read.ok()) return OfSource(std::move(read).status());
     const LoadedRange loaded = *std::move(read);
     effort.waited = loaded.waited;
     if (batch_.stopping()) return CancelledError();
@@ -307,10 +307,16 @@ std::optional<uint32_t> LargeCopy::SentCrc32c() const {
   return sent;
 }
 
+Status LargeCopy::OfSource(Status status) {
+  if (status.code() == Code::kPermissionDenied) unread_ = true;
+  return status;
+}
+
 Status LargeCopy::AskForChecksum(const CallContext& ctx) {
-  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo source, batch_.source_.Stat(ctx, item_.source_key));
-  if (source.etag != item_.etag) return SourceChanged(item_);
-  source_crc32c_ = source.crc32c;
+  const Result<storage::ObjectInfo> source = batch_.source_.Stat(ctx, item_.source_key);
+  if (!source.ok()) return OfSource(source.status());
+  if (source->etag != item_.etag) return SourceChanged(item_);
+  source_crc32c_ = source->crc32c;
   return Status::Ok();
 }
 

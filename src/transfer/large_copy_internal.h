@@ -57,6 +57,8 @@ class LargeCopy : public std::enable_shared_from_this<LargeCopy> {
   /// Whether the MD5 of the whole object is wanted and can be had: where it is the source's ETag or
   /// the manifest's only word, and the source stores no checksum.
   Result<bool> WantsMd5(const CallContext& ctx);
+  /// Note whether it was the source that refused; hands `status` on.
+  Status OfSource(Status status);
   /// Learn the checksum that the source stores, if any.
   Status AskForChecksum(const CallContext& ctx);
   /// Load a part; with `hashes_` buffers are given out in the order of the parts, so that the one
@@ -84,7 +86,7 @@ class LargeCopy : public std::enable_shared_from_this<LargeCopy> {
   std::vector<size_t> missing_;
   uint64_t reused_bytes_ = 0;
   bool second_read_ = false;
-  /// A part could not be read.
+  /// The source may not be read.
   std::atomic<bool> unread_{false};
   std::optional<uint32_t> source_crc32c_;
   bool hashes_ = false;

@@ -54,8 +54,9 @@ class ProofTest : public ::testing::Test {
     server_.Plan(
         {.method = "GET", .target = "/bkt/", .times = 100000, .change = std::move(change)});
   }
+  /// The same damage, whatever range of the object is asked for.
   static void Flip(FakeReply& reply) {
-    if (!reply.body.empty()) reply.body[reply.body.size() / 2] ^= 0x20;
+    for (char& byte : reply.body) byte ^= 0x20;
   }
 
   FakeS3 server_;
@@ -102,6 +103,26 @@ TEST_F(ProofTest, UnderEncryptionAnEtagThatLooksLikeAnMd5IsNone) {
       EXPECT_EQ(summary.second_reads, 1U);
       server_.ClearPlan();
     }
+  }
+}
+
+TEST_F(ProofTest, AnObjectThatMayNotBeLookedAtFailsAlone) {
+  for (const size_t size : {kSmall, kLarge}) {
+    SCOPED_TRACE(size);
+    const CopyItem refused = Store("refused", size);
+    const CopyItem other = Store("other", size);
+    for (const char* method : {"GET", "HEAD"}) {
+      server_.Plan({.method = method,
+                    .target = "/bkt/refused",
+                    .times = 100000,
+                    .instead = testing::ErrorReply(403, "AccessDenied")});
+    }
+    const CopySummary summary = Copy({refused, other}, {.concurrency = 1});
+    ASSERT_EQ(summary.failures.size(), 1U);
+    EXPECT_EQ(summary.failures[0].source_key, "refused");
+    EXPECT_THAT(summary.failures[0].status, IsError(Code::kPermissionDenied, ""));
+    EXPECT_EQ(summary.objects, 1U);
+    server_.ClearPlan();
   }
 }
 
