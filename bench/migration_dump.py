@@ -39,9 +39,7 @@ def write_tree(folder: Path) -> None:
         vectors = random.random((rows, dim), dtype=numpy.float32)
         for _ in range(SEGMENTS):
             deleted = [int(row) for row in random.choice(rows, rows // 100, replace=False)]
-            tree.add_segment(f"d{dim}", vectors, deleted, key=("unused", "_default"))
-            tree.alive.clear()
-            tree.alive["unused", "_default"] = {}
+            tree.add_segment(f"d{dim}", vectors, deleted, key=None)
     tree.write_sqlite()
 
 

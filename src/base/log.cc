@@ -81,13 +81,11 @@ std::string Quoted(std::string_view text) {
 }
 
 // The last two elements of the path of a source file and the line.
-std::string PlaceOf(const std::source_location& where) {
-  const std::string_view path = where.file_name();
+std::string PlaceOf(std::string_view path, int line) {
   const size_t name = path.rfind('/');
   const size_t dir = name == std::string_view::npos || name == 0 ? std::string_view::npos
                                                                  : path.rfind('/', name - 1);
-  return fmt::format("{}:{}", dir == std::string_view::npos ? path : path.substr(dir + 1),
-                     where.line());
+  return fmt::format("{}:{}", dir == std::string_view::npos ? path : path.substr(dir + 1), line);
 }
 
 // Rotated files are called `NAME.1.EXT`, `NAME.2.EXT` and so on. One that cannot be removed stays.
@@ -198,17 +196,17 @@ void Write(Level level, std::string_view text) {
 }
 
 void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
-           const std::source_location& where) {
+           const char* file, int line) {
   if (!Enabled(level)) return;
   const bool plain = CurrentStyle() == Style::kPlain;
-  std::string line =
+  std::string entry =
       plain ? std::string(text)
-            : fmt::format("[{}] [{}] [{}]", UpperName(level), PlaceOf(where), Quoted(text));
+            : fmt::format("[{}] [{}] [{}]", UpperName(level), PlaceOf(file, line), Quoted(text));
   for (const Field& field : fields) {
     const std::string pair = fmt::format("{}={}", field.key, Quoted(field.value));
-    line += plain ? " " + pair : " [" + pair + "]";
+    entry += plain ? " " + pair : " [" + pair + "]";
   }
-  Logger()->log(ToSpdlog(level), line);
+  Logger()->log(ToSpdlog(level), entry);
 }
 
 }  // namespace milvus_backup::log

@@ -44,7 +44,7 @@ Result<std::string> ReadLocalFile(const std::string& path) {
   return text.str();
 }
 
-Result<SourceMeta> FromText(Result<std::string> text, const std::string& what) {
+Result<SourceMeta> FromText(const Result<std::string>& text, const std::string& what) {
   MB_RETURN_IF_ERROR(text.status());
   MB_ASSIGN_OR_RETURN(Meta meta, DecodeMeta(*text, what));
   if (meta.tables.empty())

@@ -12,7 +12,7 @@ constexpr uint32_t kExponent = 0x7f800000;
 constexpr size_t kBlock = 256;
 
 bool AnyNonFinite(const std::byte* bytes) {
-  std::array<uint32_t, kBlock> block;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled
+  std::array<uint32_t, kBlock> block;
   std::memcpy(block.data(), bytes, sizeof(block));
   uint32_t found = 0;
   for (const uint32_t bits : block) {

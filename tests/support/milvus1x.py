@@ -66,11 +66,11 @@ class Tree:
         vectors: numpy.ndarray,
         deleted: list[int] | None = None,
         *,
-        key: tuple[str, str],
+        key: tuple[str, str] | None,
         file_type: int = RAW,
         first_id: int | None = None,
     ) -> None:
-        """Add a segment of `table` with these rows; those that live belong to collection and partition `key`."""
+        """Add a segment of `table` with these rows; those that live are noted for collection and partition `key`."""
         self._numbers += 1000
         segment = str(self._numbers)
         rows = len(vectors)
@@ -85,8 +85,9 @@ class Tree:
             ("deleted_docs", numpy.array(deleted or [], dtype="<i4").tobytes()),
         ):
             (folder / name).write_bytes(struct.pack("<Q", len(payload)) + payload)
-        live = [row for row in range(rows) if row not in set(deleted or [])]
-        if file_type != TO_DELETE:
+        gone = set(deleted or [])
+        live = [row for row in range(rows) if row not in gone]
+        if key is not None and file_type != TO_DELETE:
             self.alive[key] |= {int(ids[row]): vectors[row].tobytes() for row in live}
         for kind in [file_type, INDEX] if file_type == BACKUP else [file_type]:
             self.statements.append(
@@ -135,11 +136,7 @@ def random_tree(folder: Path, seed: int) -> Tree:
                 kind = rng.choice((RAW, TO_INDEX, BACKUP, BACKUP, TO_DELETE) if owner else (RAW, TO_INDEX, BACKUP))
                 tree.add_segment(table, vectors, deleted, key=(name, tag), file_type=kind)
     tree.add_table(f"dropped_{seed}", 4, state=1)
-    tree.alive[f"dropped_{seed}", "_default"] = {}
-    tree.add_segment(
-        f"dropped_{seed}", numpy.zeros((3, 4), dtype="<f4"), key=(f"dropped_{seed}", "_default"), first_id=0
-    )
-    del tree.alive[f"dropped_{seed}", "_default"]
+    tree.add_segment(f"dropped_{seed}", numpy.zeros((3, 4), dtype="<f4"), key=None, first_id=0)
     return tree
 
 

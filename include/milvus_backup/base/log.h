@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -55,9 +54,10 @@ struct Field {
   std::string value;
 };
 
-/// An event that people look for by its text. Plain style: `text key=value …`.
+/// An event that people look for by its text. Plain style: `text key=value …`. `file` and `line`
+/// are those of the caller (clang 14 has no std::source_location).
 void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
-           const std::source_location& where = std::source_location::current());
+           const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
 template <typename... Args>
 void Debug(fmt::format_string<Args...> format, Args&&... args) {

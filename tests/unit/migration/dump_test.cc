@@ -189,7 +189,7 @@ TEST_F(DumpTest, TheSyntheticDatabaseGivesWhatIsExpected) {
 TEST_F(DumpTest, LargeSegmentsAreCutIntoPieces) {
   meta_.tables[0].segments = {Add("7", 100, {0, 10, 11, 98, 99})};
   // 16 bytes a row: at most 30 rows.
-  ASSERT_OK(Run({.piece_bytes = 30 * 16}));
+  ASSERT_OK(Run({.piece_bytes = 480}));
   std::string ids;
   for (const auto& [piece, rows] :
        std::vector<std::pair<int, uint64_t>>{{1, 24}, {2, 24}, {3, 24}, {4, 23}}) {
@@ -232,7 +232,7 @@ TEST_F(DumpTest, RowsThatMilvusRefusesAreNamed) {
 }
 
 TEST_F(DumpTest, RowsThatMilvusRefusesCanBeLeftOut) {
-  for (const uint64_t piece_bytes : {uint64_t{kGiB}, uint64_t{300 * 16}}) {
+  for (const uint64_t piece_bytes : {uint64_t{kGiB}, uint64_t{4800}}) {
     Reset();
     meta_.tables[0].segments = {Add("7", 1000, {3, 4}, {0, 5, 700, 999})};
     ASSERT_OK_AND_ASSIGN(const DumpReport report,

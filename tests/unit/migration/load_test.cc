@@ -215,8 +215,7 @@ TEST_F(LoadTest, RowsAreInsertedWhereMilvusCannotReadTheDump) {
     milvus_->PlanImport(FakeImport::kFail, "failed to get file size: key does not exist.");
   }
   // 16 bytes a row of `c`, 10 of `3d`.
-  ASSERT_OK_AND_ASSIGN(const LoadReport report,
-                       Run({.parallel_imports = 8, .insert_bytes = 4 * 16}));
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run({.parallel_imports = 8, .insert_bytes = 64}));
   EXPECT_TRUE(report.cleaned);
   EXPECT_EQ(Rows("c"), 19);
   EXPECT_EQ(Rows("_3d"), 2);
@@ -234,7 +233,7 @@ TEST_F(LoadTest, InsertsThatWereInterruptedBeginAnewInACollectionOfOurs) {
   }
   milvus_->Plan("Insert", {.delay = std::chrono::milliseconds(0)}, 2);
   milvus_->Plan("Insert", {.code = 65535, .error_code = 1, .reason = "planned"});
-  const LoadRules rules{.collections = {"c"}, .parallel_imports = 8, .insert_bytes = 4 * 16};
+  const LoadRules rules{.collections = {"c"}, .parallel_imports = 8, .insert_bytes = 64};
   EXPECT_THAT(Run(rules).status().ToString(), HasSubstr("planned"));
   EXPECT_EQ(Rows("c"), 8);
   ASSERT_OK(Run(rules));
