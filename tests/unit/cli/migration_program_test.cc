@@ -24,6 +24,7 @@ using ::testing::MatchesRegex;
 /// Errors of usage end before anything is opened.
 std::string ErrorOf(std::vector<std::string> arguments, int expected_status) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(Main(static_cast<int>(argv.size()), argv.data()), expected_status);
@@ -56,6 +57,7 @@ TEST(HideValuesTest, CoversEverySpelling) {
   std::vector<std::string> arguments = {"p",       "-m", "s1",         "x",  "-ms2", "-m=s3",
                                         "--mysql", "s4", "--mysql=s5", "-o", "out"};
   std::vector<char*> argv;
+  argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   HideValues(static_cast<int>(argv.size()), argv.data(), "--mysql", "-m");
   EXPECT_THAT(arguments, ElementsAre("p", "-m", "**", "x", "-m**", "-m***", "--mysql", "**",
