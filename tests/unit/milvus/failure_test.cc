@@ -212,7 +212,7 @@ TEST_F(FailureTest, AStopCutsARunningCall) {
   });
   const auto begun = steady_clock::now();
   EXPECT_EQ(client_->ListDatabases(ctx).status().code(), Code::kCancelled);
-  EXPECT_THAT(Since(begun), Lt(milliseconds(1000)));
+  EXPECT_THAT(Since(begun), Lt(milliseconds(10'000)));
 }
 
 TEST_F(FailureTest, AStopLetsARunningCallAboutImportsEnd) {
@@ -269,7 +269,7 @@ TEST_F(FailureTest, TheDeadlineOfTheContextEndsACall) {
   ctx.deadline = steady_clock::now() + milliseconds(100);
   const auto begun = steady_clock::now();
   EXPECT_THAT(client_->ListDatabases(ctx), IsError(Code::kDeadlineExceeded, "in time"));
-  EXPECT_THAT(Since(begun), Lt(milliseconds(1000)));
+  EXPECT_THAT(Since(begun), Lt(milliseconds(10'000)));
   EXPECT_EQ(server_->unused_plans(), 0U);
 }
 
