@@ -72,6 +72,13 @@ Result<DeltaLogReport> CheckDeltaLog(ByteSource& source, const LogFacts& facts,
   if (log->descriptor) {
     LogFacts in_log = facts;
     in_log.field_id = -1;
+    // Compaction of Milvus 2.3 gives its result the deletes that are left under the id of the
+    // segment they were made for.
+    in_log.segment_id = log->descriptor->segment_id;
+    if (in_log.segment_id != facts.segment_id) {
+      report({Severity::kWarning, "segment id", std::to_string(facts.segment_id),
+              std::to_string(in_log.segment_id)});
+    }
     CheckIds(*log->descriptor, in_log, report);
   }
   check.Finish(report);

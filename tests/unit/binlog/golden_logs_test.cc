@@ -80,6 +80,18 @@ TEST(GoldenLogsTest, ALogAtTheWrongKeyIsFound) {
   EXPECT_THAT(checked.errors[2], ::testing::HasSubstr("field id: expected 77"));
 }
 
+TEST(GoldenLogsTest, DeletesOfAMergedSegmentAreAnOddity) {
+  GoldenLog log = LoadGoldenLogs().front();
+  ASSERT_THAT(log.path, ::testing::HasSubstr("delta_log"));
+  const std::vector<FieldFacts> fields = KeyOf(log);
+  log.facts.fields = &fields;
+  ++log.facts.segment_id;
+  const Checked checked = Check(log);
+  EXPECT_TRUE(checked.errors.empty());
+  ASSERT_EQ(checked.warnings.size(), 1U);
+  EXPECT_THAT(checked.warnings[0], ::testing::HasSubstr("segment id"));
+}
+
 TEST(GoldenLogsTest, EveryTruncationIsFound) {
   std::vector<GoldenLog> logs = LoadGoldenLogs();
   // A delta log, and one log of each of the types of golden_types.
