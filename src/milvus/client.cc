@@ -45,6 +45,8 @@ class GrpcClient final : public Client {
   const std::string& server_version() const override { return server_version_; }
   bool has_databases() const override { return has_databases_; }
 
+  Result<uint64_t> CurrentTimestamp(const CallContext& ctx) override;
+
   Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) override;
   Result<Database> DescribeDatabase(const CallContext& ctx, const std::string& db) override;
   Status CreateDatabase(const CallContext& ctx, const std::string& db) override;
@@ -192,6 +194,12 @@ Status GrpcClient::CheckDatabase(const std::string& db) const {
   return NotFoundError("database " + db + " not found: Milvus " + server_version_ +
                        " knows only the database default")
       .WithOrigin(Origin::kMilvus);
+}
+
+Result<uint64_t> GrpcClient::CurrentTimestamp(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "AllocTimestamp", "", "", &Stub::AllocTimestamp,
+                                             api::AllocTimestampRequest()));
+  return reply.timestamp();
 }
 
 Result<std::vector<std::string>> GrpcClient::ListDatabases(const CallContext& ctx) {

@@ -27,6 +27,8 @@ struct TextMeaning {
 
 constexpr Meaning kThrottling{Code::kResourceExhausted, RetryClass::kThrottled};
 constexpr Meaning kComingUp{Code::kUnavailable, RetryClass::kTransient};
+/// After a restart Milvus counts on nodes that are gone, for about half a minute.
+constexpr Meaning kRestarted{Code::kAborted, RetryClass::kTransient};
 constexpr Meaning kAbsent{Code::kNotFound, RetryClass::kNever};
 constexpr Meaning kOutOfQuota{Code::kResourceExhausted, RetryClass::kNever};
 constexpr Meaning kBadLogin{Code::kUnauthenticated, RetryClass::kNever};
@@ -53,6 +55,7 @@ constexpr std::array kCodes = std::to_array<NumberMeaning>({
     {600, kAbsent},
     {700, kAbsent},
     {800, kAbsent},
+    {901, kRestarted},
     {1000, kAbsent},
     {1100, kBadRequest},
     {1101, kBadRequest},
@@ -103,6 +106,7 @@ constexpr std::array kTexts = std::to_array<TextMeaning>({
     {"database not found", kAbsent},
     {"already exist", {Code::kAlreadyExists, RetryClass::kNever}},
     {"create duplicate collection", {Code::kAlreadyExists, RetryClass::kNever}},
+    {"node not found[node=", kRestarted},
     {"is not ready", kComingUp},
     {"service unavailable", kComingUp},
     // gRPC's own word for a connection that broke under a call.

@@ -41,7 +41,7 @@ struct FakeMilvusOptions {
 };
 
 struct FakeCollection {
-  /// `schema.name` is the name; an id of 0 is replaced by a new one.
+  /// `schema.name` is the name; an id or a created_timestamp of 0 is replaced by a new one.
   milvus::Collection info;
   /// `_default` when empty.
   std::vector<milvus::Partition> partitions;

@@ -59,6 +59,15 @@ grpc::Status FakeMilvusService::GetVersion(grpc::ServerContext* context,
   });
 }
 
+grpc::Status FakeMilvusService::AllocTimestamp(grpc::ServerContext* context,
+                                               const api::AllocTimestampRequest* /*request*/,
+                                               api::AllocTimestampResponse* reply) {
+  return Serve(context, "AllocTimestamp", "", reply, [&] {
+    reply->set_timestamp(state_.NewTimestamp());
+    return Refusal();
+  });
+}
+
 grpc::Status FakeMilvusService::ListDatabases(grpc::ServerContext* context,
                                               const api::ListDatabasesRequest* /*request*/,
                                               api::ListDatabasesResponse* reply) {

@@ -164,6 +164,8 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   St Connect(Ctx context, const api::ConnectRequest* request, api::ConnectResponse* reply) override;
   St GetVersion(Ctx context, const api::GetVersionRequest* /*request*/,
                 api::GetVersionResponse* reply) override;
+  St AllocTimestamp(Ctx context, const api::AllocTimestampRequest* /*request*/,
+                    api::AllocTimestampResponse* reply) override;
   St ListDatabases(Ctx context, const api::ListDatabasesRequest* /*request*/,
                    api::ListDatabasesResponse* reply) override;
   St CreateDatabase(Ctx context, const api::CreateDatabaseRequest* request,

@@ -71,6 +71,7 @@ Refusal FakeMilvusState::CreateDatabase(const std::string& db) {
 int64_t FakeMilvusState::Add(const std::string& db, FakeCollection collection) {
   milvus::Collection& info = collection.info;
   if (info.id == 0) info.id = NewId();
+  if (info.created_timestamp == 0) info.created_timestamp = NewTimestamp();
   info.db_name = db;
   info.shards_num = std::max(info.shards_num, 1);
   for (int32_t shard = 0; shard < info.shards_num; ++shard) {
@@ -313,7 +314,7 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
     segment.state = kFlushed;
     ticket.segment_ids.push_back(segment.id);
   }
-  ticket.flush_ts = ++next_timestamp_;
+  ticket.flush_ts = NewTimestamp();
   ticket.seal_time = 1700000000;
   ticket.channel_checkpoints = collection.channel_checkpoints;
   polls_until_flushed_ = options_.unflushed_polls;

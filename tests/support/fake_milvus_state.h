@@ -51,6 +51,8 @@ class FakeMilvusState {
   static Refusal DropIndex(FakeCollection& collection, const std::string& name);
   static Refusal Load(FakeCollection& collection);
 
+  /// Greater than all before it.
+  uint64_t NewTimestamp() { return ++next_timestamp_; }
   milvus::FlushTicket Flush(FakeCollection& collection);
   bool IsFlushed();
   /// Flush every collection; returns the timestamp up to which data is flushed.

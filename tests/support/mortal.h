@@ -62,9 +62,9 @@ class Life {
 /// A storage in memory.
 class LivingBackend final : public storage::InterceptingBackend {
  public:
-  /// `life` must outlive the storage.
-  explicit LivingBackend(Life& life)
-      : InterceptingBackend(storage::MakeMemoryBackend()), life_(life) {}
+  /// `life`, and `clock`, which dates the objects, must outlive the storage.
+  explicit LivingBackend(Life& life, Clock& clock = Clock::Real())
+      : InterceptingBackend(storage::MakeMemoryBackend({}, clock)), life_(life) {}
 
   /// What the world sees of the storage.
   storage::Backend& immortal() { return inner(); }
@@ -87,6 +87,9 @@ class MortalClient : public milvus::Client {
   const std::string& endpoint() const override { return inner_.endpoint(); }
   const std::string& server_version() const override { return inner_.server_version(); }
   bool has_databases() const override { return inner_.has_databases(); }
+  Result<uint64_t> CurrentTimestamp(const CallContext& ctx) override {
+    return life_.Around([&] { return inner_.CurrentTimestamp(ctx); });
+  }
   Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) override {
     return life_.Around([&] { return inner_.ListDatabases(ctx); });
   }

@@ -33,6 +33,10 @@ class Client {
   /// False on servers before 2.2.9, which know only the database `default`.
   virtual bool has_databases() const = 0;
 
+  /// The server's own time, hybrid as `Collection::created_timestamp`: what is created from now on
+  /// has a greater one. kUnimplemented on servers that do not tell.
+  virtual Result<uint64_t> CurrentTimestamp(const CallContext& ctx) = 0;
+
   virtual Result<std::vector<std::string>> ListDatabases(const CallContext& ctx) = 0;
   /// kUnimplemented before 2.4.3.
   virtual Result<Database> DescribeDatabase(const CallContext& ctx, const std::string& db) = 0;

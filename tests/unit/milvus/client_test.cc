@@ -263,6 +263,13 @@ TEST_F(ClientTest, FlushNamesWhatHasToBeWaitedFor) {
   EXPECT_EQ(*client_->CountStoredRows(ctx_, "default", "c"), 5);
 }
 
+TEST_F(ClientTest, WhatIsCreatedIsNewerThanTheTimeTold) {
+  Start();
+  ASSERT_OK_AND_ASSIGN(const uint64_t before, client_->CurrentTimestamp(ctx_));
+  server_->Add("default", SmallCollection("c"));
+  EXPECT_GT(client_->DescribeCollection(ctx_, "default", "c")->created_timestamp, before);
+}
+
 TEST_F(ClientTest, AnErrorAboutTheFlushStateIsAnError) {
   Start();
   server_->Plan("GetFlushState", {.code = 5, .error_code = 1, .reason = "broken"});

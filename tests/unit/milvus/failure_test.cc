@@ -133,6 +133,15 @@ TEST_F(FailureTest, RetriableRepliesAreRepeatedForReadingOnly) {
   EXPECT_THAT(client_->ListDatabases(ctx_), IsError(Code::kInternal, "internal"));
 }
 
+TEST_F(FailureTest, NodesThatARestartTookAwayAreWaitedFor) {
+  Start();
+  server_->Add("default", SmallCollection("c"));
+  server_->Plan("Flush", {.code = 901, .error_code = 1, .reason = "node not found[node=3]"});
+  server_->Plan("Flush", {.code = 65535, .error_code = 1, .reason = "x: node not found[node=3]"});
+  ASSERT_OK(client_->Flush(ctx_, "default", "c"));
+  EXPECT_EQ(server_->count("Flush"), 3U);
+}
+
 TEST_F(FailureTest, ARestartIsSurvived) {
   Start();
   server_->Stop();
