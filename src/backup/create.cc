@@ -142,8 +142,24 @@ class Creation {
     if (run_.claim->found() == BackupClaim::Found::kPartial) {
       info_ = std::move(run_.claim->partial());
       run_.id = info_.id;
+      MB_RETURN_IF_ERROR(CheckStrategy());
     }
     return Status::Ok();
+  }
+
+  /// A backup that calls itself whole must not have rows of some collections only.
+  Status CheckStrategy() {
+    const bool has_rows = std::ranges::any_of(info_.collection_backups, [](const auto& collection) {
+      return std::ranges::any_of(collection.partition_backups, [](const auto& partition) {
+        return !partition.segment_backups.empty();
+      });
+    });
+    if (options_.strategy != Strategy::kMetaOnly || !has_rows) return Status::Ok();
+    MB_RETURN_IF_ERROR(run_.claim->End(ctx_));
+    return FailedPreconditionError("backup " + info_.name +
+                                   " is partial and has rows: --strategy meta_only would leave out "
+                                   "those of the collections it lacks")
+        .WithAdvice("leave --strategy out, or choose another name with -n");
   }
 
   // A missing bucket or directory is made: backups may go to a place of their own.

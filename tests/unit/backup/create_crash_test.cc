@@ -227,6 +227,15 @@ TEST_F(CreateCrashTest, APartialBackupIsTakenUpForWhatItLacks) {
   EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "already exists"));
 }
 
+TEST_F(CreateCrashTest, APartialBackupWithRowsIsNotFinishedWithoutThem) {
+  ASSERT_OK(own_.Delete({}, LogKey(7)));
+  ASSERT_OK(Create());
+  const std::vector<std::string> before = Keys();
+  EXPECT_THAT(CreateBackup({}, site_, {.name = "b", .strategy = Strategy::kMetaOnly}),
+              IsError(Code::kFailedPrecondition, "--strategy meta_only would leave out"));
+  EXPECT_EQ(Keys(), before);
+}
+
 TEST_F(CreateCrashTest, APartialBackupTakesUpWhatElseIsSelectedByNow) {
   ASSERT_OK(own_.Delete({}, LogKey(7)));
   ASSERT_OK_AND_ASSIGN(const CreateReport partial, Create());
