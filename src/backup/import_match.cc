@@ -79,14 +79,19 @@ class Matcher {
  private:
   Status Judge(const milvus::ImportRequest& request, const meta::RecordedImport& record) {
     MB_ASSIGN_OR_RETURN(const std::optional<ImportTask> task, FindTask(record));
-    if (!task) {
-      (record.task_id == 0 ? matched_.unknown : matched_.forgotten).push_back(request);
+    if (!task && record.task_id != 0) {
+      matched_.forgotten.push_back(request);
+    } else if (!task) {
+      matched_.unknown_since_ms = matched_.unknown.empty()
+                                      ? record.announced_ms
+                                      : std::min(matched_.unknown_since_ms, record.announced_ms);
+      matched_.unknown.push_back(request);
     } else if (HasFailed(*task)) {
       // A failed import brings no rows.
       matched_.to_send.push_back(request);
     } else {
       matched_.taken.push_back(*task);
-      matched_.records.push_back({record.partition, record.files, task->id});
+      matched_.records.push_back({record.partition, record.files, task->id, record.announced_ms});
     }
     return Status::Ok();
   }

@@ -1,5 +1,7 @@
 #include "name_swap.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <fmt/format.h>
 
 #include <utility>
@@ -10,6 +12,13 @@ namespace {
 /// Renames that may fail although their outcome is right: a request of a killed run may still have
 /// been on its way.
 constexpr int kSurprises = 2;
+/// Milvus' own limit (proxy.maxNameLength).
+constexpr size_t kMaxName = 255;
+constexpr size_t kRandomDigits = 8;
+
+std::string_view HeadOf(std::string_view target, std::string_view mark) {
+  return target.substr(0, kMaxName - mark.size() - kRandomDigits);
+}
 
 class Swapper {
  public:
@@ -77,6 +86,16 @@ class Swapper {
 };
 
 }  // namespace
+
+std::string NameBeside(std::string_view target, std::string_view mark) {
+  return fmt::format("{}{}{}", HeadOf(target, mark), mark, RandomHex(kRandomDigits));
+}
+
+bool IsNameBeside(std::string_view name, std::string_view target, std::string_view mark) {
+  const std::string start = fmt::format("{}{}", HeadOf(target, mark), mark);
+  if (!name.starts_with(start) || name.size() != start.size() + kRandomDigits) return false;
+  return name.substr(start.size()).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 Status SwapNames(const CallContext& ctx, milvus::Client& client, const NameSwap& swap) {
   return Swapper(ctx, client, swap).Run();

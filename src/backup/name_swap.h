@@ -7,8 +7,19 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace milvus_backup::backup {
+
+/// What names beside a target say of the collection: it is being filled, or was replaced.
+inline constexpr std::string_view kFilledMark = "_mbtmp_";
+inline constexpr std::string_view kRetiredMark = "_mbold_";
+
+/// A name beside `target` that nobody has: `<target>_mbtmp_<8 hex digits>`, the target cut off
+/// where the whole would be longer than Milvus takes.
+std::string NameBeside(std::string_view target, std::string_view mark);
+/// Whether NameBeside can have given `name`.
+bool IsNameBeside(std::string_view name, std::string_view target, std::string_view mark);
 
 /// Collections are told apart by their ids, for their names change on the way.
 struct NameSwap {

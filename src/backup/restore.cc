@@ -10,6 +10,7 @@
 #include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/backup/inspect.h"
 #include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -91,6 +92,7 @@ class Restoration {
       status = lock.status();
       if (lock.ok()) lock_ = *std::move(lock);
     }
+    if (status.ok() && !options_.dry_run) status = LockBackup();
     if (status.ok()) {
       auto ledger = RestoreLedger::Open(ctx_, storage, record);
       status = ledger.status();
@@ -108,6 +110,22 @@ class Restoration {
     run_.lock = lock_.get();
     if (!options_.dry_run) {
       ledger_->RemoveRemains(ctx_).IgnoreError("the next restore tries again");
+    }
+    return Status::Ok();
+  }
+
+  /// So that nobody deletes or changes what is being read. Reading is all that is needed of the
+  /// backup, so where no lock can be left there is none.
+  Status LockBackup() {
+    auto lock = RunLock::Acquire(ctx_, *site_.backup_storage.backend,
+                                 BackupLockDir(site_.backup_storage.root, options_.name),
+                                 meta::NewRunRecord("read", options_.name));
+    if (lock.ok()) backup_lock_ = *std::move(lock);
+    const Code code = lock.status().code();
+    if (code == Code::kAlreadyExists || code == Code::kCancelled) return lock.status();
+    if (!lock.ok()) {
+      log::Info("backup={} is not locked against changes: {}", options_.name,
+                lock.status().ToString());
     }
     return Status::Ok();
   }
@@ -152,6 +170,7 @@ class Restoration {
       begun = Status::Ok();
     }
     MB_RETURN_IF_ERROR(begun);
+    MB_RETURN_IF_ERROR(ForgetFinished());
     MB_RETURN_IF_ERROR(CreateDatabases());
     if (!preflight_.rbac.empty()) {
       MB_RETURN_IF_ERROR(
@@ -159,6 +178,18 @@ class Restoration {
     }
     MB_RETURN_IF_ERROR(RestoreCollections());
     return RestoreAliases();
+  }
+
+  /// What is to be replaced once more is unfinished from now on, so that a run that goes on with
+  /// this one does not spare it.
+  Status ForgetFinished() {
+    if (options_.existing != ExistingTarget::kReplace || !ledger_->IsFinished()) {
+      return Status::Ok();
+    }
+    for (const CollectionPlan& plan : plans_) {
+      MB_RETURN_IF_ERROR(ledger_->Forget(ctx_, plan.target.ToString()));
+    }
+    return Status::Ok();
   }
 
   // On a context of its own: everything is restored.
@@ -245,6 +276,7 @@ class Restoration {
   std::vector<CollectionPlan> plans_;
   Preflight preflight_;
   std::unique_ptr<RunLock> lock_;
+  std::unique_ptr<RunLock> backup_lock_;
   std::unique_ptr<RestoreLedger> ledger_;
   std::deque<CollectionRestore> collections_;
 };

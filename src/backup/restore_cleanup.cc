@@ -70,9 +70,10 @@ Status CollectionRestore::DropOwn(const CallContext& ctx, const meta::RestorePro
   const auto found = client_.DescribeCollection(ctx, db_, owned.filled_as);
   if (found.status().code() == Code::kNotFound) return Status::Ok();
   MB_RETURN_IF_ERROR(found.status());
-  // Without an id it was not seen yet: then only a name that nobody else would give tells whose it
-  // is, or that this very run has just created it.
-  const bool is_beside = owned.filled_as != plan_.target.collection;
+  // Without an id it was not seen yet: then only a name that nobody else would give, on one that
+  // was not there before, tells whose it is, or that this very run has just created it.
+  const bool is_beside =
+      owned.filled_as != plan_.target.collection && found->created_timestamp > owned.created_after;
   const bool is_own =
       owned.collection_id == 0 ? is_beside || created_ : found->id == owned.collection_id;
   if (!is_own) return Status::Ok();
@@ -97,13 +98,14 @@ Status CollectionRestore::Discard(const CallContext& ctx, const meta::RestorePro
   ImportWatch watch(client_, {db_, left.filled_as}, run_.imports, nullptr);
   MB_RETURN_IF_ERROR(watch.Drain({ctx.stop, Within(run_.options.drain_limit).deadline})
                          .Annotate("waiting for the imports of an unfinished restore"));
-  if (left.mode != meta::RestoreMode::kReuse) {
+  if (left.mode != meta::RestoreMode::kReuse && left.filled_as != plan_.target.collection) {
     MB_RETURN_IF_ERROR(DropOwn(ctx, left).Annotate("dropping what an unfinished restore has left"));
   }
   for (const std::string& key : left.uploads) {
     MB_RETURN_IF_ERROR(storage::AbortUploads(ctx, backend, staging_dir_ + key));
   }
-  if (run_.stages()) RemoveStaging(ctx, run_, staging_dir_, left.source_id);
+  // Also when this run does not stage anything: the other may have.
+  RemoveStaging(ctx, run_, staging_dir_, left.source_id);
   return Status::Ok();
 }
 

@@ -1,6 +1,7 @@
 #include "restore_collection.h"
 
 #include "name_swap.h"
+#include "restore_resume.h"
 #include "restore_schema.h"
 
 #include "milvus_backup/base/clock.h"
@@ -89,7 +90,7 @@ Status CollectionRestore::Run(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(ctx.Check());
   if (destination_.discarded) MB_RETURN_IF_ERROR(Discard(ctx, *destination_.discarded));
   if (progress_.state == RestoreState::kDone) {
-    report_.rows.restored = progress_.rows;
+    MB_RETURN_IF_ERROR(CountAgain(ctx));
     return Load(ctx);
   }
   MB_ASSIGN_OR_RETURN(const bool restored, Restore(ctx));
@@ -98,6 +99,7 @@ Status CollectionRestore::Run(const CallContext& ctx) {
     progress_ = FirstProgress(plan_, destination_);
     progress_.state = RestoreState::kCreating;
     progress_.collection_id = 0;
+    progress_.created_after = 0;
     progress_.imports.clear();
     created_ = false;
     went_on_ = false;
@@ -152,11 +154,17 @@ Status CollectionRestore::GoOn(const CallContext& ctx) {
 Status CollectionRestore::BeginToReuse(const CallContext& ctx) {
   progress_.collection_id = destination_.found->id;
   MB_ASSIGN_OR_RETURN(progress_.after_task, NewestTask(ctx, client_, db_, name_));
+  MB_ASSIGN_OR_RETURN(progress_.rows_before, backup::CountRows(ctx, client_, db_, name_));
   progress_.state = RestoreState::kFilling;
   return Save(ctx);
 }
 
 Status CollectionRestore::BeginToCreate(const CallContext& ctx) {
+  const auto now = client_.CurrentTimestamp(ctx);
+  const bool is_not_told =
+      now.status().code() == Code::kUnimplemented || now.status().code() == Code::kPermissionDenied;
+  if (!now.ok() && !is_not_told) return now.status().Annotate("asking Milvus for its time");
+  progress_.created_after = now.ok() ? *now : 0;
   MB_RETURN_IF_ERROR(Save(ctx));
   if (destination_.existing == ExistingTarget::kReplace && destination_.retired_name.empty() &&
       destination_.found) {
@@ -169,6 +177,11 @@ Status CollectionRestore::BeginToCreate(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(status.Annotate(fmt::format("creating {}.{}", db_, name_)));
   created_ = true;
   MB_ASSIGN_OR_RETURN(const milvus::Collection made, client_.DescribeCollection(ctx, db_, name_));
+  if (made.created_timestamp != 0 && made.created_timestamp <= progress_.created_after) {
+    created_ = false;
+    return AlreadyExistsError(
+        fmt::format("collection already exist: somebody else made {}.{} meanwhile", db_, name_));
+  }
   progress_.collection_id = made.id;
   progress_.state = RestoreState::kFilling;
   return Save(ctx);
@@ -227,15 +240,8 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   const PhaseClock::Scope scope(run_.clock, "count");
   run_.Enter("count");
   RowCheck& rows = report_.rows;
-  rows.restored = 0;
-  if (reuses()) {
-    // Others may write to the collection meanwhile: only what the imports say is ours.
-    rows.restored = fill.rows_imported();
-  } else {
-    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments,
-                        client_.ListPersistentSegments(ctx, db_, name_));
-    for (const milvus::Segment& segment : segments) rows.restored += segment.num_rows;
-  }
+  MB_ASSIGN_OR_RETURN(const int64_t present, backup::CountRows(ctx, client_, db_, name_));
+  rows.restored = reuses() ? RowsAdded(present, fill.rows_imported()) : present;
   progress_.rows = rows.restored;
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
   if (rows.restored > rows.at_most && went_on_ && created_) {
@@ -252,6 +258,36 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   return DataLossError(fmt::format("{}.{} {} {} rows after the import instead of {}", db_, name_,
                                    reuses() ? "was given" : "holds", rows.restored, expected))
       .WithOrigin(Origin::kMilvus);
+}
+
+/// Others may write to a reused collection meanwhile, so what it got is compared with what the
+/// imports say is ours.
+int64_t CollectionRestore::RowsAdded(int64_t present, int64_t imported) {
+  if (!progress_.rows_before) return imported;
+  const int64_t added = present - *progress_.rows_before;
+  if (added == imported) return added;
+  run_.warnings.Add(
+      fmt::format("{} has {} rows more than before, {} were imported: somebody else has written to "
+                  "it meanwhile{}",
+                  report_.target, added, imported,
+                  went_on_ ? ", or an import of the restore that was not finished came late" : ""));
+  return imported;
+}
+
+/// A collection that an earlier run has restored: it is its users' by now.
+Status CollectionRestore::CountAgain(const CallContext& ctx) {
+  report_.rows.restored = progress_.rows;
+  if (run_.options.meta_only) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const int64_t present, backup::CountRows(ctx, client_, db_, name_));
+  const int64_t before = reuses() ? progress_.rows_before.value_or(present - progress_.rows) : 0;
+  report_.rows.restored = present - before;
+  if (report_.rows.restored != progress_.rows) {
+    run_.warnings.Add(
+        fmt::format("{} has {} rows; it had {} when it was restored, and is left as it "
+                    "is",
+                    report_.target, present, progress_.rows + before));
+  }
+  return Status::Ok();
 }
 
 // On a context of its own: the restored collection is whole, and a stop between two names would

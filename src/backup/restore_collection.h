@@ -48,6 +48,8 @@ class CollectionRestore {
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
+  int64_t RowsAdded(int64_t present, int64_t imported);
+  Status CountAgain(const CallContext& ctx);
   Status Replace();
   Status RetireReplaced(const CallContext& ctx);
   Status MoveAliases(const CallContext& ctx, const std::vector<std::string>& aliases);

@@ -162,8 +162,8 @@ Status CollectionFill::JudgeMissing(const MatchedImports& matched) {
   if (!ImportWalksDirectories(milvus::ParseVersion(client_.server_version()))) {
     return Unproved("Milvus does not tell whether it has taken the import of " + first);
   }
-  const auto age = run_.ledger->AgeOf(progress_.target);
-  if (age && *age < kSureToRemember) return Status::Ok();
+  const std::chrono::milliseconds age(run_.ledger->NowMs() - matched.unknown_since_ms);
+  if (matched.unknown_since_ms != 0 && age < kSureToRemember) return Status::Ok();
   return Unproved("it is too long ago that the import of " + first + " was to be sent");
 }
 
@@ -176,8 +176,8 @@ Status CollectionFill::Unproved(std::string_view reason) {
   return std::move(status).WithAdvice(
       fmt::format("rows could be there twice if this went on, so nothing was changed: put the "
                   "collection right, "
-                  "then remove {} from {} to forget that restore",
-                  staging_dir_, run_.site.milvus_storage.backend->Describe()));
+                  "then remove {} to forget that restore",
+                  run_.ledger->WhereLeft(progress_.target)));
 }
 
 Status CollectionFill::Stage(const CallContext& ctx, const ToSend& send) {
@@ -247,7 +247,9 @@ Status CollectionFill::Announce(const CallContext& ctx,
                                 std::span<const milvus::ImportRequest> requests) {
   MB_RETURN_IF_ERROR(run_.CheckLock(ctx));
   for (const milvus::ImportRequest& request : requests) {
-    progress_.imports.push_back({.partition = request.partition_name, .files = request.files});
+    progress_.imports.push_back({.partition = request.partition_name,
+                                 .files = request.files,
+                                 .announced_ms = run_.ledger->NowMs()});
   }
   return run_.ledger->Write(ctx, progress_);
 }

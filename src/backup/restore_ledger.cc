@@ -1,5 +1,7 @@
 #include "restore_ledger.h"
 
+#include "name_swap.h"
+
 #include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/log.h"
 
@@ -33,6 +35,27 @@ std::string RecordKey(const std::string& dir, const meta::RunRecord& owner,
                       const std::string& target) {
   const auto number = std::distance(owner.targets.begin(), owner.targets.find(target));
   return fmt::format("{}{}{:06d}.json", dir, kRecords, number);
+}
+
+int64_t ToMs(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+/// A record may not name just any collection, for what it names may be dropped.
+Status CheckNames(const meta::RestoreProgress& progress, const std::string& key) {
+  const std::string collection = progress.target.substr(progress.target.find('.') + 1);
+  const bool fills_own =
+      progress.filled_as == collection || IsNameBeside(progress.filled_as, collection, kFilledMark);
+  const bool retires_own =
+      progress.retired_as.empty() || IsNameBeside(progress.retired_as, collection, kRetiredMark);
+  if (fills_own && retires_own) return Status::Ok();
+  return DataLossError(fmt::format("{} names the collection {}, which no restore to {} makes", key,
+                                   fills_own ? progress.retired_as : progress.filled_as,
+                                   progress.target));
+}
+
+std::string ForgetAdvice(const std::string& dir, const storage::Backend& backend) {
+  return fmt::format("remove {} from {} to forget that restore", dir, backend.Describe());
 }
 
 Result<std::vector<storage::ObjectInfo>> ListRecords(const CallContext& ctx,
@@ -96,8 +119,11 @@ Status RestoreLedger::FindRuns(const CallContext& ctx) {
 }
 
 Status RestoreLedger::LookInto(const CallContext& ctx, const std::string& dir) {
-  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> owner,
-                      meta::ReadRunRecord(ctx, backend_, dir + kMarker));
+  auto marker = meta::ReadRunRecord(ctx, backend_, dir + kMarker);
+  if (marker.status().code() == Code::kDataLoss) {
+    return PassOver(ctx, dir, std::move(marker).status());
+  }
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> owner, std::move(marker));
   if (!owner) {
     MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
                         ListRecords(ctx, backend_, dir));
@@ -116,24 +142,53 @@ Status RestoreLedger::ReadRecords(const CallContext& ctx, const std::string& dir
                                   const meta::RunRecord& owner) {
   MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
                       ListRecords(ctx, backend_, dir));
-  std::map<std::string, std::chrono::system_clock::time_point> modified;
-  for (const storage::ObjectInfo& record : records) modified[record.key] = record.modified;
   for (const std::string& target : run_.targets) {
     if (!owner.targets.contains(target)) continue;
     const std::string key = RecordKey(dir, owner, target);
-    if (!modified.contains(key)) continue;
-    MB_ASSIGN_OR_RETURN(const std::string text,
-                        storage::ReadAll(ctx, backend_, key, kMaxRecordBytes));
-    auto left = meta::DecodeRestoreProgress(text, key);
+    const auto record = std::ranges::find(records, key, &storage::ObjectInfo::key);
+    if (record == records.end()) continue;
+    auto left = ReadRecord(ctx, *record);
     if (left.ok() && left->target != target) {
       left = DataLossError(
           fmt::format("{} is the record of {} instead of {}", key, left->target, target));
     }
-    if (!left.ok()) {
-      return std::move(left).status().WithAdvice("remove " + dir + " to forget that restore");
+    if (left.status().code() == Code::kDataLoss) {
+      return std::move(left).status().WithAdvice(ForgetAdvice(dir, backend_));
     }
-    entries_[target] = {dir, key, *std::move(left), modified[key]};
+    MB_RETURN_IF_ERROR(left.status());
+    entries_[target] = {dir, key, *std::move(left)};
   }
+  return Status::Ok();
+}
+
+Result<meta::RestoreProgress> RestoreLedger::ReadRecord(const CallContext& ctx,
+                                                        const storage::ObjectInfo& record) const {
+  MB_ASSIGN_OR_RETURN(const std::string text,
+                      storage::ReadAll(ctx, backend_, record.key, kMaxRecordBytes));
+  MB_ASSIGN_OR_RETURN(meta::RestoreProgress progress,
+                      meta::DecodeRestoreProgress(text, record.key));
+  MB_RETURN_IF_ERROR(CheckNames(progress, record.key));
+  for (meta::RecordedImport& import : progress.imports) {
+    // Older versions did not write it down: it was not later than this.
+    if (import.announced_ms == 0) import.announced_ms = ToMs(record.modified);
+  }
+  return progress;
+}
+
+Status RestoreLedger::PassOver(const CallContext& ctx, const std::string& dir,
+                               Status damage) const {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                      ListRecords(ctx, backend_, dir));
+  for (const storage::ObjectInfo& record : records) {
+    const auto progress = ReadRecord(ctx, record);
+    if (progress.ok() && run_.targets.contains(progress->target)) {
+      return std::move(damage).WithAdvice(ForgetAdvice(dir, backend_));
+    }
+  }
+  log::Warn(
+      "an unfinished restore is passed over, for what it was going to restore cannot be told: "
+      "{}; {}",
+      damage.ToString(), ForgetAdvice(dir, backend_));
   return Status::Ok();
 }
 
@@ -146,10 +201,21 @@ std::string RestoreLedger::WhoLeft(const std::string& target) const {
   return owners_.at(DirOf(target)).ToString();
 }
 
-std::optional<std::chrono::milliseconds> RestoreLedger::AgeOf(const std::string& target) const {
-  if (begun_ == std::chrono::system_clock::time_point()) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(begun_ -
-                                                               entries_.at(target).modified);
+std::string RestoreLedger::WhereLeft(const std::string& target) const {
+  return fmt::format("{} from {}", DirOf(target), backend_.Describe());
+}
+
+bool RestoreLedger::IsFinished() const {
+  return std::ranges::all_of(entries_, [](const auto& entry) {
+    const std::optional<meta::RestoreProgress>& left = entry.second.left;
+    return left && left->state == meta::RestoreState::kDone;
+  });
+}
+
+int64_t RestoreLedger::NowMs() const {
+  if (!begun_) return 0;
+  const auto since = std::chrono::steady_clock::now() - begun_here_;
+  return ToMs(*begun_ + std::chrono::duration_cast<std::chrono::milliseconds>(since));
 }
 
 Status RestoreLedger::RemoveRemains(const CallContext& ctx) {
@@ -166,6 +232,7 @@ Status RestoreLedger::Begin(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(meta::WriteRunRecord(ctx, backend_, home_ + kMarker, marker));
   MB_ASSIGN_OR_RETURN(const storage::ObjectInfo written, backend_.Stat(ctx, home_ + kMarker));
   begun_ = written.modified;
+  begun_here_ = std::chrono::steady_clock::now();
   return Status::Ok();
 }
 

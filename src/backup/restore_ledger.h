@@ -39,9 +39,12 @@ class RestoreLedger {
   const meta::RestoreProgress* Find(const std::string& target) const;
   /// Who left it: `restore by process …`.
   std::string WhoLeft(const std::string& target) const;
-  /// How old the record found was when this run began, by the clock of the storage; none before
-  /// Begin.
-  std::optional<std::chrono::milliseconds> AgeOf(const std::string& target) const;
+  /// Where it lies: `restore-temp-…/ from <storage>`, as to be removed.
+  std::string WhereLeft(const std::string& target) const;
+  /// Whether everything that this run is going to do has been done: there is nothing to go on with.
+  bool IsFinished() const;
+  /// Milliseconds since 1970 by the clock of the storage; 0 before Begin.
+  int64_t NowMs() const;
 
   /// Remove what a run that was killed while it removed its records has left of them.
   Status RemoveRemains(const CallContext& ctx);
@@ -70,7 +73,6 @@ class RestoreLedger {
     std::string dir;
     std::string key;
     std::optional<meta::RestoreProgress> left;
-    std::chrono::system_clock::time_point modified;
   };
 
   RestoreLedger(storage::Backend& backend, meta::RunRecord run);
@@ -79,6 +81,11 @@ class RestoreLedger {
   Status FindRuns(const CallContext& ctx);
   Status LookInto(const CallContext& ctx, const std::string& dir);
   Status ReadRecords(const CallContext& ctx, const std::string& dir, const meta::RunRecord& owner);
+  Result<meta::RestoreProgress> ReadRecord(const CallContext& ctx,
+                                           const storage::ObjectInfo& record) const;
+  /// The marker of `dir` says nothing, as `damage` tells: an error when a target of this run is
+  /// concerned.
+  Status PassOver(const CallContext& ctx, const std::string& dir, Status damage) const;
   Status RemoveRun(const CallContext& ctx, const std::string& dir);
 
   storage::Backend& backend_;
@@ -91,7 +98,9 @@ class RestoreLedger {
   std::string home_;
   /// Records without a marker.
   std::vector<std::string> remains_;
-  std::chrono::system_clock::time_point begun_;
+  /// Of the storage, and of this process at the same time.
+  std::optional<std::chrono::system_clock::time_point> begun_;
+  std::chrono::steady_clock::time_point begun_here_;
   bool enabled_ = true;
 };
 

@@ -1,11 +1,11 @@
 #include "restore_preflight.h"
 
 #include "expected_files.h"
+#include "name_swap.h"
 #include "rbac.h"
 #include "restore_resume.h"
 #include "restore_schema.h"
 
-#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
@@ -33,12 +33,6 @@ Status CheckName(const CollectionName& target) {
                                 kMaxCollectionName));
   }
   return Status::Ok();
-}
-
-/// A name beside `target` that nobody has.
-std::string NameBeside(const std::string& target, std::string_view mark) {
-  const std::string tail = std::string(mark) + RandomHex(8);
-  return target.substr(0, kMaxCollectionName - tail.size()) + tail;
 }
 
 std::vector<int64_t> IdsOf(const std::vector<CollectionPlan>& plans) {
@@ -124,6 +118,9 @@ class Checker {
     MB_ASSIGN_OR_RETURN(destination.request, ToCreateRequest(plan, options_));
     if (options_.rebuild_index) destination.indexes = IndexesToBuild(*plan.backup, options_);
     if (new_database) {
+      // Whatever was left of it in Milvus is gone with its database.
+      const meta::RestoreProgress* left = ledger_.Find(plan.target.ToString());
+      if (left != nullptr) destination.discarded = *left;
       MB_RETURN_IF_ERROR(LookAtTarget(plan, false, destination));
       return destination;
     }
@@ -136,7 +133,7 @@ class Checker {
     }
     MB_ASSIGN_OR_RETURN(const bool exists,
                         client_.HasCollection(ctx_, plan.target.db, plan.target.collection));
-    MB_RETURN_IF_ERROR(LookAtTarget(plan, exists && !destination.discards_target, destination));
+    MB_RETURN_IF_ERROR(LookAtTarget(plan, exists, destination));
     return destination;
   }
 
@@ -177,15 +174,15 @@ class Checker {
       MB_ASSIGN_OR_RETURN(can_rename_, ProbeRename(plan.target.db));
     }
     if (!*can_rename_) return Status::Ok();
-    destination.working_name = NameBeside(plan.target.collection, "_mbtmp_");
-    destination.retired_name = NameBeside(plan.target.collection, "_mbold_");
+    destination.working_name = NameBeside(plan.target.collection, kFilledMark);
+    destination.retired_name = NameBeside(plan.target.collection, kRetiredMark);
     destination.request.schema.name = destination.working_name;
     return Status::Ok();
   }
 
   // Asks for what cannot be done: a server that knows the call does not find the collection.
   Result<bool> ProbeRename(const std::string& db) {
-    const std::string absent = NameBeside("", "_mbtmp_");
+    const std::string absent = NameBeside("", kFilledMark);
     const Status status = client_.RenameCollection(ctx_, db, absent, absent + "_");
     if (status.code() == Code::kUnimplemented) {
       log::Warn("Milvus {} cannot rename collections: those to be replaced are dropped first",

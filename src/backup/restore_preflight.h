@@ -38,10 +38,9 @@ struct Destination {
   /// What an unfinished run has done of this already. Its `collection_id` is 0 when that is not
   /// more than, perhaps, staging files.
   std::optional<meta::RestoreProgress> left;
-  /// What an unfinished run has left that has to go before this one begins.
+  /// What an unfinished run has left that has to go before this one begins; a collection under the
+  /// target's own name is not among it, for that is to be replaced or refused like any other.
   std::optional<meta::RestoreProgress> discarded;
-  /// Whether that is the collection under the target's name.
-  bool discards_target = false;
 
   bool goes_on() const { return left && left->collection_id != 0; }
 };

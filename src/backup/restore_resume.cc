@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -21,17 +22,28 @@ void AppendSkipped(const char* flag, const std::set<std::string>& keys, std::str
   if (!keys.empty()) text += fmt::format(" {} {}", flag, fmt::join(keys, ","));
 }
 
+/// The physical part of a hybrid timestamp of Milvus.
+std::chrono::milliseconds TimeOf(uint64_t hybrid) {
+  constexpr int kLogicalBits = 18;
+  return std::chrono::milliseconds(static_cast<int64_t>(hybrid >> kLogicalBits));
+}
+
+/// A run sends CreateCollection right after it has written down that it will: the call may wait a
+/// minute for a connection and half a minute for its answer.
+constexpr auto kCreateLimit = std::chrono::minutes(2);
+
 class TakeOver {
  public:
   TakeOver(const CallContext& ctx, milvus::Client& client, const RestoreOptions& options,
-           const CollectionPlan& plan, const RestoreProgress& left, std::string who,
+           const CollectionPlan& plan, const RestoreLedger& ledger, const RestoreProgress& left,
            Destination& destination)
       : ctx_(ctx),
         client_(client),
         options_(options),
         db_(plan.target.db),
+        ledger_(ledger),
         left_(left),
-        who_(std::move(who)),
+        who_(ledger.WhoLeft(left.target)),
         destination_(destination) {}
 
   Result<bool> Run() {
@@ -58,25 +70,52 @@ class TakeOver {
   Result<bool> WantsSomethingElse() {
     // The collection is whole, so all that is left of that run are others.
     if (left_.state == RestoreState::kDone) return false;
+    MB_ASSIGN_OR_RETURN(const bool is_gone, IsGone());
+    if (is_gone) return Discard(left_.target + ", which was not restored to its end, is gone");
     const std::string what = fmt::format("{} is unfinished: a {} was going to restore {}",
                                          left_.target, who_, left_.request);
-    const bool may_drop =
-        options_.existing == ExistingTarget::kReplace && left_.state != RestoreState::kSwapping;
-    if (may_drop) return Discard(what + ", not " + destination_.request_text);
-    return AlreadyExistsError(what).WithAdvice(
-        left_.state == RestoreState::kSwapping || left_.mode == RestoreMode::kReuse
-            ? "run that command again to finish it"
-            : "run that command again to finish it, or start anew with "
-              "--drop_exist_collection");
+    const bool is_swapping = left_.state == RestoreState::kSwapping;
+    if (options_.existing == ExistingTarget::kReplace && !is_swapping) {
+      return Discard(what + ", not " + destination_.request_text);
+    }
+    std::string advice = "run that command again to finish it";
+    if (!is_swapping && left_.mode != RestoreMode::kReuse) {
+      advice += ", or start anew with --drop_exist_collection";
+    } else {
+      advice += fmt::format(", or put {} right by hand and remove {} to forget that restore",
+                            left_.target, ledger_.WhereLeft(left_.target));
+    }
+    return AlreadyExistsError(what).WithAdvice(std::move(advice));
   }
 
-  /// What that run created has to go. It must not be seen as a collection that is in the way.
+  /// Whether Milvus has nothing any more of what that run has made or changed.
+  Result<bool> IsGone() {
+    MB_ASSIGN_OR_RETURN(const auto filled, Find(left_.filled_as));
+    if (left_.state == RestoreState::kCreating && left_.mode != RestoreMode::kReuse) {
+      return !filled || (FillsTargetItself() && !IsMadeByThatRun(*filled));
+    }
+    if (filled && filled->id == left_.collection_id) return false;
+    if (left_.state != RestoreState::kSwapping) return true;
+    MB_ASSIGN_OR_RETURN(const auto target, Find(TargetName()));
+    if (target && target->id == left_.collection_id) return false;
+    MB_ASSIGN_OR_RETURN(const auto retired, Find(left_.retired_as));
+    return !retired;
+  }
+
+  /// Of a collection whose id was not written down: nobody else would give a name beside the
+  /// target's, and under the target's own only the time tells. Milvus takes a second
+  /// CreateCollection of the same schema for a success, so who was first at that time is all the
+  /// same to it.
+  bool IsMadeByThatRun(const milvus::Collection& found) const {
+    if (!FillsTargetItself()) return found.created_timestamp > left_.created_after;
+    if (left_.created_after == 0 || found.created_timestamp <= left_.created_after) return false;
+    return TimeOf(found.created_timestamp) - TimeOf(left_.created_after) < kCreateLimit;
+  }
+
+  /// What that run left has to go, but for a collection under the target's own name.
   Result<bool> Discard(const std::string& reason) {
     log::Warn("{}: it is started again", reason);
     destination_.discarded = left_;
-    if (left_.mode == RestoreMode::kReuse || !FillsTargetItself()) return false;
-    MB_ASSIGN_OR_RETURN(const auto filled, Find(left_.filled_as));
-    destination_.discards_target = filled && filled->id == left_.collection_id;
     return false;
   }
 
@@ -109,6 +148,17 @@ class TakeOver {
   Result<bool> IsDone() {
     MB_ASSIGN_OR_RETURN(const auto found, Find(TargetName()));
     if (!found || found->id != left_.collection_id) return false;
+    if (options_.existing == ExistingTarget::kReplace) {
+      // To replace is what was asked for; what is right, and part of a restore that goes on, need
+      // not be replaced by the same.
+      if (ledger_.IsFinished()) return false;
+      MB_ASSIGN_OR_RETURN(const int64_t rows, CountRows(ctx_, client_, db_, TargetName()));
+      if (rows != left_.rows) {
+        log::Warn("{} has {} rows instead of {}: it is restored again", left_.target, rows,
+                  left_.rows);
+        return false;
+      }
+    }
     GoOn(left_.collection_id);
     destination_.working_name = TargetName();
     return true;
@@ -151,13 +201,23 @@ class TakeOver {
     const bool fits = CheckSchemaFits(destination_.request.schema, filled->schema).ok();
     if (is_known && fits) return GoOnReplacing(filled->id);
     if (is_known) return Discard(left_.target + " does not have the schema of the backup");
-    // Made between two steps of a run that was killed, or by somebody else since: taken only when
-    // it is what that run was about to make, and Milvus would have given it to us as such anyway.
+    // Made between two steps of a run that was killed, or by somebody else since.
     MB_ASSIGN_OR_RETURN(const int64_t rows, client_.CountStoredRows(ctx_, db_, left_.filled_as));
-    if (fits && rows == 0) return GoOnReplacing(filled->id);
-    // The name of one that is filled beside the target is random, so it is that run's.
-    return FillsTargetItself() ? StartAgain()
-                               : Discard(left_.filled_as + " is not as it was to be made");
+    const bool is_as_made = fits && rows == 0;
+    if (is_as_made && IsMadeByThatRun(*filled)) return GoOnReplacing(filled->id);
+    if (!FillsTargetItself()) return Discard(left_.filled_as + " is not as it was to be made");
+    if (is_as_made && options_.existing == ExistingTarget::kRefuse) return CannotBeProved();
+    return StartAgain();
+  }
+
+  Status CannotBeProved() const {
+    return AlreadyExistsError(
+               fmt::format("{} is there and empty, and it cannot be proved that the {} made it, "
+                           "which was not finished",
+                           left_.target, who_))
+        .WithAdvice(
+            "drop it if nobody needs it, replace it with --drop_exist_collection, or "
+            "choose another name with -s/--suffix or -r/--rename; nothing was changed");
   }
 
   bool GoOnReplacing(int64_t collection_id) {
@@ -170,12 +230,22 @@ class TakeOver {
   milvus::Client& client_;
   const RestoreOptions& options_;
   const std::string& db_;
+  const RestoreLedger& ledger_;
   const RestoreProgress& left_;
   const std::string who_;
   Destination& destination_;
 };
 
 }  // namespace
+
+Result<int64_t> CountRows(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                          const std::string& collection) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments,
+                      client.ListPersistentSegments(ctx, db, collection));
+  int64_t rows = 0;
+  for (const milvus::Segment& segment : segments) rows += segment.num_rows;
+  return rows;
+}
 
 std::string DescribeRequest(const meta::BackupInfo& info, const CollectionPlan& plan,
                             const RestoreOptions& options) {
@@ -201,7 +271,7 @@ Result<bool> TakeUp(const CallContext& ctx, milvus::Client& client, const Restor
   const std::string target = plan.target.ToString();
   const RestoreProgress* left = ledger.Find(target);
   if (left == nullptr) return false;
-  return TakeOver(ctx, client, options, plan, *left, ledger.WhoLeft(target), destination).Run();
+  return TakeOver(ctx, client, options, plan, ledger, *left, destination).Run();
 }
 
 }  // namespace milvus_backup::backup

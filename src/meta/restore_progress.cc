@@ -50,15 +50,18 @@ RestoreProgress FromJson(const Json& json) {
                            .source_id = json.value("source_id", int64_t{0}),
                            .filled_as = json.at("filled_as").get<std::string>(),
                            .retired_as = json.value("retired_as", ""),
+                           .created_after = json.value("created_after", uint64_t{0}),
                            .collection_id = json.value("collection_id", int64_t{0}),
                            .replaced_id = json.value("replaced_id", int64_t{0}),
                            .after_task = json.value("after_task", int64_t{0}),
                            .rows = json.value("rows", int64_t{0}),
                            .uploads = json.value("uploads", std::vector<std::string>())};
+  if (json.contains("rows_before")) progress.rows_before = json.at("rows_before").get<int64_t>();
   for (const Json& import : json.value("imports", Json::array())) {
     progress.imports.push_back({.partition = import.value("partition", ""),
                                 .files = import.at("files").get<std::vector<std::string>>(),
-                                .task_id = import.value("task_id", int64_t{0})});
+                                .task_id = import.value("task_id", int64_t{0}),
+                                .announced_ms = import.value("announced_ms", int64_t{0})});
   }
   return progress;
 }
@@ -73,14 +76,17 @@ std::string EncodeRestoreProgress(const RestoreProgress& progress) {
                {"source_id", progress.source_id},
                {"filled_as", progress.filled_as}};
   if (!progress.retired_as.empty()) json["retired_as"] = progress.retired_as;
+  if (progress.created_after != 0) json["created_after"] = progress.created_after;
   if (progress.collection_id != 0) json["collection_id"] = progress.collection_id;
   if (progress.replaced_id != 0) json["replaced_id"] = progress.replaced_id;
   if (progress.after_task != 0) json["after_task"] = progress.after_task;
+  if (progress.rows_before) json["rows_before"] = *progress.rows_before;
   if (progress.rows != 0) json["rows"] = progress.rows;
   if (!progress.uploads.empty()) json["uploads"] = progress.uploads;
   for (const RecordedImport& import : progress.imports) {
     Json entry = {{"partition", import.partition}, {"files", import.files}};
     if (import.task_id != 0) entry["task_id"] = import.task_id;
+    if (import.announced_ms != 0) entry["announced_ms"] = import.announced_ms;
     json["imports"].push_back(std::move(entry));
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

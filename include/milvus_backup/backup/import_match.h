@@ -24,6 +24,8 @@ struct MatchedImports {
   /// About to be sent when the run was killed, and Milvus does not tell of them: perhaps they are
   /// still on their way.
   std::vector<milvus::ImportRequest> unknown;
+  /// When the first of them was announced, as records tell; only with `unknown`.
+  int64_t unknown_since_ms = 0;
   /// Taken once, and Milvus does not tell of them any more.
   std::vector<milvus::ImportRequest> forgotten;
 };

@@ -27,7 +27,8 @@ struct RunLockOptions {
 /// Every run writes an object of its own into a directory and only then looks for others that
 /// conflict with it. Whoever finds another live one steps back, so of two runs at least one sees
 /// the other, whatever their clocks say. Locks of dead runs are removed: those whose process has
-/// ended on this machine, and those not renewed for their lifetime.
+/// ended on this machine, and those not renewed for their lifetime. A damaged one counts as another
+/// run's until then, but for restores, which meet those of other backups: there it is named only.
 ///
 /// A thread renews the object until the lock is destroyed, which removes it. Thread-safe.
 class RunLock {

@@ -6,6 +6,7 @@
 #include "milvus_backup/base/status.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ struct RecordedImport {
   std::vector<std::string> files;
   /// Id that Milvus gave to the task; 0 until its answer was written down.
   int64_t task_id = 0;
+  /// When it was written down that it was about to be sent, in milliseconds since 1970 by the clock
+  /// of the storage; 0 in records of versions that did not tell.
+  int64_t announced_ms = 0;
   friend bool operator==(const RecordedImport&, const RecordedImport&) = default;
 };
 
@@ -50,13 +54,17 @@ struct RestoreProgress {
   std::string filled_as;
   /// Name that the replaced collection has until it is dropped; empty without.
   std::string retired_as;
+  /// Milvus' own time before the collection was created, hybrid; 0 where Milvus did not tell.
+  uint64_t created_after = 0;
   /// Id of the collection that is being filled; 0 until that is known.
   int64_t collection_id = 0;
   /// Id of the collection to be replaced; 0 without.
   int64_t replaced_id = 0;
   /// The newest import task that a reused collection had before.
   int64_t after_task = 0;
-  /// Rows that the whole collection was seen to have.
+  /// Rows that a reused collection had before; none in records of versions that did not tell.
+  std::optional<int64_t> rows_before;
+  /// Rows that the whole collection was seen to have; those added to a reused one.
   int64_t rows = 0;
   /// Keys below the staging directory that may have an unfinished multipart upload.
   std::vector<std::string> uploads;

@@ -17,12 +17,14 @@ RestoreProgress Sample() {
           .source_id = 7,
           .filled_as = "c_mbtmp_01234567",
           .retired_as = "c_mbold_01234567",
+          .created_after = 450000000000000001,
           .collection_id = 470000000000000001,
           .replaced_id = 470000000000000002,
           .after_task = 3,
+          .rows_before = 0,
           .rows = 4,
           .uploads = {"binlogs/insert_log/7/8/9/9/100/1"},
-          .imports = {{"_default", {"a/", ""}, 5}, {"p", {"b/", "c/"}, 0}}};
+          .imports = {{"_default", {"a/", ""}, 5, 1767323045000}, {"p", {"b/", "c/"}, 0}}};
 }
 
 TEST(RestoreProgressTest, ReadsBackWhatWasWritten) {
@@ -44,10 +46,12 @@ TEST(RestoreProgressTest, IsWrittenAsDocumented) {
   EXPECT_EQ(EncodeRestoreProgress(Sample()),
             R"({"target":"default.c","request":"default.c of backup b","state":"filling",)"
             R"("mode":"replace","source_id":7,"filled_as":"c_mbtmp_01234567",)"
-            R"("retired_as":"c_mbold_01234567","collection_id":470000000000000001,)"
-            R"("replaced_id":470000000000000002,"after_task":3,"rows":4,)"
+            R"("retired_as":"c_mbold_01234567","created_after":450000000000000001,)"
+            R"("collection_id":470000000000000001,"replaced_id":470000000000000002,)"
+            R"("after_task":3,"rows_before":0,"rows":4,)"
             R"("uploads":["binlogs/insert_log/7/8/9/9/100/1"],)"
-            R"("imports":[{"partition":"_default","files":["a/",""],"task_id":5},)"
+            R"("imports":[{"partition":"_default","files":["a/",""],"task_id":5,)"
+            R"("announced_ms":1767323045000},)"
             R"({"partition":"p","files":["b/","c/"]}]})");
   EXPECT_EQ(EncodeRestoreProgress({.target = "d.c", .request = "r", .filled_as = "c"}),
             R"({"target":"d.c","request":"r","state":"creating","mode":"create","source_id":0,)"
