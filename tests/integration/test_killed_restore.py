@@ -161,15 +161,16 @@ def killing(
 
 
 def test_killed_restore_goes_on(killing: Killing, small_rows: dict[str, dict[int, Row]]) -> None:
-    went: dict[str, str] = {}
-    for point in POINTS:
-        assert killing.kill_at(point), f"the run did not come as far as: {point.name}"
-        went[point.name] = killing.run_again()
+    # Each command is killed again and again, one phase later every time, before it may end.
+    how: list[str] = []
+    for chain in (POINTS[:3], POINTS[3:5], POINTS[5:]):
+        for point in chain:
+            assert killing.kill_at(point), f"the run did not come as far as: {point.name}"
+        how.append(killing.run_again())
         killing.check_clean()
-        assert compare_partitions(small_rows, read_by_partition(killing.alias, TARGET)) is None, point
+        assert compare_partitions(small_rows, read_by_partition(killing.alias, TARGET)) is None, chain
         killing.drop()
-    print(went)
-    assert list(went.values()).count("resumed") >= 6, went
+    assert how == ["resumed", "resumed", "was complete"]
 
 
 def test_killed_replacement_goes_on(killing: Killing, small_rows: dict[str, dict[int, Row]]) -> None:
