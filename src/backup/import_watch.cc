@@ -96,6 +96,12 @@ Result<size_t> ImportWatch::StartSome(const CallContext& ctx,
                                       ImportJournal& journal) {
   size_t count = 0;
   while (count < requests.size() && queue_.TryTakeSlot()) ++count;
+  // What is sent is written down together with all before it: a large collection would be written
+  // down again and again if every slot were taken as it comes free.
+  if (count < std::min(requests.size(), queue_.batch()) && !unfinished_.empty()) {
+    queue_.ReturnSlots(count);
+    return size_t{0};
+  }
   if (count == 0) return count;
   Status status = journal.Announce(ctx, requests.first(count));
   std::vector<int64_t> ids;

@@ -7,6 +7,7 @@
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/transfer/progress.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -26,6 +27,8 @@ class ImportQueue {
               std::chrono::milliseconds poll_interval)
       : max_in_flight_(max_in_flight), stall_limit_(stall_limit), poll_interval_(poll_interval) {}
 
+  /// How many requests are worth being sent together.
+  size_t batch() const { return std::max<size_t>(max_in_flight_ / 4, 1); }
   bool TryTakeSlot();
   /// For a task that runs already, however many there are.
   void TakeSlot();

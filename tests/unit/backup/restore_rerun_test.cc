@@ -192,6 +192,24 @@ TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
   EXPECT_THAT(report.warnings, Contains(HasSubstr("default.one has 30 rows more than before")));
 }
 
+TEST_F(RestoreRerunTest, ManyImportsAreWrittenDownInFewBatches) {
+  constexpr int kImports = 40;
+  meta::BackupInfo info{.id = "0b", .name = "b"};
+  info.collection_backups = {Collection(7, "one", kImports, 100)};
+  ASSERT_OK(meta::WriteBackup({}, backups_, "backup/b/", info));
+  site_.parallel_imports = 16;
+  ASSERT_OK(Restore(kSuffixed));
+  EXPECT_EQ(RowsOf("one_r"), kImports * kRowsPerImport);
+  size_t batches = 0;
+  std::string before;
+  for (const auto& call : fake_->calls()) {
+    if (call.method == "Import" && before != "Import") ++batches;
+    before = call.method;
+  }
+  // All 16 at once, then four or more whenever as many have ended.
+  EXPECT_LE(batches, 1U + (kImports - 16) / 4);
+}
+
 TEST_F(RestoreRerunTest, ABackupThatIsBeingRestoredIsNotDeleted) {
   Status deleted;
   fake_->SetImportRows([&](const milvus::ImportRequest&) {
