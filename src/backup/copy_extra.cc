@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <ranges>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -62,7 +61,8 @@ bool ExtraBackups::WouldLose(std::string_view key) const {
 }
 
 Status ExtraBackups::Remove(CopyJob& job) const {
-  for (const Extra& extra : extras_ | std::views::reverse) {
+  for (auto at = extras_.rbegin(); at != extras_.rend(); ++at) {
+    const Extra& extra = *at;
     if (extra.left_out) continue;
     const std::string dir = job.destination.dir + extra.dir;
     if (extra.shared) {

@@ -142,9 +142,9 @@ Result<std::string> CheckComplete(const CallContext& ctx, const Tree& tree,
 
 /// Relative directories, outermost ones only, with the headers below them.
 std::vector<BackupInTree> Outermost(
-    std::vector<std::pair<std::string, Result<std::string>>> manifests) {
+    const std::vector<std::pair<std::string, Result<std::string>>>& manifests) {
   std::vector<BackupInTree> backups;
-  for (auto& [dir, manifest] : manifests) {
+  for (const auto& [dir, manifest] : manifests) {
     if (backups.empty() || !dir.starts_with(backups.back().dir))
       backups.push_back({.dir = dir, .headers = {}, .manifests = {}});
     BackupInTree& backup = backups.back();
@@ -210,7 +210,7 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
     }
     manifests.emplace_back(dir, std::move(manifest));
   }
-  return Outermost(std::move(manifests));
+  return Outermost(manifests);
 }
 
 Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source) {

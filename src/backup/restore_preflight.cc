@@ -37,6 +37,7 @@ Status CheckName(const CollectionName& target) {
 
 std::vector<int64_t> IdsOf(const std::vector<CollectionPlan>& plans) {
   std::vector<int64_t> ids;
+  ids.reserve(plans.size());
   for (const CollectionPlan& plan : plans) ids.push_back(plan.backup->collection_id);
   return ids;
 }
