@@ -120,13 +120,14 @@ class Restoration {
     auto lock = RunLock::Acquire(ctx_, *site_.backup_storage.backend,
                                  BackupLockDir(site_.backup_storage.root, options_.name),
                                  meta::NewRunRecord("read", options_.name));
-    if (lock.ok()) backup_lock_ = *std::move(lock);
+    if (lock.ok()) {
+      backup_lock_ = *std::move(lock);
+      return Status::Ok();
+    }
     const Code code = lock.status().code();
     if (code == Code::kAlreadyExists || code == Code::kCancelled) return lock.status();
-    if (!lock.ok()) {
-      log::Info("backup={} is not locked against changes: {}", options_.name,
-                lock.status().ToString());
-    }
+    log::Info("backup={} is not locked against changes: {}", options_.name,
+              lock.status().ToString());
     return Status::Ok();
   }
 
