@@ -101,9 +101,11 @@ class Matcher {
     const auto listed = std::ranges::find(tasks_, record.task_id, &ImportTask::id);
     if (listed != tasks_.end()) return std::optional(*listed);
     auto task = client_.GetImportTask(ctx_, db_, record.task_id);
-    if (task.status().code() == Code::kNotFound) return std::optional<ImportTask>();
+    std::optional<ImportTask> found;
+    if (task.status().code() == Code::kNotFound) return found;
     MB_RETURN_IF_ERROR(task.status());
-    return std::optional(*std::move(task));
+    found = *std::move(task);
+    return found;
   }
 
   std::optional<ImportTask> FindByFiles(const meta::RecordedImport& record) {
