@@ -11,10 +11,11 @@ std::chrono::system_clock::time_point FromParts(std::tm parts) {
   return std::chrono::system_clock::from_time_t(timegm(&parts));
 }
 
+/// Also that the clock, which counts nanoseconds from 1970 in 64 bits, can hold it.
 bool InRange(const std::tm& parts) {
-  return parts.tm_mon >= 0 && parts.tm_mon < 12 && parts.tm_mday >= 1 && parts.tm_mday <= 31 &&
-         parts.tm_hour >= 0 && parts.tm_hour < 24 && parts.tm_min >= 0 && parts.tm_min < 60 &&
-         parts.tm_sec >= 0 && parts.tm_sec <= 60;
+  return parts.tm_year >= 70 && parts.tm_year < 300 && parts.tm_mon >= 0 && parts.tm_mon < 12 &&
+         parts.tm_mday >= 1 && parts.tm_mday <= 31 && parts.tm_hour >= 0 && parts.tm_hour < 24 &&
+         parts.tm_min >= 0 && parts.tm_min < 60 && parts.tm_sec >= 0 && parts.tm_sec <= 60;
 }
 
 }  // namespace
