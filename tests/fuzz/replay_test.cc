@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -61,11 +62,12 @@ std::string Mutate(std::string bytes, std::mt19937& random) {
   return bytes;
 }
 
-/// Run every file, and `mutations` variants of each.
+/// Run every file, and `mutations` variants of each; MB_SEED chooses others.
 void Replay(void (*target)(ByteView), const std::vector<fs::path>& places, int mutations) {
-  const unsigned seed = std::random_device{}();
+  const char* env = std::getenv("MB_SEED");
+  const unsigned long seed = env == nullptr ? 1 : std::strtoul(env, nullptr, 10);
   // Printed before anything can abort.
-  std::printf("seed %u\n", seed);
+  std::printf("seed %lu\n", seed);
   std::fflush(stdout);
   std::mt19937 random(seed);
   const std::vector<std::string> corpus = LoadCorpus(places);
