@@ -1,5 +1,5 @@
 #include "inspect_value.h"
-#include "segment_rows.h"
+#include "row_reader.h"
 
 #include "milvus_backup/backup/inspect.h"
 #include "milvus_backup/meta/reader.h"
@@ -12,7 +12,6 @@
 namespace milvus_backup::backup {
 namespace {
 
-constexpr char kDynamicName[] = "$meta";
 constexpr size_t kTableWidth = 24;
 
 /// Writes rows one after the other in one of the formats.
@@ -125,84 +124,6 @@ class RowWriter {
   uint64_t rows_ = 0;
 };
 
-std::vector<ShownField> ShownFieldsOf(const meta::CollectionSchema& schema) {
-  std::vector<ShownField> fields;
-  bool has_dynamic = false;
-  for (const meta::FieldSchema& field : schema.fields) {
-    fields.push_back({.id = field.field_id,
-                      .name = field.name,
-                      .type = static_cast<binlog::DataType>(field.data_type),
-                      .is_dynamic = field.is_dynamic});
-    has_dynamic |= field.is_dynamic;
-  }
-  // Schemas of Milvus do not list the field that holds the dynamic columns; its id differs.
-  if (schema.enable_dynamic_field && !has_dynamic) {
-    fields.push_back(
-        {.id = -1, .name = kDynamicName, .type = binlog::DataType::kJson, .is_dynamic = true});
-  }
-  return fields;
-}
-
-/// Goes through the segments of a collection.
-class RowReader {
- public:
-  RowReader(const CallContext& ctx, const BackupLocation& backup,
-            const meta::CollectionBackup& collection, uint64_t max_rows, RowWriter& writer)
-      : ctx_(ctx),
-        backup_(backup),
-        collection_(collection),
-        fields_(ShownFieldsOf(collection.schema)),
-        max_rows_(max_rows),
-        writer_(writer) {}
-
-  Status Run() {
-    MB_ASSIGN_OR_RETURN(key_field_, KeyFieldOf(collection_));
-    for (const meta::PartitionBackup& partition : collection_.partition_backups) {
-      if (writer_.rows() >= max_rows_) break;
-      MB_ASSIGN_OR_RETURN(binlog::DeleteSet l0,
-                          ReadL0Deletes(ctx_, backup_, collection_, partition));
-      for (const meta::SegmentBackup& segment : partition.segment_backups) {
-        if (segment.is_l0) continue;
-        MB_RETURN_IF_ERROR(
-            ReadSegment(segment, l0).Annotate(fmt::format("segment {}", segment.segment_id)));
-        if (writer_.rows() >= max_rows_) break;
-      }
-    }
-    return Status::Ok();
-  }
-
- private:
-  Status ReadSegment(const meta::SegmentBackup& segment, binlog::DeleteSet& l0) {
-    MB_ASSIGN_OR_RETURN(LiveRows live, LiveRows::Open(ctx_, backup_, segment, key_field_, &l0));
-    std::vector<FieldReader> readers;
-    for (const ShownField& field : fields_) {
-      int64_t id = field.id;
-      if (id < 0) {
-        MB_ASSIGN_OR_RETURN(id, FindDynamicField(ctx_, backup_, segment, collection_.schema));
-      }
-      MB_ASSIGN_OR_RETURN(FieldReader reader, FieldReader::Open(ctx_, backup_, segment, id));
-      readers.push_back(std::move(reader));
-    }
-    std::vector<Cell> cells(readers.size());
-    for (int64_t row = 0; row < segment.num_of_rows && writer_.rows() < max_rows_; ++row) {
-      MB_ASSIGN_OR_RETURN(const bool is_alive, live.Next());
-      for (size_t i = 0; i < readers.size(); ++i) {
-        MB_ASSIGN_OR_RETURN(cells[i], readers[i].Next());
-      }
-      if (is_alive) MB_RETURN_IF_ERROR(writer_.Write(cells));
-    }
-    return ctx_.Check();
-  }
-
-  CallContext ctx_;
-  const BackupLocation& backup_;
-  const meta::CollectionBackup& collection_;
-  std::vector<ShownField> fields_;
-  uint64_t max_rows_;
-  RowWriter& writer_;
-  int64_t key_field_ = 0;
-};
-
 }  // namespace
 
 Result<uint64_t> InspectRows(const CallContext& ctx, const BackupLocation& backup,
@@ -220,7 +141,13 @@ Result<uint64_t> InspectRows(const CallContext& ctx, const BackupLocation& backu
   }
   RowWriter writer(format, ShownFieldsOf(found->schema), sink);
   MB_RETURN_IF_ERROR(writer.Begin());
-  MB_RETURN_IF_ERROR(RowReader(ctx, backup, *found, max_rows, writer).Run());
+  if (max_rows > 0) {
+    const RowVisitor write = [&](const std::vector<Cell>& cells) -> Result<bool> {
+      MB_RETURN_IF_ERROR(writer.Write(cells));
+      return writer.rows() < max_rows;
+    };
+    MB_RETURN_IF_ERROR(ForEachLiveRow(ctx, backup, *found, write));
+  }
   MB_RETURN_IF_ERROR(writer.End());
   return writer.rows();
 }

@@ -234,6 +234,7 @@ class Restoration {
 
   // Last of all: an alias may have to leave one replaced collection for another.
   Status RestoreAliases() {
+    if (!options_.aliases) return Status::Ok();
     for (CollectionRestore& collection : collections_) {
       MB_RETURN_IF_ERROR(collection.RestoreAliases(ctx_));
     }

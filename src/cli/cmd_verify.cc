@@ -4,6 +4,7 @@
 #include "output.h"
 #include "services.h"
 
+#include "milvus_backup/backup/restore_trial.h"
 #include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -15,6 +16,7 @@
 #include <charconv>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +36,8 @@ struct VerifyFlags {
   std::string sample;
   uint32_t seed = 0;
   bool seal = false;
+  bool restore_test = false;
+  uint64_t rows = backup::TrialOptions().rows;
 };
 
 /// `10%` or `10`, above 0 and up to 100, as a share; 1 for an empty text.
@@ -51,12 +55,14 @@ Result<double> ParseSample(const std::string& text) {
 /// What became of one backup.
 struct Verified {
   backup::VerifyReport report;
+  /// With --restore-test, unless the backup is damaged.
+  std::optional<backup::TrialReport> trial;
   nlohmann::ordered_json problems = nlohmann::ordered_json::array();
   /// Why it could not be checked; OK when it was.
   Status status;
 };
 
-Verified VerifyOne(const CommandContext& context, const backup::Place& place,
+Verified VerifyOne(const CommandContext& context, backup::Site& site, const VerifyFlags& flags,
                    backup::VerifyOptions options) {
   Verified verified;
   const auto note = [&](const backup::VerifyProblem& problem) {
@@ -75,13 +81,19 @@ Verified VerifyOne(const CommandContext& context, const backup::Place& place,
     PrintErrorLine(fmt::format("Warning: {}: expected {}, found {}", oddity.key, oddity.expected,
                                oddity.found));
   };
-  auto report = backup::VerifyBackup(context.call, place, options);
-  if (report.ok()) {
-    verified.report = *std::move(report);
-  } else {
-    verified.report.name = options.name;
-    verified.status = report.status();
-  }
+  verified.report.name = options.name;
+  auto report = backup::VerifyBackup(context.call, site.backup_storage, options);
+  verified.status = report.status();
+  if (!report.ok()) return verified;
+  verified.report = *std::move(report);
+  // What is known to be damaged is not given to a server.
+  if (!flags.restore_test || verified.report.problems > 0) return verified;
+  auto trial = backup::TryRestore(context.call, site,
+                                  {.name = options.name, .rows = flags.rows, .on_problem = note});
+  verified.status = trial.status().Annotate("restoring it as a test");
+  if (!trial.ok()) return verified;
+  verified.report.problems += trial->problems;
+  verified.trial = *std::move(trial);
   return verified;
 }
 
@@ -106,6 +118,22 @@ void Print(const Verified& verified) {
       "backup {} {}: {} objects, {}, {}", report.name,
       report.problems == 0 ? "is whole" : fmt::format("is damaged, {} problems", report.problems),
       report.objects, FormatBytes(static_cast<double>(report.bytes)), ProofText(report)));
+  if (!verified.trial) return;
+  for (const backup::TrialCollection& collection : verified.trial->collections) {
+    PrintLine(fmt::format("restored {} as a test: {} rows, {} of them compared", collection.name,
+                          collection.restored_rows, collection.compared_rows));
+  }
+}
+
+nlohmann::ordered_json ToJson(const backup::TrialReport& trial) {
+  nlohmann::ordered_json collections = nlohmann::ordered_json::array();
+  for (const backup::TrialCollection& collection : trial.collections) {
+    collections.push_back({{"name", collection.name},
+                           {"rows", collection.rows},
+                           {"restored_rows", collection.restored_rows},
+                           {"compared_rows", collection.compared_rows}});
+  }
+  return {{"collections", std::move(collections)}, {"seconds", trial.seconds}};
 }
 
 nlohmann::ordered_json ToJson(Verified& verified) {
@@ -113,22 +141,24 @@ nlohmann::ordered_json ToJson(Verified& verified) {
   if (!verified.status.ok()) {
     return {{"name", report.name}, {"status", "error"}, {"error", ErrorJson(verified.status)}};
   }
-  return {{"name", report.name},
-          {"status", report.problems == 0 ? "ok" : "damaged"},
-          {"partial", report.partial},
-          {"manifest", report.has_manifest},
-          {"sealed", report.sealed},
-          {"objects", report.objects},
-          {"bytes", report.bytes},
-          {"hashes", report.hashes},
-          {"read_objects", report.read_objects},
-          {"read_bytes", report.read_bytes},
-          {"sealed_now", report.sealed_now},
-          {"oddity_count", report.oddities},
-          {"problem_count", report.problems},
-          {"problems", std::move(verified.problems)},
-          {"warnings", report.warnings},
-          {"seconds", report.seconds}};
+  nlohmann::ordered_json document = {{"name", report.name},
+                                     {"status", report.problems == 0 ? "ok" : "damaged"},
+                                     {"partial", report.partial},
+                                     {"manifest", report.has_manifest},
+                                     {"sealed", report.sealed},
+                                     {"objects", report.objects},
+                                     {"bytes", report.bytes},
+                                     {"hashes", report.hashes},
+                                     {"read_objects", report.read_objects},
+                                     {"read_bytes", report.read_bytes},
+                                     {"sealed_now", report.sealed_now},
+                                     {"oddity_count", report.oddities},
+                                     {"problem_count", report.problems},
+                                     {"problems", std::move(verified.problems)},
+                                     {"warnings", report.warnings},
+                                     {"seconds", report.seconds}};
+  if (verified.trial) document["restore_test"] = ToJson(*verified.trial);
+  return document;
 }
 
 /// `name`, or with --all those of every backup.
@@ -158,6 +188,9 @@ Result<backup::VerifyOptions> ToOptions(const VerifyFlags& flags) {
   if (flags.seal && !flags.sample.empty()) {
     return InvalidArgumentError("--seal reads everything: leave --sample out");
   }
+  if (flags.rows != backup::TrialOptions().rows && !flags.restore_test) {
+    return InvalidArgumentError("--rows goes with --restore-test");
+  }
   backup::VerifyOptions options{
       .deep = flags.deep || flags.seal, .seed = flags.seed, .seal = flags.seal};
   MB_ASSIGN_OR_RETURN(options.sample, ParseSample(flags.sample));
@@ -168,19 +201,21 @@ Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
   MB_ASSIGN_OR_RETURN(backup::VerifyOptions options, ToOptions(flags));
   MB_ASSIGN_OR_RETURN(const BackupSource source,
                       FindSource(context.config, flags.source, flags.all));
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Services> services,
-      Services::Create(context.call, source.config, Services::Needs::kBackupStorage));
-  const backup::Place& place = services->site().backup_storage;
-  MB_ASSIGN_OR_RETURN(
-      const std::vector<std::string> names,
-      NamesToVerify(context, place, flags, flags.name.empty() ? source.name : flags.name));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
+                      Services::Create(context.call, source.config,
+                                       flags.restore_test ? Services::Needs::kEverything
+                                                          : Services::Needs::kBackupStorage));
+  backup::Site& site = services->site();
+  site.parallel_collections = static_cast<size_t>(source.config.parallelism.restore_collection);
+  MB_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                      NamesToVerify(context, site.backup_storage, flags,
+                                    flags.name.empty() ? source.name : flags.name));
   nlohmann::ordered_json backups = nlohmann::ordered_json::array();
   bool damaged = false;
   bool failed = false;
   for (const std::string& name : names) {
     options.name = name;
-    Verified verified = VerifyOne(context, place, options);
+    Verified verified = VerifyOne(context, site, flags, options);
     // Of one backup the error is the result; of several the others are still worth knowing.
     if (!verified.status.ok() && (!flags.all || !context.call.Check().ok())) return verified.status;
     damaged = damaged || verified.report.problems > 0;
@@ -221,6 +256,10 @@ Command AddVerify(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--seal", flags->seal,
                     "As --deep, then write a manifest for a whole backup that has none");
+  command->add_flag("--restore-test", flags->restore_test,
+                    "Restore it under scratch names, compare rows, and drop that again");
+  command->add_option("--rows", flags->rows, "With --restore-test: rows of a collection to compare")
+      ->capture_default_str();
   return [flags](const CommandContext& context) { return RunVerify(context, *flags); };
 }
 

@@ -103,6 +103,9 @@ class GrpcClient final : public Client {
                                                       const std::string& collection) override;
 
   Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) override;
+
+  Result<std::vector<QueriedColumn>> Query(const CallContext& ctx,
+                                           const QueryRequest& request) override;
   Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) override;
   Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
                                    int64_t task_id) override;
@@ -511,6 +514,13 @@ Result<int64_t> GrpcClient::Insert(const CallContext& ctx, const InsertRequest& 
                       CallToItsEnd(ctx, "Insert", request.db_name, what, &Stub::Insert,
                                    ToProto(request), Repeat::kIfRefused));
   return reply.insert_cnt();
+}
+
+Result<std::vector<QueriedColumn>> GrpcClient::Query(const CallContext& ctx,
+                                                     const QueryRequest& request) {
+  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "Query", request.db_name, request.collection_name,
+                                             &Stub::Query, ToProto(request)));
+  return FromProto(reply);
 }
 
 Result<int64_t> GrpcClient::Import(const CallContext& ctx, const ImportRequest& request) {

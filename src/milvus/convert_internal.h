@@ -6,6 +6,8 @@
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/milvus/types.h"
 
+#include <vector>
+
 namespace milvus_backup::milvus {
 
 namespace proto = ::milvus::proto;
@@ -26,6 +28,10 @@ proto::milvus::RBACMeta ToProto(const Rbac& rbac);
 ImportTask FromProto(const proto::milvus::GetImportStateResponse& reply);
 proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& request);
 proto::milvus::InsertRequest ToProto(const InsertRequest& request);
+
+proto::milvus::QueryRequest ToProto(const QueryRequest& request);
+/// kInternal when columns have different numbers of rows.
+Result<std::vector<QueriedColumn>> FromProto(const proto::milvus::QueryResults& reply);
 proto::milvus::ImportRequest ToProto(const ImportRequest& request);
 
 }  // namespace milvus_backup::milvus

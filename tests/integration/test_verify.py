@@ -8,6 +8,7 @@ from pathlib import Path
 import golden
 import pytest
 from configs import backup_config
+from pymilvus import db, utility
 from servers import MilvusServer, MinioServer
 from tool import Finished, Tool
 
@@ -121,3 +122,22 @@ def test_a_damaged_log_never_reaches_the_server(
     assert str(log.relative_to(root)) in refused.stderr and "manifest" in refused.stderr, refused
     assert json.loads(cli.succeed("--json", "check").stdout)["milvus_version"]
     assert minio_a.client.keys("bucket-a", "restore-temp-") == []
+
+
+def test_a_backup_is_restored_as_a_test(
+    cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer, alias_a: str, tmp_path: Path
+) -> None:
+    """Every type of 2.3, deletes, a partition key, a database that Milvus does not have."""
+    root = tmp_path / "backups"
+    golden.write(root / golden.NAMES[1], golden.files(golden.NAMES[1]))
+    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
+    before = utility.list_collections(using=alias_a)
+    tested = ("--json", "verify", "--restore-test", "--rows", "1000", str(root / golden.NAMES[1]))
+    (backup,) = json.loads(cli.succeed(*tested).stdout)["backups"]
+    assert backup["status"] == "ok" and backup["problem_count"] == 0
+    counts = {name.removeprefix("default."): one["count"] for name, one in golden.expected().items()}
+    found = {one["name"].removeprefix("default."): one for one in backup["restore_test"]["collections"]}
+    assert {name: one["restored_rows"] for name, one in found.items()} == counts
+    assert {name: one["compared_rows"] for name, one in found.items()} == counts
+    assert utility.list_collections(using=alias_a) == before and db.list_database(using=alias_a) == ["default"]
+    assert minio_a.client.keys("bucket-a", "restore-te") == []

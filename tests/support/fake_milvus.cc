@@ -112,6 +112,11 @@ void FakeMilvus::PlanImport(FakeImport outcome, const std::string& reason) {
   impl_->service.Locked([&](FakeMilvusState& state) { state.PlanImport(outcome, reason); });
 }
 
+void FakeMilvus::SetQuery(
+    std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)> answer) {
+  impl_->service.Locked([&](FakeMilvusState&) { impl_->service.set_query(std::move(answer)); });
+}
+
 void FakeMilvus::SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows) {
   impl_->service.Locked([&](FakeMilvusState& state) { state.SetImportRows(std::move(rows)); });
 }

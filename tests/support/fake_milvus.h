@@ -108,6 +108,10 @@ class FakeMilvus {
   /// Rows an import brings, 0 without; the real server reports success for an empty directory too.
   void SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows);
 
+  /// What queries of loaded collections answer, types of Milvus 2.3 only. Nothing without.
+  void SetQuery(
+      std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)> answer);
+
   /// In the order they came.
   std::vector<FakeCall> calls() const;
   /// The texts of `calls()`, of one method when it is not empty.

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -54,6 +55,10 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
     const std::scoped_lock lock(mutex_);
     return calls_;
   }
+  using QueryAnswer =
+      std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)>;
+  /// Call under the lock.
+  void set_query(QueryAnswer answer) { query_ = std::move(answer); }
   void set_stopping(bool is_stopping) { is_stopping_ = is_stopping; }
 
  private:
@@ -227,6 +232,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                       api::GetFlushAllStateResponse* reply) override;
   St RestoreRBAC(Ctx context, const api::RestoreRBACMetaRequest* request,
                  proto::common::Status* reply) override;
+  St Query(Ctx context, const api::QueryRequest* request, api::QueryResults* reply) override;
   St BackupRBAC(Ctx context, const api::BackupRBACMetaRequest* /*request*/,
                 api::BackupRBACMetaResponse* reply) override;
 
@@ -236,6 +242,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   FakeMilvusState state_;
   std::map<std::string, std::deque<FakeAnswer>> plans_;
   std::vector<FakeCall> calls_;
+  QueryAnswer query_;
 };
 
 }  // namespace milvus_backup::testing

@@ -213,6 +213,10 @@ class MortalClient : public milvus::Client {
                                                           const std::string& collection) override {
     return life_.Around([&] { return inner_.ListImportTasks(ctx, db, collection); });
   }
+  Result<std::vector<milvus::QueriedColumn>> Query(const CallContext& ctx,
+                                                   const milvus::QueryRequest& request) override {
+    return life_.Around([&] { return inner_.Query(ctx, request); });
+  }
   Result<milvus::Rbac> BackupRbac(const CallContext& ctx) override {
     return life_.Around([&] { return inner_.BackupRbac(ctx); });
   }

@@ -43,6 +43,8 @@ struct RestoreOptions {
   bool rebuild_index = false;
   /// With rebuild_index: vector indexes become AUTOINDEX with their metric type.
   bool use_auto_index = false;
+  /// Give the collections their aliases where these are free.
+  bool aliases = true;
   /// Users, roles, grants and privilege groups that the server does not have.
   bool rbac = false;
   /// Collections, partitions and indexes, but no rows.

@@ -117,6 +117,11 @@ class Client {
   /// taken, and not cut off by a stop or by the context's deadline once it was sent.
   virtual Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) = 0;
 
+  /// Rows of a collection, which must be loaded. kInternal when the reply is not what was asked
+  /// for.
+  virtual Result<std::vector<QueriedColumn>> Query(const CallContext& ctx,
+                                                   const QueryRequest& request) = 0;
+
   /// Returns the id of the import task. Never retried after the request may have been taken. Like
   /// the two calls below it is not cut off by a stop or by the context's deadline once it was sent.
   virtual Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) = 0;

@@ -208,6 +208,35 @@ struct CreateCollectionRequest {
   int64_t num_partitions = 0;
 };
 
+/// Rows to be read; everything that was written before the call is seen.
+struct QueryRequest {
+  std::string db_name;
+  std::string collection_name;
+  /// Which rows, as Milvus writes conditions.
+  std::string expr;
+  /// Fields by name, `$meta` for the dynamic one; or `count(*)` alone.
+  std::vector<std::string> output_fields;
+};
+
+/// The values of one field in the rows that a query found, as they lie in the logs of a segment.
+struct QueriedColumn {
+  std::string field_name;
+  /// schema.DataType.
+  int32_t data_type = 0;
+  /// The field of the dynamic columns, whose name servers may leave out.
+  bool is_dynamic = false;
+  size_t rows = 0;
+  /// Bytes of a value in `fixed`; 0 where values are texts.
+  size_t width = 0;
+  /// Numbers and dense vectors one after the other, little endian: Bool has 1 byte, Int8 to Int32
+  /// have 4. Nulls are zeros.
+  std::string fixed;
+  /// VarChar, JSON, serialized arrays, sparse vectors. Nulls are empty.
+  std::vector<std::string> texts;
+  /// 1 for every null; empty when there is none.
+  std::vector<uint8_t> nulls;
+};
+
 struct RbacUser {
   std::string name;
   /// Hashed by Milvus. Secret all the same: never log it.

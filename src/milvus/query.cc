@@ -1,0 +1,148 @@
+// Queries and the columns that answer them (schema.FieldData).
+#include "milvus/convert_internal.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace milvus_backup::milvus {
+namespace {
+
+using proto::schema::FieldData;
+
+Status Unexpected(const FieldData& field, std::string_view problem) {
+  return InternalError("the answer to a query has " + std::string(problem) + " for field " +
+                       field.field_name())
+      .WithOrigin(Origin::kMilvus);
+}
+
+/// Values as they come: as many as there are rows, or only those that are not null.
+struct Values {
+  size_t count = 0;
+  size_t width = 0;
+  std::string fixed;
+  std::vector<std::string> texts;
+};
+
+template <typename Stored, typename Numbers>
+Values FromNumbers(const Numbers& numbers) {
+  Values values{.count = static_cast<size_t>(numbers.size()),
+                .width = sizeof(Stored),
+                .fixed = std::string(numbers.size() * sizeof(Stored), '\0'),
+                .texts = {}};
+  char* out = values.fixed.data();
+  for (const auto number : numbers) {
+    const auto stored = static_cast<Stored>(number);
+    std::memcpy(out, &stored, sizeof(stored));
+    out += sizeof(stored);
+  }
+  return values;
+}
+
+template <typename Texts>
+Values FromTexts(const Texts& texts) {
+  return {.count = static_cast<size_t>(texts.size()),
+          .width = 0,
+          .fixed = {},
+          .texts = {texts.begin(), texts.end()}};
+}
+
+/// `bytes` of vectors of `width` bytes each.
+Values FromVectors(std::string bytes, size_t width) {
+  const size_t count = width == 0 ? 0 : bytes.size() / width;
+  return {.count = count, .width = width, .fixed = std::move(bytes), .texts = {}};
+}
+
+Values ScalarsOf(const proto::schema::ScalarField& scalars) {
+  if (scalars.has_bool_data()) return FromNumbers<uint8_t>(scalars.bool_data().data());
+  if (scalars.has_int_data()) return FromNumbers<int32_t>(scalars.int_data().data());
+  if (scalars.has_long_data()) return FromNumbers<int64_t>(scalars.long_data().data());
+  if (scalars.has_float_data()) return FromNumbers<float>(scalars.float_data().data());
+  if (scalars.has_double_data()) return FromNumbers<double>(scalars.double_data().data());
+  if (scalars.has_timestamptz_data()) {
+    return FromNumbers<int64_t>(scalars.timestamptz_data().data());
+  }
+  if (scalars.has_array_data()) return FromTexts(scalars.array_data().data());
+  if (scalars.has_json_data()) return FromTexts(scalars.json_data().data());
+  return FromTexts(scalars.string_data().data());
+}
+
+Values VectorsOf(const proto::schema::VectorField& vectors) {
+  const auto dim = static_cast<size_t>(std::max<int64_t>(vectors.dim(), 0));
+  if (vectors.has_float_vector()) {
+    return FromVectors(FromNumbers<float>(vectors.float_vector().data()).fixed,
+                       dim * sizeof(float));
+  }
+  if (vectors.has_sparse_float_vector()) return FromTexts(vectors.sparse_float_vector().contents());
+  if (!vectors.binary_vector().empty()) return FromVectors(vectors.binary_vector(), dim / 8);
+  if (!vectors.float16_vector().empty()) return FromVectors(vectors.float16_vector(), dim * 2);
+  if (!vectors.bfloat16_vector().empty()) return FromVectors(vectors.bfloat16_vector(), dim * 2);
+  return FromVectors(vectors.int8_vector(), dim);
+}
+
+/// `values` of the rows that are not null, with room made for the others.
+void Spread(const FieldData& field, Values& values) {
+  Values spread{.count = 0, .width = values.width, .fixed = {}, .texts = {}};
+  size_t next = 0;
+  for (const bool is_valid : field.valid_data()) {
+    if (values.width > 0) {
+      spread.fixed += is_valid ? values.fixed.substr(next * values.width, values.width)
+                               : std::string(values.width, '\0');
+    } else {
+      spread.texts.push_back(is_valid ? std::move(values.texts[next]) : "");
+    }
+    if (is_valid) ++next;
+    ++spread.count;
+  }
+  values = std::move(spread);
+}
+
+Result<QueriedColumn> ColumnOf(const FieldData& field) {
+  Values values = field.has_vectors() ? VectorsOf(field.vectors()) : ScalarsOf(field.scalars());
+  if (values.fixed.size() != values.count * values.width) {
+    return Unexpected(field, "a part of a value");
+  }
+  QueriedColumn column{.field_name = field.field_name(),
+                       .data_type = field.type(),
+                       .is_dynamic = field.is_dynamic()};
+  const auto& valid = field.valid_data();
+  const auto alive = static_cast<size_t>(std::ranges::count(valid, true));
+  const auto rows = static_cast<size_t>(valid.size());
+  if (alive != rows) {
+    for (const bool is_valid : valid) column.nulls.push_back(is_valid ? 0 : 1);
+    // Some servers leave out what is null.
+    if (values.count == alive) Spread(field, values);
+  }
+  if (rows != 0 && values.count != rows) return Unexpected(field, "another number of values");
+  column.rows = values.count;
+  column.width = values.width;
+  column.fixed = std::move(values.fixed);
+  column.texts = std::move(values.texts);
+  return column;
+}
+
+}  // namespace
+
+proto::milvus::QueryRequest ToProto(const QueryRequest& request) {
+  proto::milvus::QueryRequest message;
+  message.set_db_name(request.db_name);
+  message.set_collection_name(request.collection_name);
+  message.set_expr(request.expr);
+  for (const std::string& field : request.output_fields) message.add_output_fields(field);
+  return message;
+}
+
+Result<std::vector<QueriedColumn>> FromProto(const proto::milvus::QueryResults& reply) {
+  std::vector<QueriedColumn> columns;
+  for (const FieldData& field : reply.fields_data()) {
+    MB_ASSIGN_OR_RETURN(QueriedColumn column, ColumnOf(field));
+    if (!columns.empty() && column.rows != columns.front().rows) {
+      return Unexpected(field, "another number of rows");
+    }
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+}  // namespace milvus_backup::milvus
