@@ -43,6 +43,7 @@ Result<std::unique_ptr<BackupClaim>> BackupClaim::Take(const CallContext& ctx, c
                        claim->marker_));
   MB_RETURN_IF_ERROR(claim->LookAround(ctx));
   if (claim->found_ == Found::kComplete) return claim;
+  if (claim->found_ == Found::kPartial) claim->NotePartial();
   MB_RETURN_IF_ERROR(
       meta::WriteRunRecord(ctx, *place.backend, meta::MarkerKey(backup_dir), claim->marker_));
   return claim;
@@ -71,7 +72,9 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
                     "`, or choose another name with -n");
   }
   if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
+  has_header_ = header.ok();
   if (!header.ok()) {
+    if (!left->kept.empty()) return TakeUpWithoutHeader(ctx, *left);
     found_ = Found::kUnfinished;
     log::Info("going on with the unfinished backup {} ({})", name, left->ToString());
     return Status::Ok();
@@ -83,6 +86,34 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
     partial_.failed_collections = header->failed_collections;
   }
   return Status::Ok();
+}
+
+Status BackupClaim::TakeUpWithoutHeader(const CallContext& ctx, const meta::RunRecord& left) {
+  const std::string name = meta::BackupName(backup_dir_);
+  log::Info("going on with the partial backup {} ({})", name, left.ToString());
+  auto info = meta::ReadFullMeta(ctx, backend_, backup_dir_);
+  if (!info.ok()) return std::move(info).status();
+  // The run that was about to finish it may have written down more than it started from: that is
+  // taken again.
+  std::erase_if(info->collection_backups, [&](const meta::CollectionBackup& collection) {
+    return !left.kept.contains(collection.collection_id);
+  });
+  if (info->collection_backups.size() != left.kept.size()) {
+    return DataLossError(meta::MetaKey(backup_dir_, meta::MetaFile::kFull) +
+                         " lacks collections that the backup had")
+        .WithAdvice("remove it with `delete -n " + name + "`, or choose another name with -n");
+  }
+  found_ = Found::kPartial;
+  partial_ = *std::move(info);
+  partial_.failed_collections = left.missing;
+  return Status::Ok();
+}
+
+void BackupClaim::NotePartial() {
+  for (const meta::CollectionBackup& collection : partial_.collection_backups) {
+    marker_.kept.insert(collection.collection_id);
+  }
+  marker_.missing = partial_.failed_collections;
 }
 
 Status BackupClaim::NoteUploads(const CallContext& ctx, const std::vector<std::string>& keys) {

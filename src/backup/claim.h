@@ -23,7 +23,8 @@ class BackupClaim {
   enum class Found {
     kNothing,
     kUnfinished,  ///< a marker, perhaps data
-    kPartial,     ///< a backup that some of its collections are missing from
+    kPartial,     ///< a backup that some of its collections are missing from, with a header or,
+                  ///< where a run was about to replace that, without
     kComplete,    ///< a backup whose marker was about to be removed
   };
 
@@ -36,7 +37,7 @@ class BackupClaim {
   Found found() const { return found_; }
   /// Whether objects of an earlier run may lie in the directory.
   bool resumes() const { return found_ != Found::kNothing; }
-  /// The whole partial backup; only for kPartial.
+  /// What a partial backup has, and the names of what it lacks; only for kPartial.
   meta::BackupInfo& partial() { return partial_; }
 
   /// Record keys (relative to the backup directory) before multipart uploads to them begin: not
@@ -46,16 +47,23 @@ class BackupClaim {
   Status Check(const CallContext& ctx) { return lock_->Check(ctx); }
   /// Remove the marker: the backup is finished, or nothing was written.
   Status End(const CallContext& ctx);
+  /// Nothing was changed: leave a partial backup as it was found.
+  Status GiveBack(const CallContext& ctx) { return has_header_ ? End(ctx) : Status::Ok(); }
 
  private:
   BackupClaim(storage::Backend& backend, std::string backup_dir);
 
   Status LookAround(const CallContext& ctx);
+  /// Take up the partial backup whose header a run had removed.
+  Status TakeUpWithoutHeader(const CallContext& ctx, const meta::RunRecord& left);
+  /// Say in the marker what the partial backup has, for the next run may not find its header.
+  void NotePartial();
 
   storage::Backend& backend_;
   const std::string backup_dir_;
   std::unique_ptr<RunLock> lock_;
   Found found_ = Found::kNothing;
+  bool has_header_ = false;
   meta::BackupInfo partial_;
   std::mutex mutex_;
   meta::RunRecord marker_;

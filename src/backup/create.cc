@@ -155,7 +155,7 @@ class Creation {
       });
     });
     if (options_.strategy != Strategy::kMetaOnly || !has_rows) return Status::Ok();
-    MB_RETURN_IF_ERROR(run_.claim->End(ctx_));
+    MB_RETURN_IF_ERROR(run_.claim->GiveBack(ctx_));
     return FailedPreconditionError("backup " + info_.name +
                                    " is partial and has rows: --strategy meta_only would leave out "
                                    "those of the collections it lacks")

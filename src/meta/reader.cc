@@ -27,20 +27,17 @@ auto ReadMeta(const CallContext& ctx, storage::Backend& backend, const std::stri
   return decode(ObjectSource(ctx, backend, key), key, depth...);
 }
 
-Status Missing(const std::string& key) {
-  return DataLossError(key + " is missing")
-      .WithAdvice(
-          "the backup has neither full_meta.json nor all of the files it could be read "
-          "from instead");
-}
+Status Missing(const std::string& key) { return DataLossError(key + " is missing"); }
 
 /// A leveled file: without it the backup cannot be read.
 template <typename Decode, typename... Depths>
 auto ReadLevel(const CallContext& ctx, storage::Backend& backend, const std::string& key,
                const Decode& decode, Depths... depth) {
   auto list = ReadMeta(ctx, backend, key, decode, depth...);
-  if (!list.ok() && list.status().code() == Code::kNotFound) return decltype(list)(Missing(key));
-  return list;
+  if (list.ok() || list.status().code() != Code::kNotFound) return list;
+  return decltype(list)(
+      Missing(key).WithAdvice("the backup has neither full_meta.json nor all of the files it could "
+                              "be read from instead"));
 }
 
 Result<BackupInfo> ReadLeveled(const CallContext& ctx, storage::Backend& backend,
@@ -163,6 +160,18 @@ Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
         CheckFull(ctx, backend, backup_dir, header, *info).Annotate(MetaDir(backup_dir)));
   }
   if (!info.ok()) return info;
+  FillGaps(*info, BackupName(backup_dir));
+  return info;
+}
+
+Result<BackupInfo> ReadFullMeta(const CallContext& ctx, storage::Backend& backend,
+                                const std::string& backup_dir) {
+  const std::string key = MetaKey(backup_dir, MetaFile::kFull);
+  Result<BackupInfo> info = ReadMeta(ctx, backend, key, DecodeBackup, Depth::kLogs);
+  if (info.status().code() == Code::kNotFound) return Missing(key);
+  if (!info.ok()) return info;
+  MB_RETURN_IF_ERROR(CheckTree(*info).Annotate(key));
+  MB_RETURN_IF_ERROR(CheckSizes(*info, SizeRule::kExact).Annotate(key));
   FillGaps(*info, BackupName(backup_dir));
   return info;
 }

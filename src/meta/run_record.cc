@@ -53,6 +53,8 @@ std::string EncodeRunRecord(const RunRecord& record) {
                                     {"source_size", upload.source_size},
                                     {"part_size", upload.part_size}});
   }
+  if (!record.kept.empty()) json["kept"] = record.kept;
+  if (!record.missing.empty()) json["missing"] = record.missing;
   if (!record.targets.empty()) json["targets"] = record.targets;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -79,6 +81,8 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
                                      .source_size = upload.value("source_size", uint64_t{0}),
                                      .part_size = upload.value("part_size", uint64_t{0})});
     }
+    record.kept = json.value("kept", std::set<int64_t>());
+    record.missing = json.value("missing", std::vector<std::string>());
     record.targets = json.value("targets", std::set<std::string>());
   } catch (const Json::exception& error) {
     return DataLossError(fmt::format("{} is not the record of a run: {}", what, error.what()));

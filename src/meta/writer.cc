@@ -5,6 +5,7 @@
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
 
 #include <functional>
 #include <utility>
@@ -152,15 +153,24 @@ Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& bac
   const Result<storage::ObjectInfo> header = backend.Stat(ctx, header_key);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
   MB_RETURN_IF_ERROR(backend.Delete(ctx, header_key).Annotate("deleting " + header_key));
+  // Before the logs: it may say that a run need not look at some of them.
+  const std::string marker_key = MarkerKey(backup_dir);
+  const Result<storage::ObjectInfo> marker = backend.Stat(ctx, marker_key);
+  if (marker.ok()) {
+    MB_RETURN_IF_ERROR(backend.Delete(ctx, marker_key).Annotate("deleting " + marker_key));
+  } else if (marker.status().code() != Code::kNotFound) {
+    return marker.status();
+  }
   BatchDeleter deleter(ctx, backend);
   MB_RETURN_IF_ERROR(
       ForEachToDelete(ctx, backend, backup_dir,
                       [&](const storage::ObjectInfo& object) { return deleter.Add(object); }));
   MB_ASSIGN_OR_RETURN(DeletedBackup deleted, deleter.Finish());
   MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
-  if (header.ok()) {
+  for (const auto* first : {&header, &marker}) {
+    if (!first->ok()) continue;
     ++deleted.objects;
-    deleted.bytes += header->size;
+    deleted.bytes += (*first)->size;
   }
   return deleted;
 }

@@ -31,6 +31,12 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir, Depth depth = Depth::kLogs);
 
+/// The tree of full_meta.json alone, with gaps filled, whether there is a header or not: what a run
+/// that goes on with the backup may believe of it. kDataLoss when it is missing, broken or
+/// contradicts itself.
+Result<BackupInfo> ReadFullMeta(const CallContext& ctx, storage::Backend& backend,
+                                const std::string& backup_dir);
+
 /// kUnimplemented unless the backup's format is one that restore understands.
 Status CheckRestorableFormat(const BackupInfo& info);
 

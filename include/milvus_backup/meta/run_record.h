@@ -47,6 +47,10 @@ struct RunRecord {
   std::vector<std::string> uploads;
   /// copy: by key.
   std::vector<OpenUpload> open_uploads;
+  /// create that takes a partial backup up: the ids of the collections that it has, and the names
+  /// of those it lacks. Its header tells them too, but goes before the new one comes.
+  std::set<int64_t> kept;
+  std::vector<std::string> missing;
   /// restore: its targets, `db.collection`.
   std::set<std::string> targets;
   friend bool operator==(const RunRecord&, const RunRecord&) = default;

@@ -227,6 +227,90 @@ TEST_F(CreateCrashTest, APartialBackupIsTakenUpForWhatItLacks) {
   EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "already exists"));
 }
 
+class PartialCrashTest : public CreateCrashTest {
+ protected:
+  /// A backup that has default.two, which is in Milvus no more, and lacks the two others.
+  void LeavePartial() {
+    backups_.Live(kForever);
+    if (!Keys().empty()) {
+      ASSERT_OK(DeleteBackup({}, site_.backup_storage, "b"));
+    }
+    Add("one", 7, 100);
+    Add("two", 8, 6 * kMiB);
+    Add("three", 9, 100);
+    ASSERT_OK(own_.Delete({}, LogKey(7)));
+    ASSERT_OK(own_.Delete({}, LogKey(9)));
+    ASSERT_OK_AND_ASSIGN(const CreateReport report, Create());
+    ASSERT_EQ(report.collections, 1U);
+    ASSERT_OK(own_.Put({}, LogKey(7), AsBytes(std::string(100, 'x')), {}));
+    fake_.Drop("default", "two");
+  }
+  Result<CreateReport> CreateOne(Strategy strategy = Strategy::kSerialFlush) {
+    return CreateBackup(
+        {}, site_,
+        {.name = "b", .selection = *Selection::ParseCollections("one"), .strategy = strategy});
+  }
+  bool HasHeader() { return backups_.Stat({}, "backup/b/meta/backup_meta.json").ok(); }
+  /// A run that was killed between the old header and the new one.
+  void LeaveWithoutHeader() {
+    for (uint64_t alive = 1;; ++alive) {
+      LeavePartial();
+      backups_.Live(alive);
+      ASSERT_FALSE(CreateOne().ok());
+      backups_.Live(kForever);
+      Bury();
+      if (!HasHeader()) return;
+    }
+  }
+};
+
+TEST_F(PartialCrashTest, WhatItHasIsKeptAfterASilenceAtAnyOperation) {
+  LeavePartial();
+  backups_.Live(kForever);
+  ASSERT_OK(CreateOne());
+  const std::vector<std::string> right = Keys();
+  const uint64_t operations = backups_.calls();
+  int headerless = 0;
+  for (const bool last_is_lost : {false, true}) {
+    for (uint64_t alive = 1; alive < operations; alive += kSweepStep) {
+      SCOPED_TRACE(std::to_string(alive) + (last_is_lost ? ", answer lost" : ""));
+      LeavePartial();
+      backups_.Live(alive, last_is_lost);
+      CreateOne().status().IgnoreError("silence may fall after the header");
+      backups_.Live(kForever);
+      Bury();
+      headerless += HasHeader() ? 0 : 1;
+      ASSERT_OK_AND_ASSIGN(const CreateReport again, CreateOne());
+      EXPECT_EQ(again.collections, 2U);
+      EXPECT_TRUE(again.partial());
+      EXPECT_EQ(Keys(), right);
+      ASSERT_OK_AND_ASSIGN(const auto info, meta::ReadBackup({}, backups_, "backup/b/"));
+      EXPECT_EQ(info.collection_backups.size(), 2U);
+      EXPECT_EQ(info.failed_collections, std::vector<std::string>{"default.three"});
+    }
+  }
+  EXPECT_GT(headerless, 10 / static_cast<int>(kSweepStep));
+}
+
+TEST_F(PartialCrashTest, WithoutItsHeaderItIsNotFinishedWithoutRows) {
+  LeaveWithoutHeader();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(CreateOne(Strategy::kMetaOnly),
+                IsError(Code::kFailedPrecondition, "--strategy meta_only would leave out"));
+  }
+  ASSERT_OK_AND_ASSIGN(const CreateReport again, CreateOne());
+  EXPECT_EQ(again.collections, 2U);
+}
+
+TEST_F(PartialCrashTest, WithoutItsHeaderAndMetasItIsRefused) {
+  LeaveWithoutHeader();
+  ASSERT_OK(backups_.Delete({}, meta::MetaKey("backup/b/", meta::MetaFile::kFull)));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(CreateOne(), IsError(Code::kDataLoss, "full_meta.json is missing"));
+  }
+  EXPECT_OK(backups_.Stat({}, "backup/b/binlogs/insert_log/8/80/800/800/100/1"));
+}
+
 TEST_F(CreateCrashTest, APartialBackupWithRowsIsNotFinishedWithoutThem) {
   ASSERT_OK(own_.Delete({}, LogKey(7)));
   ASSERT_OK(Create());

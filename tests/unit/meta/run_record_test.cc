@@ -17,6 +17,8 @@ TEST(RunRecordTest, ReadsBackWhatWasWritten) {
   record.held = true;
   record.uploads = {"binlogs/insert_log/1/2/3/3/0/4"};
   record.open_uploads = {{"k", "id", "etag-2", 10 * kMiB, 5 * kMiB}, {.key = "announced"}};
+  record.kept = {1, 460000000000000000};
+  record.missing = {"default.\xC3\xA4"};
   record.targets = {"default.c_bak", "default.d_bak"};
   const auto read = DecodeRunRecord(EncodeRunRecord(record), "run.json");
   ASSERT_OK(read);
@@ -41,6 +43,7 @@ TEST(RunRecordTest, RefusesWhatIsNoRecord) {
   for (const char* text : {"", "{", "[]", "{}", R"({"run_id":1,"operation":"create"})",
                            R"({"run_id":"a","operation":"create","process":[]})",
                            R"({"run_id":"a","operation":"create","uploads":[1]})",
+                           R"({"run_id":"a","operation":"create","kept":["1"]})",
                            R"({"run_id":"a","operation":"copy","open_uploads":[{}]})"}) {
     EXPECT_THAT(DecodeRunRecord(text, "dir/run.json").status(),
                 IsError(Code::kDataLoss, "dir/run.json"))

@@ -8,6 +8,7 @@
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/meta/totals.h"
 #include "milvus_backup/storage/local_backend.h"
 
@@ -151,6 +152,21 @@ TEST_F(DeleteTest, InterruptedItCanBeRepeated) {
   ASSERT_OK_AND_ASSIGN(const DeletedBackup rest, DeleteBackup(ctx_, backend_, dir_));
   EXPECT_EQ(rest.objects, 2505U - 1U - 1000U);
   EXPECT_EQ(backend_.Contents().size(), 3U);
+}
+
+TEST_F(DeleteTest, InterruptedItLeavesNoMarkerThatCallsLogsRight) {
+  RunRecord marker = NewRunRecord("create", "demo");
+  marker.kept = {1};
+  ASSERT_OK(WriteRunRecord(ctx_, backend_, MarkerKey(dir_), marker));
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup would, MeasureBackup(ctx_, backend_, dir_));
+  backend_.ForgetChanges();
+  backend_.fail_from_change = 2;
+  EXPECT_THAT(DeleteBackup(ctx_, backend_, dir_).status(), IsError(Code::kUnavailable, "died"));
+  EXPECT_FALSE(backend_.Contents().contains(MarkerKey(dir_)));
+  EXPECT_EQ(backend_.Contents().size(), static_cast<size_t>(would.objects - 2 + 3));
+  backend_.fail_from_change = SIZE_MAX;
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup rest, DeleteBackup(ctx_, backend_, dir_));
+  EXPECT_EQ(rest.objects, would.objects - 2);
 }
 
 TEST_F(DeleteTest, OneStubbornObjectDoesNotKeepTheOthers) {
