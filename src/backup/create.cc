@@ -147,13 +147,17 @@ class Creation {
     return Status::Ok();
   }
 
+  /// Those of deletes alone included.
+  static bool HasSegments(const meta::CollectionBackup& collection) {
+    return !collection.l0_segments.empty() ||
+           std::ranges::any_of(collection.partition_backups, [](const auto& partition) {
+             return !partition.segment_backups.empty();
+           });
+  }
+
   /// A backup that calls itself whole must not have rows of some collections only.
   Status CheckStrategy() {
-    const bool has_rows = std::ranges::any_of(info_.collection_backups, [](const auto& collection) {
-      return std::ranges::any_of(collection.partition_backups, [](const auto& partition) {
-        return !partition.segment_backups.empty();
-      });
-    });
+    const bool has_rows = std::ranges::any_of(info_.collection_backups, HasSegments);
     if (options_.strategy != Strategy::kMetaOnly || !has_rows) return Status::Ok();
     MB_RETURN_IF_ERROR(run_.claim->GiveBack(ctx_));
     return FailedPreconditionError("backup " + info_.name +
@@ -352,10 +356,13 @@ class Creation {
     return Status::Ok();
   }
 
+  /// Collections without segments have no logs, whatever an earlier run of another strategy has
+  /// copied.
   Status RemoveWhatIsNotInIt() {
     std::set<int64_t> ids;
-    for (const meta::CollectionBackup& one : info_.collection_backups)
-      ids.insert(one.collection_id);
+    for (const meta::CollectionBackup& one : info_.collection_backups) {
+      if (HasSegments(one)) ids.insert(one.collection_id);
+    }
     return RemoveStaleCollections(ctx_, *site_.backup_storage.backend, run_.backup_dir, ids);
   }
 

@@ -7,6 +7,7 @@
 
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/backup/delete.h"
+#include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
@@ -90,6 +91,17 @@ class CreateCrashTest : public ::testing::Test {
   }
 
   void Bury() { BuryLocks(backups_, "backup/.locks/"); }
+  /// A run that was killed when it had written its first meta file.
+  void LeaveMetas() {
+    for (uint64_t alive = 1;; ++alive) {
+      backups_.Live(alive);
+      ASSERT_FALSE(Create().ok());
+      backups_.Live(kForever);
+      Bury();
+      if (backups_.Stat({}, "backup/b/meta/collection_meta.json").ok()) return;
+      ASSERT_LT(alive, 1000U);
+    }
+  }
 
   FakeMilvus fake_;
   std::unique_ptr<milvus::Client> client_;
@@ -134,15 +146,7 @@ TEST_F(CreateCrashTest, TheNextRunEndsRightAfterASilenceAtAnyOperation) {
 }
 
 TEST_F(CreateCrashTest, WhatIsThereIsKeptAndWhatIsGoneFromMilvusIsRemoved) {
-  // As far as the metas.
-  for (uint64_t alive = 1;; ++alive) {
-    backups_.Live(alive);
-    ASSERT_FALSE(Create().ok());
-    backups_.Live(kForever);
-    Bury();
-    if (backups_.Stat({}, "backup/b/meta/collection_meta.json").ok()) break;
-    ASSERT_LT(alive, 1000U);
-  }
+  LeaveMetas();
   // Compaction has replaced a segment meanwhile, and a collection was dropped.
   ASSERT_OK(client_->DropCollection({}, "default", "one"));
   ASSERT_OK_AND_ASSIGN(const CreateReport report, Create());
@@ -154,6 +158,33 @@ TEST_F(CreateCrashTest, WhatIsThereIsKeptAndWhatIsGoneFromMilvusIsRemoved) {
   }
   ASSERT_OK_AND_ASSIGN(const meta::BackupInfo info, meta::ReadBackup({}, backups_, "backup/b/"));
   EXPECT_EQ(info.collection_backups.size(), 1U);
+}
+
+TEST_F(CreateCrashTest, LogsOfAnEarlierRunAreNoPartOfABackupWithoutRows) {
+  LeaveMetas();
+  ASSERT_OK(CreateBackup({}, site_, {.name = "b", .strategy = Strategy::kMetaOnly}));
+  for (const std::string& key : Keys()) EXPECT_EQ(key.find("binlogs/"), std::string::npos) << key;
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report,
+                       VerifyBackup({}, site_.backup_storage, {.name = "b"}));
+  EXPECT_EQ(report.problems, 0U);
+}
+
+TEST_F(CreateCrashTest, DeletesOfAWholeCollectionAreKept) {
+  FakeCollection collection;
+  collection.info.id = 9;
+  collection.info.schema.name = "three";
+  collection.info.schema.fields = {{.field_id = 100, .name = "id", .is_primary_key = true}};
+  collection.partitions = {{90, "_default"}};
+  collection.segments = {{.id = 900,
+                          .collection_id = 9,
+                          .partition_id = meta::kAllPartitions,
+                          .state = 4,
+                          .level = 1}};
+  ASSERT_OK(own_.Put({}, "files/delta_log/9/-1/900/1", AsBytes(std::string("x")), {}));
+  fake_.Add("default", collection);
+  LeaveMetas();
+  ASSERT_OK(Create());
+  EXPECT_OK(backups_.Stat({}, "backup/b/binlogs/delta_log/9/-1/900/1"));
 }
 
 TEST_F(CreateCrashTest, UploadsOfAnEarlierRunAreEnded) {
