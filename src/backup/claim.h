@@ -43,7 +43,7 @@ class BackupClaim {
   /// Record keys (relative to the backup directory) before multipart uploads to them begin: not
   /// every service can list the uploads of a directory.
   Status NoteUploads(const CallContext& ctx, const std::vector<std::string>& keys);
-  /// Whether the right still holds, to be asked before the header is written.
+  /// Whether the right still holds, to be asked before the metas and before the header are written.
   Status Check(const CallContext& ctx) { return lock_->Check(ctx); }
   /// Remove the marker: the backup is finished, or nothing was written.
   Status End(const CallContext& ctx);

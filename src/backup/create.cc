@@ -337,6 +337,8 @@ class Creation {
     MB_RETURN_IF_ERROR(run_.claim->Check(ctx_));
     MB_RETURN_IF_ERROR(meta::WriteMetas(ctx_, backend, run_.backup_dir, info_));
     MB_RETURN_IF_ERROR(WriteManifest());
+    // That may have taken long.
+    MB_RETURN_IF_ERROR(run_.claim->Check(ctx_));
     MB_RETURN_IF_ERROR(meta::WriteHeader(ctx_, backend, run_.backup_dir, info_));
     if (const Status ended = run_.claim->End(ctx_); !ended.ok()) {
       log::Warn("the backup is finished, but {}", ended.ToString());

@@ -24,9 +24,12 @@ namespace {
 /// Time that removing what a failed run has written may take.
 constexpr std::chrono::seconds kCleanUpLimit{30};
 
+/// On a context of its own, for the command's may have been cancelled.
+CallContext CleanUpContext() { return {{}, std::chrono::steady_clock::now() + kCleanUpLimit}; }
+
 /// The manifest, while the header does not speak of it, and then the marker that says why.
 Status RemoveUnfinished(storage::Backend& backend, const std::string& backup_dir) {
-  const CallContext ctx{{}, std::chrono::steady_clock::now() + kCleanUpLimit};
+  const CallContext ctx = CleanUpContext();
   MB_RETURN_IF_ERROR(backend.Delete(ctx, meta::ManifestKey(backup_dir)));
   MB_RETURN_IF_ERROR(
       storage::DeleteTree(ctx, backend, meta::ManifestPartsDir(backup_dir)).status());
@@ -64,14 +67,13 @@ Result<std::string> SealBackup(const CallContext& ctx, const Place& place, const
   MB_RETURN_IF_ERROR(meta::WriteRunRecord(ctx, backend, marker, record));
   const std::string sealed = FormatIso8601(Clock::Real().WallNow());
   auto text = WriteManifest(ctx, backend, backup_dir, meta::WithoutManifest(found), sealed, read);
-  Status ready = text.status();
-  if (ready.ok()) ready = lock->Check(ctx);
-  if (ready.code() == Code::kAborted && text.ok()) return ready;  // another run's by now
-  if (!ready.ok()) {
-    if (const Status removed = RemoveUnfinished(backend, backup_dir); !removed.ok()) {
-      log::Warn("what sealing {} has written is left: {}", name, removed.ToString());
-    }
-    return ready;
+  Status ready = text.ok() ? ctx.Check() : text.status();
+  // Without the lock what is there may be another run's, and finished.
+  Status ours = lock->Check(CleanUpContext());
+  if (!ready.ok() || !ours.ok()) {
+    if (ours.ok()) ours = RemoveUnfinished(backend, backup_dir);
+    if (!ours.ok()) log::Warn("what sealing {} has written is left: {}", name, ours.ToString());
+    return ready.ok() ? ours : ready;
   }
   // From here on the manifest may be the header's, whatever the answer is.
   const ByteView body = AsBytes(*text);

@@ -9,6 +9,7 @@
 #include "milvus_backup/backup/delete.h"
 #include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/milvus/client.h"
@@ -393,6 +394,19 @@ TEST_F(CreateCrashTest, AnUnfinishedCopyIsNotTakenForOneOfOurs) {
   ASSERT_OK(DeleteBackup({}, site_.backup_storage, "b"));
   EXPECT_TRUE(Uploads("backup/b/" + key).empty());
   EXPECT_TRUE(Keys().empty());
+}
+
+TEST_F(CreateCrashTest, ARunThatLosesItsLockLateWritesNoHeader) {
+  bool stolen = false;
+  backups_.before_call = [&](const storage::CallInfo& call) {
+    if (call.method != storage::Method::kPut || call.key != meta::ManifestKey("backup/b/")) return;
+    stolen = true;
+    StealLocks(backups_, "backup/.locks/");
+  };
+  EXPECT_THAT(Create(), IsError(Code::kAborted, "lost its lock"));
+  EXPECT_TRUE(stolen);
+  EXPECT_FALSE(IsListed());
+  EXPECT_OK(backups_.Stat({}, meta::MarkerKey("backup/b/")));
 }
 
 TEST_F(CreateCrashTest, ABackupThatIsBeingMadeIsNotDeleted) {

@@ -6,11 +6,13 @@
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/storage/intercepting_backend.h"
 #include "milvus_backup/storage/memory_backend.h"
+#include "milvus_backup/storage/tree.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -32,9 +34,12 @@ class MortalBackend final : public storage::InterceptingBackend {
     calls_ = 0;
   }
   uint64_t calls() const { return calls_; }
+  /// Called before every call, also before those it makes itself; set it while nothing runs.
+  std::function<void(const storage::CallInfo&)> before_call;
 
  protected:
-  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+  Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef call) override {
+    if (before_call) before_call(info);
     const uint64_t number = ++calls_;
     if (number <= alive_) {
       Status status = call();
@@ -48,6 +53,11 @@ class MortalBackend final : public storage::InterceptingBackend {
   std::atomic<bool> last_is_lost_{false};
   std::atomic<uint64_t> calls_{0};
 };
+
+/// Remove the locks below `prefix`, as another run does that takes theirs for dead.
+inline void StealLocks(storage::Backend& backend, const std::string& prefix) {
+  ASSERT_OK(storage::DeleteTree({}, backend, prefix));
+}
 
 /// The silent run is this process; say in its locks that it has ended.
 inline void BuryLocks(storage::Backend& backend, const std::string& prefix) {

@@ -1,5 +1,6 @@
 // verify --deep and --seal on a backup of the reference tool: whole, and damaged in every way.
 #include "backup/seal.h"
+#include "mortal_backend.h"
 #include "support/faulty_backend.h"
 #include "support/status_matchers.h"
 #include "support/test_paths.h"
@@ -139,8 +140,8 @@ TEST_F(VerifyDeepTest, SealingThatFailsLeavesNothing) {
   auto faulty = std::make_unique<testing::FaultyBackend>(std::move(storage_));
   testing::FaultyBackend& faults = *faulty;
   storage_ = std::move(faulty);
-  // The first one is the lock, then come the marker, the only part, and the index.
-  for (const uint32_t puts : {1U, 2U, 3U}) {
+  // The first two are the lock's, then come the marker, the only part, and the index.
+  for (const uint32_t puts : {1U, 2U, 3U, 4U}) {
     faults.Plan(storage::Method::kPut, {.error = InternalError("disk on fire"), .skip = puts});
     EXPECT_THAT(Verify({.deep = true, .seal = true}).status(),
                 IsError(Code::kInternal, "disk on fire"));
@@ -151,6 +152,24 @@ TEST_F(VerifyDeepTest, SealingThatFailsLeavesNothing) {
     }));
   }
   Seal();
+}
+
+TEST_F(VerifyDeepTest, SealingThatFailsWithoutItsLockLeavesWhatAnotherRunHasWritten) {
+  auto faulty = std::make_unique<testing::FaultyBackend>(std::move(storage_));
+  testing::FaultyBackend& faults = *faulty;
+  storage_ = std::move(faulty);
+  const std::string index = meta::ManifestKey(kDir);
+  faults.Plan(storage::Method::kPut, {.error = InternalError("disk on fire"),
+                                      .callback =
+                                          [&] {
+                                            StealLocks(*storage_, "backup/.locks/");
+                                            Put(index, "finished");
+                                          },
+                                      .skip = 3});
+  EXPECT_THAT(Verify({.deep = true, .seal = true}).status(),
+              IsError(Code::kInternal, "disk on fire"));
+  EXPECT_TRUE(faults.AllHit()) << faults.NotHit();
+  EXPECT_EQ(Get(index), "finished");
 }
 
 TEST_F(VerifyDeepTest, SealingThatDiedIsNoDamageAndGoesOn) {
