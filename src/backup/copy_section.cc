@@ -4,6 +4,7 @@
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/object_stream.h"
 
 #include <fmt/format.h>
@@ -293,6 +294,9 @@ Status BackupCopy::CloseWriting() {
                     .WithOrigin(Origin::kStorage));
   }
   MB_RETURN_IF_ERROR(marker_.EndUploads(job_.ctx));
+  if (resumes_) {
+    MB_RETURN_IF_ERROR(meta::RemoveRemains(job_.ctx, *job_.destination.backend, destination_dir_));
+  }
   MB_RETURN_IF_ERROR(job_.ctx.Check());
   if (Status lost = lock_->Check(job_.ctx); !lost.ok()) return Fail(std::move(lost));
   if (Status written = WriteHeaders(); !written.ok()) return Fail(std::move(written));

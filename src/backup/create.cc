@@ -332,7 +332,10 @@ class Creation {
     std::ranges::sort(info_.failed_collections);
     meta::UpdateTotals(info_);
     storage::Backend& backend = *site_.backup_storage.backend;
-    if (run_.claim->resumes()) MB_RETURN_IF_ERROR(RemoveWhatIsNotInIt());
+    if (run_.claim->resumes()) {
+      MB_RETURN_IF_ERROR(RemoveWhatIsNotInIt());
+      MB_RETURN_IF_ERROR(meta::RemoveRemains(ctx_, backend, run_.backup_dir));
+    }
     MB_RETURN_IF_ERROR(ctx_.Check());
     MB_RETURN_IF_ERROR(run_.claim->Check(ctx_));
     MB_RETURN_IF_ERROR(meta::WriteMetas(ctx_, backend, run_.backup_dir, info_));

@@ -48,6 +48,15 @@ class UnitFilter {
   std::set<std::string> dirs_;
 };
 
+/// The directories of what is staged for a collection of the backup.
+std::vector<std::string> StagedDirs(const std::string& staging_dir, int64_t source_id) {
+  std::vector<std::string> dirs;
+  for (const char* kind : {"insert_log", "delta_log"}) {
+    dirs.push_back(fmt::format("{}binlogs/{}/{}/", staging_dir, kind, source_id));
+  }
+  return dirs;
+}
+
 std::string BaseOf(const RestoreRun& run, const std::string& staging_dir) {
   const Site& site = run.site;
   return site.backup_visible_to_milvus ? site.backup_storage.milvus_prefix + run.backup_dir
@@ -186,11 +195,12 @@ Status CollectionFill::Stage(const CallContext& ctx, const ToSend& send) {
   std::vector<milvus::ImportRequest> requests = send.data;
   requests.insert(requests.end(), send.deletes.begin(), send.deletes.end());
   const UnitFilter filter(plan_.units, requests, BaseOf(run_, staging_dir_));
+  storage::Backend& storage = *run_.site.milvus_storage.backend;
   // A new run's directory is empty.
+  const bool resumes = run_.ledger->Find(progress_.target) != nullptr;
   transfer::CopyBatch batch(
-      run_.engine, *run_.site.backup_storage.backend, *run_.site.milvus_storage.backend, ctx.stop,
-      run_.ledger->Find(progress_.target) == nullptr ? transfer::Existing::kOverwrite
-                                                     : transfer::Existing::kKeepIfEqual);
+      run_.engine, *run_.site.backup_storage.backend, storage, ctx.stop,
+      resumes ? transfer::Existing::kKeepIfEqual : transfer::Existing::kOverwrite);
   std::vector<std::string> uploads;
   for (const ExpectedFile& file : plan_.files) {
     if (filter.Has(file.path) && batch.GoesInParts({.size = file.size})) {
@@ -216,6 +226,11 @@ Status CollectionFill::Stage(const CallContext& ctx, const ToSend& send) {
   MB_RETURN_IF_ERROR(summary.ToStatus());
   staged_objects_ = summary.objects;
   staged_bytes_ = summary.bytes;
+  if (!resumes) return Status::Ok();
+  // What the killed run was writing on a disk would be imported too.
+  for (const std::string& dir : StagedDirs(staging_dir_, progress_.source_id)) {
+    MB_RETURN_IF_ERROR(storage.RemoveRemains(ctx, dir).Annotate("clearing " + dir));
+  }
   return Status::Ok();
 }
 
@@ -263,8 +278,7 @@ Status CollectionFill::NoteTasks(const CallContext& ctx, std::span<const int64_t
 void RemoveStaging(const CallContext& ctx, const RestoreRun& run, const std::string& staging_dir,
                    int64_t source_id) {
   storage::Backend& backend = *run.site.milvus_storage.backend;
-  for (const char* kind : {"insert_log", "delta_log"}) {
-    const std::string prefix = fmt::format("{}binlogs/{}/{}/", staging_dir, kind, source_id);
+  for (const std::string& prefix : StagedDirs(staging_dir, source_id)) {
     const Status status = storage::DeleteTree(ctx, backend, prefix).status();
     if (status.ok()) continue;
     log::Error("staged objects are left under {} in {}: {}", prefix, backend.Describe(),

@@ -30,15 +30,6 @@ Status ForEachToDelete(const CallContext& ctx, storage::Backend& backend,
   return storage::ForEachObject(ctx, backend, range, visit);
 }
 
-/// Only where backups have something: an empty directory of somebody else stays.
-Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
-                     const std::string& backup_dir) {
-  for (const std::string& dir : {BinlogsDir(backup_dir), MetaDir(backup_dir)}) {
-    MB_RETURN_IF_ERROR(backend.RemoveRemains(ctx, dir).Annotate("deleting " + dir));
-  }
-  return Status::Ok();
-}
-
 /// Deletes keys in batches and remembers what could not be deleted.
 class BatchDeleter {
  public:
@@ -126,6 +117,16 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
                    const BackupInfo& info) {
   MB_RETURN_IF_ERROR(WriteMetas(ctx, backend, backup_dir, info));
   return WriteHeader(ctx, backend, backup_dir, info);
+}
+
+// Only where backups have something: an empty directory of somebody else stays.
+Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
+                     const std::string& backup_dir) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  for (const std::string& dir : {BinlogsDir(backup_dir), MetaDir(backup_dir)}) {
+    MB_RETURN_IF_ERROR(backend.RemoveRemains(ctx, dir).Annotate("clearing " + dir));
+  }
+  return Status::Ok();
 }
 
 Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,

@@ -18,4 +18,8 @@ class TempDir {
   std::string path_;
 };
 
+/// Leave beside `path`, whose directories are made where they are missing, what the local storage
+/// writes to before it renames; returns its path.
+std::string LeaveTemporary(const std::string& path);
+
 }  // namespace milvus_backup::testing

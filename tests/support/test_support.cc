@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace milvus_backup::testing {
@@ -19,6 +20,16 @@ TempDir::TempDir() {
 TempDir::~TempDir() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+std::string LeaveTemporary(const std::string& path) {
+  const std::filesystem::path target(path);
+  std::filesystem::create_directories(target.parent_path());
+  const std::string name = "." + target.filename().string() + ".0123456789abcdef.mbtmp";
+  const std::string temporary = target.parent_path() / name;
+  std::ofstream file(temporary);
+  EXPECT_TRUE(file << "half of it") << temporary;
+  return temporary;
 }
 
 std::string TestDataDir() { return MB_TEST_DATA; }

@@ -24,6 +24,12 @@ Status WriteHeader(const CallContext& ctx, storage::Backend& backend, const std:
 Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                    const BackupInfo& info);
 
+/// Remove what is no object from below `binlogs/` and `meta/`: on a disk, what writers that were
+/// killed left there, which a Milvus that imports a directory would take for logs, and empty
+/// directories. Nobody may be writing there.
+Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
+                     const std::string& backup_dir);
+
 struct DeletedBackup {
   uint64_t objects = 0;
   uint64_t bytes = 0;

@@ -1,9 +1,12 @@
 #include "copy_fixture.h"
+#include "support/temp_dir.h"
 
 #include "milvus_backup/backup/delete.h"
+#include "milvus_backup/storage/open.h"
 #include "milvus_backup/storage/prefix_backend.h"
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -321,6 +324,21 @@ TEST_F(CopyTest, AStopEndsTheRunAndTheNextOneGoesOn) {
   EXPECT_GE(report.kept_objects, 1U);
   EXPECT_TRUE(Read(destination, "c/b/") == Source("a/b/"));
   EXPECT_EQ(Read(destination, "").size(), 5U);
+}
+
+TEST_F(CopyTest, WhatAKilledCopyWasWritingIsGoneFromTheDisk) {
+  PutBackup(source_, "a/b/");
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  ASSERT_OK(
+      meta::WriteRunRecord({}, *local, meta::MarkerKey("c/b/"), meta::NewRunRecord("copy", "b")));
+  const std::string log =
+      testing::LeaveTemporary(dir.path() + "/c/b/binlogs/insert_log/7/70/700/700/101/2");
+  transfer::CopyEngine engine(options_, nullptr);
+  const CopyRules rules{.check = false};
+  ASSERT_OK(CopyBackup({}, engine, {&source_, "a/b/"}, {local.get(), "c/b/", true}, rules));
+  EXPECT_TRUE(Read(*local, "c/b/") == Source("a/b/"));
+  EXPECT_FALSE(std::filesystem::exists(log));
 }
 
 TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {

@@ -12,6 +12,7 @@
 #include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/storage/memory_backend.h"
 #include "milvus_backup/storage/open.h"
@@ -361,6 +362,22 @@ TEST_F(CreateRestoreTest, CheckMovesAByteAndLeavesNothing) {
   site_.milvus_storage.root = "elsewhere";
   ASSERT_OK_AND_ASSIGN(const CheckReport elsewhere, CheckSite({}, site_));
   EXPECT_TRUE(elsewhere.milvus_root_is_empty);
+}
+
+TEST_F(CreateRestoreTest, WhatAKilledCreateWasWritingIsGoneFromTheDisk) {
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  site_.backup_storage.backend = local.get();
+  site_.backup_visible_to_milvus = false;
+  ASSERT_OK(meta::WriteRunRecord({}, *local, meta::MarkerKey("backup/b/"),
+                                 meta::NewRunRecord("create", "b")));
+  const std::string backup = dir.path() + "/backup/b/";
+  const std::string log = testing::LeaveTemporary(backup + "binlogs/insert_log/7/1/11/11/100/1");
+  const std::string other = testing::LeaveTemporary(backup + "binlogs/insert_log/6/1/9/9/100/1");
+  const std::string meta = testing::LeaveTemporary(backup + "meta/full_meta.json");
+  ASSERT_OK(Create());
+  for (const std::string& path : {log, other, meta}) EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(backup + "binlogs/insert_log/6"));
 }
 
 TEST_F(CreateRestoreTest, CreateMakesAMissingDirectoryButNotInADryRun) {

@@ -1,12 +1,15 @@
 // What a restore believes of the records that another one has left, and what it does not.
 #include "restore_crash_fixture.h"
+#include "support/temp_dir.h"
 
 #include "milvus_backup/backup/delete.h"
 #include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/storage/open.h"
 
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -181,6 +184,27 @@ TEST_F(RestoreRerunTest, StagingOfADatabaseThatIsGoneIsRemoved) {
   ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("default.two:shop.one"));
   ASSERT_OK(Restore(options));
   EXPECT_THAT(Keys(), IsEmpty());
+}
+
+TEST_F(RestoreRerunTest, WhatAKilledRunWasStagingOnADiskIsGoneBeforeTheNextImport) {
+  ASSERT_NO_FATAL_FAILURE(CutAfter("Import", 1, kSuffixed));
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  for (const std::string& key : Keys()) ASSERT_OK(local->Put({}, key, AsBytes(ReadKey(key)), {}));
+  site_.milvus_storage.backend = local.get();
+  const std::string log = testing::LeaveTemporary(dir.path() + "/" + RunDir() +
+                                                  "binlogs/insert_log/7/71/710/710/100/71000");
+  bool was_asked = false;
+  fake_->SetImportRows([&](const milvus::ImportRequest& request) {
+    if (request.partition_name == "p71") {
+      was_asked = true;
+      EXPECT_FALSE(std::filesystem::exists(log));
+    }
+    return kRowsPerImport;
+  });
+  ASSERT_OK(Restore(kSuffixed));
+  EXPECT_TRUE(was_asked);
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
