@@ -140,9 +140,10 @@ Status CheckTreesApart(const CopyJob& job) {
 Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir) {
   auto lock = RunLock::Acquire(job.ctx, *job.source.backend, CopyLockDir(dir),
                                meta::NewRunRecord("read", CopyLockName(dir)));
-  if (lock.ok()) return lock;
-  if (lock.status().code() == Code::kAlreadyExists || EndsTheCopy(lock.status())) return lock;
-  // Reading is all that a copy needs of its source.
+  const Code code = lock.status().code();
+  if (lock.ok() || code == Code::kAlreadyExists) return lock;
+  // Reading is all that a copy needs of its source, which may be full.
+  if (EndsTheCopy(lock.status()) && code != Code::kResourceExhausted) return lock;
   log::Info("source={} is not locked against changes: {}", dir, lock.status().ToString());
   return std::unique_ptr<RunLock>();
 }

@@ -366,11 +366,14 @@ TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {
               IsError(Code::kAlreadyExists, "read by"));
 }
 
-/// A storage that may only be read.
+/// A storage that can only be read, for lack of rights or of space.
 class Guarded final : public storage::InterceptingBackend {
  public:
   Guarded() : InterceptingBackend(storage::MakeMemoryBackend()) {}
-  void Close() { is_open_ = false; }
+  void Close(Code code = Code::kPermissionDenied) {
+    is_open_ = false;
+    code_ = code;
+  }
   uint64_t refused() const { return refused_; }
 
  protected:
@@ -379,12 +382,14 @@ class Guarded final : public storage::InterceptingBackend {
     const bool reads = info.method == Method::kStat || info.method == Method::kRead ||
                        info.method == Method::kList || info.method == Method::kCheckAccess;
     if (is_open_ || reads) return call();
+    if (code_ == Code::kResourceExhausted && info.method == Method::kDelete) return call();
     ++refused_;
-    return Status(Code::kPermissionDenied, "denied").WithOrigin(Origin::kStorage);
+    return Status(code_, "denied").WithOrigin(Origin::kStorage);
   }
 
  private:
   bool is_open_ = true;
+  Code code_ = Code::kOk;
   std::atomic<uint64_t> refused_{0};
 };
 
@@ -392,6 +397,16 @@ TEST_F(CopyTest, ASourceThatMayOnlyBeReadIsCopiedWithoutALock) {
   Guarded source;
   PutBackup(source, "a/b/");
   source.Close();
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK(CopyBackup({}, engine, {&source, "a/b/"}, {&destination_, "c/b/"}, {}));
+  EXPECT_EQ(source.refused(), 1U);
+  EXPECT_TRUE(Copied("c/b/") == Read(source, "a/b/"));
+}
+
+TEST_F(CopyTest, AFullSourceIsCopiedWithoutALock) {
+  Guarded source;
+  PutBackup(source, "a/b/");
+  source.Close(Code::kResourceExhausted);
   transfer::CopyEngine engine(options_, nullptr);
   ASSERT_OK(CopyBackup({}, engine, {&source, "a/b/"}, {&destination_, "c/b/"}, {}));
   EXPECT_EQ(source.refused(), 1U);
