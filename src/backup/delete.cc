@@ -11,6 +11,21 @@
 #include <optional>
 
 namespace milvus_backup::backup {
+namespace {
+
+/// None where there is no space for a lock: deleting is how to get some.
+Result<std::unique_ptr<RunLock>> Lock(const CallContext& ctx, const Place& place,
+                                      const std::string& name) {
+  const std::string directory = BackupLockDir(place.root, name);
+  const meta::RunRecord record = meta::NewRunRecord("delete", name);
+  auto lock = RunLock::Acquire(ctx, *place.backend, directory, record);
+  if (lock.status().code() != Code::kResourceExhausted) return lock;
+  MB_RETURN_IF_ERROR(RunLock::CheckNoOther(ctx, *place.backend, directory, record));
+  log::Warn("backup={} is deleted without a lock: {}", name, lock.status().ToString());
+  return std::unique_ptr<RunLock>();
+}
+
+}  // namespace
 
 Result<meta::DeletedBackup> DeleteBackup(const CallContext& ctx, const Place& place,
                                          const std::string& name) {
@@ -18,9 +33,7 @@ Result<meta::DeletedBackup> DeleteBackup(const CallContext& ctx, const Place& pl
   MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
   // Looked at first: there is nothing to lock in a storage that does not have the backup.
   MB_RETURN_IF_ERROR(meta::MeasureBackup(ctx, backend, backup_dir).status());
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
-                      RunLock::Acquire(ctx, backend, BackupLockDir(place.root, name),
-                                       meta::NewRunRecord("delete", name)));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, Lock(ctx, place, name));
   const auto marker = meta::ReadRunRecord(ctx, backend, meta::MarkerKey(backup_dir));
   if (marker.ok() && *marker) {
     MB_RETURN_IF_ERROR(AbortUploads(ctx, backend, backup_dir, **marker));

@@ -17,6 +17,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kRemovalLimit = 10s;
 
+/// Services refuse requests of clients whose clock differs from theirs by more (S3 API reference,
+/// RequestTimeTooSkewed).
+constexpr auto kMostSkew = 15min;
+
 std::chrono::milliseconds RandomPause() {
   thread_local std::minstd_rand random{std::random_device{}()};
   return std::chrono::milliseconds(std::uniform_int_distribution<int>(20, 300)(random));
@@ -39,6 +43,44 @@ Status Locked(const meta::RunRecord& other) {
       .WithAdvice(
           "wait for its end; a run that was killed on another machine is taken for dead "
           "after a minute");
+}
+
+Result<std::vector<storage::ObjectInfo>> ListLocks(const CallContext& ctx,
+                                                   storage::Backend& backend,
+                                                   const std::string& directory) {
+  std::vector<storage::ObjectInfo> locks;
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject(ctx, backend, directory, [&](const storage::ObjectInfo& object) {
+        locks.push_back(object);
+        return Status::Ok();
+      }));
+  return locks;
+}
+
+/// The record of a live run among `locks` that conflicts with `record`. Removes dead locks: those
+/// of processes that have ended, and those last renewed before `dead_before`.
+Result<std::optional<meta::RunRecord>> FindLive(const CallContext& ctx, storage::Backend& backend,
+                                                const std::vector<storage::ObjectInfo>& locks,
+                                                const meta::RunRecord& record,
+                                                std::chrono::system_clock::time_point dead_before) {
+  for (const storage::ObjectInfo& lock : locks) {
+    const auto found = meta::ReadRunRecord(ctx, backend, lock.key);
+    if (found.ok() && !*found) continue;  // just released
+    if (lock.modified < dead_before || (found.ok() && HasEnded((*found)->process))) {
+      log::Info("removing the lock of a run that has ended: {}", lock.key);
+      MB_RETURN_IF_ERROR(backend.Delete(ctx, lock.key));
+      continue;
+    }
+    if (found.status().code() == Code::kDataLoss && record.operation == "restore") {
+      // Restores of other collections meet here too; a run that lives writes its lock again soon.
+      log::Warn("a lock is passed over, for whose it is cannot be told: {}",
+                found.status().ToString());
+      continue;
+    }
+    MB_RETURN_IF_ERROR(found.status());
+    if (Conflict(record, **found)) return *found;
+  }
+  return std::optional<meta::RunRecord>();
 }
 
 }  // namespace
@@ -104,35 +146,26 @@ Status RunLock::Write(const CallContext& ctx) {
 }
 
 Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx) {
-  std::vector<storage::ObjectInfo> locks;
-  MB_RETURN_IF_ERROR(
-      storage::ForEachObject(ctx, backend_, directory_, [&](const storage::ObjectInfo& object) {
-        locks.push_back(object);
-        return Status::Ok();
-      }));
+  MB_ASSIGN_OR_RETURN(std::vector<storage::ObjectInfo> locks, ListLocks(ctx, backend_, directory_));
+  const auto own = std::ranges::find(locks, key_, &storage::ObjectInfo::key);
   std::chrono::system_clock::time_point now{};
-  for (const storage::ObjectInfo& lock : locks) {
-    if (lock.key == key_) now = lock.modified;
+  if (own != locks.end()) {
+    now = own->modified;
+    locks.erase(own);
   }
-  for (const storage::ObjectInfo& lock : locks) {
-    if (lock.key == key_) continue;
-    const auto record = meta::ReadRunRecord(ctx, backend_, lock.key);
-    if (record.ok() && !*record) continue;  // just released
-    if (now - lock.modified > options_.lifetime || (record.ok() && HasEnded((*record)->process))) {
-      log::Info("removing the lock of a run that has ended: {}", lock.key);
-      MB_RETURN_IF_ERROR(backend_.Delete(ctx, lock.key));
-      continue;
-    }
-    if (record.status().code() == Code::kDataLoss && record_.operation == "restore") {
-      // Restores of other collections meet here too; a run that lives writes its lock again soon.
-      log::Warn("a lock is passed over, for whose it is cannot be told: {}",
-                record.status().ToString());
-      continue;
-    }
-    MB_RETURN_IF_ERROR(record.status());
-    if (Conflict(record_, **record)) return *record;
-  }
-  return std::optional<meta::RunRecord>();
+  return FindLive(ctx, backend_, locks, record_, now - options_.lifetime);
+}
+
+Status RunLock::CheckNoOther(const CallContext& ctx, storage::Backend& backend,
+                             const std::string& directory, const meta::RunRecord& record,
+                             const RunLockOptions& options) {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> locks,
+                      ListLocks(ctx, backend, directory));
+  // Nothing was written that would tell the time of the storage.
+  const auto now = std::chrono::system_clock::now();
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> other,
+                      FindLive(ctx, backend, locks, record, now - options.lifetime - kMostSkew));
+  return other ? Locked(*other) : Status::Ok();
 }
 
 void RunLock::Renew(const std::stop_token& stop) {

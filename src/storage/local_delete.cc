@@ -124,9 +124,10 @@ Status Clear(FileDescriptor directory, const std::string& path) {
 Status DeleteLocal(const std::string& root, const std::string& key) {
   MB_ASSIGN_OR_RETURN(Chain chain, Chain::Open(root, key));
   if (!chain.complete()) return Status::Ok();
-  if (unlinkat(chain.last(), LastElement(key).c_str(), 0) != 0) {
-    // EISDIR: a directory is no object, so there is nothing to delete.
-    if (errno == ENOENT || errno == EISDIR) return Status::Ok();
+  // Also without the object: a failed write may have made its directories.
+  if (unlinkat(chain.last(), LastElement(key).c_str(), 0) != 0 && errno != ENOENT) {
+    // A directory is no object, so there is nothing to delete.
+    if (errno == EISDIR) return Status::Ok();
     return FileError(errno, "deleting", root + "/" + key);
   }
   chain.RemoveEmpty();

@@ -1,6 +1,9 @@
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 
+#include "milvus_backup/backup/delete.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/local_backend.h"
 
 #include <gtest/gtest.h>
@@ -58,6 +61,30 @@ TEST(LocalFault, FailedWriteLeavesTheOldObjectAndNoRubbish) {
   ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *backend, "d/k", 10));
   EXPECT_EQ(bytes, "old");
   EXPECT_EQ(FilesBelow(directory.path()), 1U);
+}
+
+TEST(LocalFault, ABackupIsDeletedFromAFullDisk) {
+  const TempDir directory;
+  ASSERT_OK_AND_ASSIGN(const auto backend, CreateLocalBackend({.root = directory.path()}));
+  const backup::Place place{.backend = backend.get(), .root = "backup"};
+  ASSERT_OK(meta::WriteBackup({}, *backend, "backup/b/", {.name = "b"}));
+  ASSERT_OK(backend->Put({}, "backup/b/binlogs/insert_log/1/2/3/3/100/4", AsBytes("log"), {}));
+  ASSERT_OK(backend->Put({}, "kept", AsBytes("x"), {}));
+  meta::RunRecord other = meta::NewRunRecord("create", "b");
+  const std::string lock = "backup/.locks/b/" + other.run_id + ".json";
+  ASSERT_OK(meta::WriteRunRecord({}, *backend, lock, other));
+  {
+    const FileSizeLimit limit(0);
+    EXPECT_THAT(backup::DeleteBackup({}, place, "b").status(),
+                IsError(Code::kAlreadyExists, "create by process"));
+  }
+  ASSERT_OK(backend->Delete({}, lock));
+  {
+    const FileSizeLimit limit(0);
+    EXPECT_OK(backup::DeleteBackup({}, place, "b").status());
+  }
+  EXPECT_EQ(FilesBelow(directory.path()), 1U);
+  EXPECT_FALSE(std::filesystem::exists(directory.path() + "/backup"));
 }
 
 TEST(LocalFault, FailedPartCanBeSentAgain) {

@@ -11,8 +11,8 @@
 namespace milvus_backup::backup {
 
 /// Remove a backup, an unfinished one too, with the multipart uploads that a killed run left open.
-/// Refused while another run works on it. Errors as meta::DeleteBackup; kAlreadyExists when it is
-/// locked. May be repeated.
+/// Refused while another run works on it. Where there is no space for a lock it goes on without
+/// one. Errors as meta::DeleteBackup; kAlreadyExists when it is locked. May be repeated.
 Result<meta::DeletedBackup> DeleteBackup(const CallContext& ctx, const Place& place,
                                          const std::string& name);
 

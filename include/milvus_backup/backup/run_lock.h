@@ -41,6 +41,12 @@ class RunLock {
                                                   const std::string& directory,
                                                   const meta::RunRecord& record,
                                                   const RunLockOptions& options = {});
+  /// Look for others without leaving a lock: kAlreadyExists as Acquire. For work that must be
+  /// possible where nothing can be written: other runs do not see it. A lock of another machine is
+  /// dead only a quarter of an hour later, for the clock is this machine's.
+  static Status CheckNoOther(const CallContext& ctx, storage::Backend& backend,
+                             const std::string& directory, const meta::RunRecord& record,
+                             const RunLockOptions& options = {});
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
   ~RunLock();

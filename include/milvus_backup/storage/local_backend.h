@@ -28,8 +28,8 @@ struct LocalOptions {
 /// remove.
 ///
 /// An object and another one below it (`a` and `a/b`) cannot both exist: the second write is
-/// kFailedPrecondition. Only "/" is a delimiter. Delete removes the directories it empties, up to
-/// the root.
+/// kFailedPrecondition. Only "/" is a delimiter. Delete removes the directories of its key that
+/// are empty, up to the root.
 ///
 /// Symbolic links to files are objects, and Delete removes the link. The root and what a call names
 /// may be or lie behind links to directories, but a listing that meets one in the tree does not go

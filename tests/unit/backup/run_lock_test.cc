@@ -2,6 +2,7 @@
 
 #include "support/status_matchers.h"
 
+#include "milvus_backup/base/clock.h"
 #include "milvus_backup/storage/memory_backend.h"
 
 #include <gtest/gtest.h>
@@ -114,6 +115,40 @@ TEST_F(RunLockTest, AStolenLockIsNoticedAndDoesNotComeBack) {
   EXPECT_OK(backend_->Delete({}, "backup/.locks/b/" + mine_.run_id + ".json"));
   std::this_thread::sleep_for(30ms);
   EXPECT_THAT(lock->Check({}), IsError(Code::kAborted, "lost its lock"));
+}
+
+/// Of a storage whose objects were written some time ago.
+class SlowClock final : public Clock {
+ public:
+  explicit SlowClock(std::chrono::minutes age) : age_(age) {}
+  std::chrono::steady_clock::time_point Now() const override { return Clock::Real().Now(); }
+  std::chrono::system_clock::time_point WallNow() const override {
+    return Clock::Real().WallNow() - age_;
+  }
+  bool SleepFor(std::chrono::nanoseconds duration, const std::stop_token& stop) override {
+    return Clock::Real().SleepFor(duration, stop);
+  }
+
+ private:
+  const std::chrono::minutes age_;
+};
+
+TEST_F(RunLockTest, OthersAreSeenWithoutALockToo) {
+  const auto look = [&] {
+    return RunLock::CheckNoOther({}, *backend_, BackupLockDir("backup", "b"), mine_);
+  };
+  EXPECT_OK(look());
+  meta::RunRecord other = meta::NewRunRecord("create", "b");
+  other.process.machine = "elsewhere";
+  SlowClock not_long_ago(10min);
+  SlowClock long_ago(20min);
+  backend_ = storage::MakeMemoryBackend({}, not_long_ago);
+  Leave(other);
+  EXPECT_THAT(look(), IsError(Code::kAlreadyExists, "create by process"));
+  backend_ = storage::MakeMemoryBackend({}, long_ago);
+  Leave(other);
+  EXPECT_OK(look());
+  EXPECT_TRUE(Locks().empty());
 }
 
 TEST_F(RunLockTest, RestoresConflictOverTheirTargets) {
