@@ -232,7 +232,9 @@ Result<ObjectInfo> S3Upload::Complete(const CallContext& ctx, const std::vector<
     Status error = std::move(reply).status();
     const bool exists = state_.if_absent && error.code() == Code::kAborted;
     if (exists) error = AlreadyExists(client_.place(), state_.key, error);
-    if (uncertain_ && (exists || error.service_code() == "NoSuchUpload")) {
+    // A completed upload is gone too, and whoever stands between us and the service may have sent
+    // the request twice.
+    if (error.service_code() == "NoSuchUpload" || (uncertain_ && exists)) {
       return CheckCommitted(ctx, parts, std::move(error));
     }
     // Whatever was not refused by the service may have been done by it.
@@ -258,8 +260,9 @@ Result<ObjectInfo> S3Upload::CheckCommitted(const CallContext& ctx,
                                             const std::vector<PartInfo>& parts, Status error) {
   Result<ObjectInfo> found = HeadObject(ctx, client_, state_.key);
   if (!found.ok()) {
-    if (found.status().code() == Code::kNotFound) return error;
-    return std::move(found).status();
+    const bool is_missing = found.status().code() == Code::kNotFound;
+    return (is_missing ? std::move(error) : std::move(found).status())
+        .Annotate(Doing("completion"));
   }
   const std::optional<uint32_t> crc = CombinedCrc32c(parts);
   const bool same_crc = crc && found->crc32c && *crc == *found->crc32c;

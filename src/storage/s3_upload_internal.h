@@ -60,7 +60,8 @@ class S3Upload final : public Upload {
   S3Upload(S3Client& client, S3UploadState state) : client_(client), state_(std::move(state)) {}
 
   S3Call CallFor(std::string method) const;
-  /// After a lost answer: whether the object that is there now is the one this upload makes.
+  /// After an answer that may have been lost: whether the object that is there now is the one this
+  /// upload makes.
   Result<ObjectInfo> CheckCommitted(const CallContext& ctx, const std::vector<PartInfo>& parts,
                                     Status error);
   std::string Doing(const char* what) const;

@@ -215,6 +215,35 @@ TEST_F(S3Fault, LostAnswerOfACompletionIsASuccess) {
   EXPECT_EQ(server_.Get("bkt", "k"), "all");
 }
 
+TEST_F(S3Fault, LostAnswerOfACompletionOnAReusedConnectionIsASuccess) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {false, 5 * kMiB, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
+  Change("POST", "/bkt/k?uploadId", [](FakeReply& reply) {
+    reply.silent = true;
+    reply.ending = FakeReply::Ending::kReset;
+  });
+  ASSERT_OK_AND_ASSIGN(const ObjectInfo done, upload->Complete({}, {part}));
+  EXPECT_EQ(done.size, 3U);
+  EXPECT_EQ(server_.Get("bkt", "k"), "all");
+}
+
+TEST_F(S3Fault, CompletionThatArrivesTwiceIsASuccess) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, raw_->StartUpload({}, "k", {false, 5 * kMiB, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
+  ASSERT_OK_AND_ASSIGN(const auto same, raw_->ResumeUpload({}, "k", upload->upload_id()));
+  ASSERT_OK(same->Complete({}, {part}));
+  ASSERT_OK_AND_ASSIGN(const ObjectInfo done, upload->Complete({}, {part}));
+  EXPECT_EQ(done.size, 3U);
+}
+
+TEST_F(S3Fault, CompletionOfAnUploadThatIsGoneIsNoSuccess) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {false, 5 * kMiB, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
+  ASSERT_OK(AbortUploads({}, *raw_, "k"));
+  EXPECT_THAT(upload->Complete({}, {part}), IsError(Code::kNotFound, "NoSuchUpload"));
+  EXPECT_EQ(server_.Get("bkt", "k"), std::nullopt);
+}
+
 TEST_F(S3Fault, LostAnswerOfAConditionalCompletionIsASuccess) {
   ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {true, 5 * kMiB, false}));
   ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
