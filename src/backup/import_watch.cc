@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace milvus_backup::backup {
 namespace {
@@ -28,6 +29,16 @@ std::string InfoOf(const ImportTask& task, const std::string& key) {
 
 bool IsFailure(ImportState state) {
   return state == ImportState::kFailed || state == ImportState::kFailedAndCleaned;
+}
+
+bool HasEnded(const ImportTask& task) {
+  return task.state == ImportState::kCompleted || IsFailure(task.state);
+}
+
+/// Changes when the task makes progress.
+std::string StateOf(const ImportTask& task) {
+  return fmt::format("{} {} {} {},", task.id, static_cast<int>(task.state),
+                     InfoOf(task, "progress_percent"), task.row_count);
 }
 
 Status FailureOf(const ImportTask& task, const std::string& what) {
@@ -130,17 +141,19 @@ Result<int64_t> ImportWatch::Start(const CallContext& ctx, const milvus::ImportR
 }
 
 Status ImportWatch::Stalled() const {
-  const std::string whose =
-      unfinished_.empty()
-          ? "the imports before that of " + db_
-          : fmt::format("import task {} of {}", unfinished_.front().id, unfinished_.front().what);
+  return Stalled(unfinished_.empty() ? "the imports before that of " + db_
+                                     : fmt::format("import task {} of {}", unfinished_.front().id,
+                                                   unfinished_.front().what));
+}
+
+Status ImportWatch::Stalled(const std::string& whose) const {
   const std::chrono::duration<double> limit = queue_.stall_limit();
   return Status(Code::kDeadlineExceeded,
                 fmt::format("{} has made no progress for {:g} s", whose, limit.count()))
       .WithOrigin(Origin::kMilvus);
 }
 
-Status ImportWatch::Drain(const CallContext& ctx) {
+Status ImportWatch::Drain(const CallContext& ctx, int64_t collection_id) {
   while (!unfinished_.empty()) {
     MB_RETURN_IF_ERROR(Poll(ctx, true));
     if (!unfinished_.empty() && !Clock::Real().SleepFor(queue_.poll_interval(), ctx.stop)) {
@@ -148,21 +161,38 @@ Status ImportWatch::Drain(const CallContext& ctx) {
     }
     MB_RETURN_IF_ERROR(ctx.Check());
   }
-  return AwaitUnknownTasks(ctx);
+  return AwaitUnknownTasks(ctx, collection_id, false);
+}
+
+Status ImportWatch::AwaitLate(const CallContext& ctx, int64_t collection_id) {
+  return AwaitUnknownTasks(ctx, collection_id, true);
 }
 
 // The reply to an import may have been lost, so the server's own list has the last word.
-Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx) {
+Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx, int64_t collection_id,
+                                      bool gives_up) {
+  std::string before;
   while (true) {
     auto tasks = client_.ListImportTasks(ctx, db_, collection_);
     const Code code = tasks.status().code();
     // Nothing can be imported into a collection that is gone.
     if (code == Code::kUnimplemented || code == Code::kNotFound) return Status::Ok();
     if (!tasks.ok()) return tasks.status();
-    const bool running = std::ranges::any_of(*tasks, [&](const ImportTask& task) {
-      return task.state != ImportState::kCompleted && !IsFailure(task.state);
+    std::erase_if(*tasks, [&](const ImportTask& task) {
+      // Of an earlier collection of the same name.
+      const bool is_other =
+          collection_id != 0 && task.collection_id != 0 && task.collection_id != collection_id;
+      return is_other || HasEnded(task);
     });
-    if (!running) return Status::Ok();
+    if (tasks->empty()) return Status::Ok();
+    std::string state;
+    for (const ImportTask& task : *tasks) state += StateOf(task);
+    if (state != before) queue_.NoteChange();
+    before = std::move(state);
+    if (gives_up && queue_.stalled()) {
+      return Stalled(fmt::format("import task {} of {}.{} ({})", tasks->front().id, db_,
+                                 collection_, InfoOf(tasks->front(), "files")));
+    }
     if (!Clock::Real().SleepFor(queue_.poll_interval(), ctx.stop)) return CancelledError();
     MB_RETURN_IF_ERROR(ctx.Check());
   }
@@ -176,7 +206,7 @@ Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {
     auto task = client_.GetImportTask(ctx, db_, watched.id);
     if (!task.ok()) return task.status().Annotate("asking for " + watched.what);
     if (IsFailure(task->state) && !tolerate_failure) return FailureOf(*task, watched.what);
-    if (task->state == ImportState::kCompleted || IsFailure(task->state)) {
+    if (HasEnded(*task)) {
       if (task->state == ImportState::kCompleted) rows_imported_ += task->row_count;
       if (progress_ != nullptr) ++progress_->imports_done;
       state += fmt::format("{} done,", task->id);
@@ -184,8 +214,7 @@ Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {
       queue_.ReturnSlots(1);
       continue;
     }
-    state += fmt::format("{} {} {} {},", task->id, static_cast<int>(task->state),
-                         InfoOf(*task, "progress_percent"), task->row_count);
+    state += StateOf(*task);
     is_pending_ = task->state == ImportState::kPending;
     ++i;
   }

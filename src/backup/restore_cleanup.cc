@@ -96,8 +96,9 @@ Status CollectionRestore::Discard(const CallContext& ctx, const meta::RestorePro
   run_.Enter("clean up");
   storage::Backend& backend = *run_.site.milvus_storage.backend;
   ImportWatch watch(client_, {db_, left.filled_as}, run_.imports, nullptr);
-  MB_RETURN_IF_ERROR(watch.Drain({ctx.stop, Within(run_.options.drain_limit).deadline})
-                         .Annotate("waiting for the imports of an unfinished restore"));
+  MB_RETURN_IF_ERROR(
+      watch.Drain({ctx.stop, Within(run_.options.drain_limit).deadline}, left.collection_id)
+          .Annotate("waiting for the imports of an unfinished restore"));
   if (left.mode != meta::RestoreMode::kReuse && left.filled_as != plan_.target.collection) {
     MB_RETURN_IF_ERROR(DropOwn(ctx, left).Annotate("dropping what an unfinished restore has left"));
   }

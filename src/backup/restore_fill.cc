@@ -251,7 +251,7 @@ Status CollectionFill::Import(const CallContext& ctx, const ToSend& send) {
 /// A request of the killed run may have come late, after the same one was sent again.
 Status CollectionFill::CheckNoneTwice(const CallContext& ctx) {
   if (reuses()) return Status::Ok();
-  MB_RETURN_IF_ERROR(watch_.Drain(ctx));
+  MB_RETURN_IF_ERROR(watch_.AwaitLate(ctx, progress_.collection_id));
   MB_ASSIGN_OR_RETURN(const size_t completed, CountCompletedImports(ctx, client_, own_tasks()));
   if (completed <= plan_.units.size()) return Status::Ok();
   return Unproved(fmt::format("Milvus has carried out {} imports instead of {}", completed,

@@ -33,7 +33,7 @@ class CollectionFill final : private ImportJournal {
   bool unproved() const { return unproved_; }
 
   /// Wait until no import into the collection runs.
-  Status Drain(const CallContext& ctx) { return watch_.Drain(ctx); }
+  Status Drain(const CallContext& ctx) { return watch_.Drain(ctx, progress_.collection_id); }
   int64_t rows_imported() const { return watch_.rows_imported(); }
 
   uint64_t staged_objects() const { return staged_objects_; }

@@ -88,8 +88,12 @@ class ImportWatch {
              ImportJournal& journal);
 
   /// Wait until no import into the collection is pending or started, whatever became of it, also
-  /// one whose id never reached us. For cleaning up.
-  Status Drain(const CallContext& ctx);
+  /// one whose id never reached us; bounded by the context alone. For cleaning up. Tasks that are
+  /// known to be of another collection than `collection_id` do not count; 0 is any.
+  Status Drain(const CallContext& ctx, int64_t collection_id = 0);
+  /// After Run: wait for imports whose ids never reached us. kDeadlineExceeded when none of them,
+  /// and nothing else in the queue, makes progress for the stall limit.
+  Status AwaitLate(const CallContext& ctx, int64_t collection_id);
 
   int64_t rows_imported() const { return rows_imported_; }
   /// Whether a request was sent, or may have been.
@@ -107,7 +111,8 @@ class ImportWatch {
   Result<int64_t> Start(const CallContext& ctx, const milvus::ImportRequest& request);
   Status Poll(const CallContext& ctx, bool tolerate_failure);
   Status Stalled() const;
-  Status AwaitUnknownTasks(const CallContext& ctx);
+  Status Stalled(const std::string& whose) const;
+  Status AwaitUnknownTasks(const CallContext& ctx, int64_t collection_id, bool gives_up);
 
   milvus::Client& client_;
   const std::string db_;

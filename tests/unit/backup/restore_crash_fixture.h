@@ -322,6 +322,26 @@ class RestoreCrashTest : public ::testing::Test {
   Site site_;
 };
 
+/// A server that also tells of a task that is never done, of the collection with this id.
+class StuckClient final : public testing::MortalClient {
+ public:
+  StuckClient(testing::Life& life, milvus::Client& inner) : MortalClient(life, inner) {}
+  /// Chosen by the collection's name at the time it is asked.
+  std::function<int64_t(const std::string& collection)> collection_id;
+
+  Result<std::vector<milvus::ImportTask>> ListImportTasks(const CallContext& ctx,
+                                                          const std::string& db,
+                                                          const std::string& collection) override {
+    auto tasks = MortalClient::ListImportTasks(ctx, db, collection);
+    if (!tasks.ok()) return tasks;
+    tasks->push_back({.id = 990,
+                      .state = milvus::ImportState::kStarted,
+                      .collection_id = collection_id(collection),
+                      .infos = {{"files", "elsewhere/"}}});
+    return tasks;
+  }
+};
+
 /// Milvus gets a request of the killed run only now, after the same one of this run.
 class LateClient final : public testing::MortalClient {
  public:

@@ -207,6 +207,28 @@ TEST_F(RestoreRerunTest, WhatAKilledRunWasStagingOnADiskIsGoneBeforeTheNextImpor
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
+TEST_F(RestoreRerunTest, AnImportThatNeverEndsEndsTheRun) {
+  ASSERT_NO_FATAL_FAILURE(CutAfter("Import", 1, kSuffixed));
+  StuckClient stuck(life_, *inner_);
+  stuck.collection_id = [&](const std::string& collection) {
+    const auto found = fake_->Find("default", collection);
+    return found ? found->info.id : 1;
+  };
+  site_.client = &stuck;
+  EXPECT_THAT(Restore({.suffix = "_r", .import_stall_limit = 200ms, .drain_limit = 50ms}),
+              IsError(Code::kDeadlineExceeded,
+                      "import task 990 of default.one_r (elsewhere/) has made no progress"));
+}
+
+TEST_F(RestoreRerunTest, AnImportIntoAnEarlierCollectionOfTheNameIsNotWaitedFor) {
+  ASSERT_NO_FATAL_FAILURE(CutAfter("Import", 1, kSuffixed));
+  StuckClient stuck(life_, *inner_);
+  stuck.collection_id = [](const std::string&) { return 1; };
+  site_.client = &stuck;
+  ASSERT_OK(Restore({.suffix = "_r", .import_stall_limit = 200ms}));
+  EXPECT_EQ(RowsOf("one_r"), 20);
+}
+
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
   ASSERT_NO_FATAL_FAILURE(CutWithAnnouncedImports(kAdding));
   LateClient late(life_, *inner_);
