@@ -64,20 +64,30 @@ void CollectionRestore::UndoCreate(const CallContext& ctx, const CollectionFill&
              dropped.ToString());
 }
 
-/// Nothing else than a collection with the recorded id, so that one that somebody has made since
-/// stays.
+/// Nothing else than a collection with the recorded id, so that one that somebody has made stays.
 Status CollectionRestore::DropOwn(const CallContext& ctx, const meta::RestoreProgress& owned) {
   const auto found = client_.DescribeCollection(ctx, db_, owned.filled_as);
   if (found.status().code() == Code::kNotFound) return Status::Ok();
   MB_RETURN_IF_ERROR(found.status());
-  // Without an id it was not seen yet: then only a name that nobody else would give, on one that
-  // was not there before, tells whose it is, or that this very run has just created it.
-  const bool is_beside =
-      owned.filled_as != plan_.target.collection && found->created_timestamp > owned.created_after;
   const bool is_own =
-      owned.collection_id == 0 ? is_beside || created_ : found->id == owned.collection_id;
-  if (!is_own) return Status::Ok();
-  return client_.DropCollection(ctx, db_, owned.filled_as);
+      owned.collection_id == 0 ? IsMadeByUs(*found, owned) : found->id == owned.collection_id;
+  if (is_own) return client_.DropCollection(ctx, db_, owned.filled_as);
+  if (owned.collection_id == 0) {
+    log::Warn("{}.{} is left as it is: it was there before the restore was going to make it", db_,
+              owned.filled_as);
+  }
+  return Status::Ok();
+}
+
+/// Of a collection whose id was not seen: only a name that nobody else would give tells, or that
+/// this very run has just created it, and that it was not there before. Milvus takes a second
+/// CreateCollection of the same schema for a success.
+bool CollectionRestore::IsMadeByUs(const milvus::Collection& found,
+                                   const meta::RestoreProgress& owned) const {
+  const bool is_beside = owned.filled_as != plan_.target.collection;
+  const bool is_dated = found.created_timestamp != 0;
+  if (!is_beside && !created_) return false;
+  return found.created_timestamp > owned.created_after || (created_ && !is_dated);
 }
 
 /// What is left of this is a record that the next run needs, or nothing.

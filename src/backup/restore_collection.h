@@ -63,6 +63,7 @@ class CollectionRestore {
   void UndoCreate(const CallContext& ctx, const CollectionFill& fill);
   void ForgetIfUndone(const CallContext& ctx);
   Status DropOwn(const CallContext& ctx, const meta::RestoreProgress& owned);
+  bool IsMadeByUs(const milvus::Collection& found, const meta::RestoreProgress& owned) const;
   bool reuses() const { return progress_.mode == meta::RestoreMode::kReuse; }
 
   const RestoreRun& run_;

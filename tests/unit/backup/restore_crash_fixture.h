@@ -342,6 +342,30 @@ class StuckClient final : public testing::MortalClient {
   }
 };
 
+/// Somebody else makes the same collection first, and the answer about it does not arrive.
+class RivalClient final : public testing::MortalClient {
+ public:
+  RivalClient(testing::Life& life, milvus::Client& inner) : MortalClient(life, inner) {}
+  /// Called when it is there.
+  std::function<void()> on_made;
+
+  Status CreateCollection(const CallContext& ctx,
+                          const milvus::CreateCollectionRequest& request) override {
+    EXPECT_OK(MortalClient::CreateCollection(ctx, request));
+    on_made();
+    is_lost_ = true;
+    return MortalClient::CreateCollection(ctx, request);
+  }
+  Result<milvus::Collection> DescribeCollection(const CallContext& ctx, const std::string& db,
+                                                const std::string& collection) override {
+    if (std::exchange(is_lost_, false)) return Status(Code::kUnavailable, "no answer");
+    return MortalClient::DescribeCollection(ctx, db, collection);
+  }
+
+ private:
+  bool is_lost_ = false;
+};
+
 /// Milvus gets a request of the killed run only now, after the same one of this run.
 class LateClient final : public testing::MortalClient {
  public:

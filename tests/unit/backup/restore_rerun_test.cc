@@ -229,6 +229,20 @@ TEST_F(RestoreRerunTest, AnImportIntoAnEarlierCollectionOfTheNameIsNotWaitedFor)
   EXPECT_EQ(RowsOf("one_r"), 20);
 }
 
+TEST_F(RestoreRerunTest, WhatSomebodyElseMadeFirstIsNotDropped) {
+  RivalClient rival(life_, *inner_);
+  rival.on_made = [&] {
+    FakeCollection theirs = *fake_->Find("default", "one_r");
+    theirs.info.created_timestamp = 1;
+    theirs.segments = {{.num_rows = 500, .state = 4}};
+    fake_->Drop("default", "one_r");
+    fake_->Add("default", theirs);
+  };
+  site_.client = &rival;
+  EXPECT_THAT(Restore(kSuffixed), IsError(Code::kUnavailable, "no answer"));
+  EXPECT_EQ(RowsOf("one_r"), 500);
+}
+
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
   ASSERT_NO_FATAL_FAILURE(CutWithAnnouncedImports(kAdding));
   LateClient late(life_, *inner_);
