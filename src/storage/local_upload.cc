@@ -30,6 +30,13 @@ bool IsUploadId(std::string_view id) {
   return id.size() == 16 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+/// What is left of an upload that is over, as far as it can be removed.
+void RemoveDirectory(const std::string& root, const std::string& directory) {
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  std::filesystem::remove(UploadsRoot(root), ignored);  // fails while others are unfinished
+}
+
 Status WriteSmallFile(const std::string& path, const std::string& text) {
   MB_ASSIGN_OR_RETURN(TemporaryFile file, TemporaryFile::CreateFor(path));
   MB_RETURN_IF_ERROR(WriteAt(file.fd(), AsBytes(text), 0, path));
@@ -63,6 +70,18 @@ Status NotThere(const std::string& id, const char* why) {
   return FailedPreconditionError("upload " + id + ": " + why).WithOrigin(Origin::kStorage);
 }
 
+/// Make the directory of an upload; returns its data file.
+Result<FileDescriptor> MakeUpload(const std::string& directory, const LocalUploadState& state) {
+  MB_RETURN_IF_ERROR(MakeDirectories(directory));
+  const std::string text =
+      std::to_string(state.part_size) + " " + (state.if_absent ? "1" : "0") + "\n" + state.key;
+  MB_RETURN_IF_ERROR(WriteSmallFile(directory + "/" + std::string(kStateName), text));
+  const std::string path = directory + "/" + std::string(kDataName);
+  FileDescriptor data(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (!data.valid()) return FileError(errno, "creating", path);
+  return data;
+}
+
 }  // namespace
 
 LocalUpload::LocalUpload(std::string root, std::string id, bool sync, LocalUploadState state,
@@ -79,15 +98,13 @@ Result<std::unique_ptr<Upload>> LocalUpload::Start(const std::string& root, bool
   if (state.part_size == 0) return InvalidArgumentError("an upload needs a part size");
   const std::string id = RandomName();
   const std::string directory = UploadsRoot(root) + "/" + id;
-  MB_RETURN_IF_ERROR(MakeDirectories(directory));
-  const std::string text =
-      std::to_string(state.part_size) + " " + (state.if_absent ? "1" : "0") + "\n" + state.key;
-  MB_RETURN_IF_ERROR(WriteSmallFile(directory + "/" + std::string(kStateName), text));
-  const std::string path = directory + "/" + std::string(kDataName);
-  FileDescriptor data(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (!data.valid()) return FileError(errno, "creating", path);
+  Result<FileDescriptor> data = MakeUpload(directory, state);
+  if (!data.ok()) {
+    RemoveDirectory(root, directory);
+    return std::move(data).status();
+  }
   return std::unique_ptr<Upload>(
-      new LocalUpload(root, id, sync, std::move(state), std::move(data)));
+      new LocalUpload(root, id, sync, std::move(state), *std::move(data)));
 }
 
 Result<std::unique_ptr<Upload>> LocalUpload::Resume(const std::string& root, bool sync,
@@ -100,7 +117,11 @@ Result<std::unique_ptr<Upload>> LocalUpload::Resume(const std::string& root, boo
   MB_ASSIGN_OR_RETURN(LocalUploadState state, ReadState(directory, upload_id));
   if (state.key != key) return missing;
   FileDescriptor data(open((directory + "/" + std::string(kDataName)).c_str(), O_RDWR | O_CLOEXEC));
-  if (!data.valid()) return missing;
+  if (!data.valid()) {
+    // Its data has become the object, or was never made, when the process was killed.
+    if (errno == ENOENT) RemoveDirectory(root, directory);
+    return missing;
+  }
   return std::unique_ptr<Upload>(
       new LocalUpload(root, upload_id, sync, std::move(state), std::move(data)));
 }
@@ -245,9 +266,7 @@ Result<ObjectInfo> LocalUpload::Complete(const CallContext& ctx,
   Result<struct stat> info = file.Publish(state_.if_absent, sync_);
   if (!info.ok()) return std::move(info).status();
   finished_ = true;
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-  std::filesystem::remove(UploadsRoot(root_), ignored);
+  RemoveDirectory(root_, directory_);
   ObjectInfo object;
   object.key = state_.key;
   object.size = size;

@@ -87,6 +87,17 @@ TEST(LocalFault, ABackupIsDeletedFromAFullDisk) {
   EXPECT_FALSE(std::filesystem::exists(directory.path() + "/backup"));
 }
 
+TEST(LocalFault, AnUploadThatCannotBeStartedLeavesNothing) {
+  const TempDir directory;
+  ASSERT_OK_AND_ASSIGN(const auto backend, CreateLocalBackend({.root = directory.path()}));
+  {
+    const FileSizeLimit limit(0);
+    EXPECT_THAT(backend->StartUpload({}, "k", {false, 50'000, false}).status(),
+                IsError(Code::kResourceExhausted, ""));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
 TEST(LocalFault, FailedPartCanBeSentAgain) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(const auto backend, CreateLocalBackend({.root = directory.path()}));

@@ -195,6 +195,22 @@ TEST_F(LocalTest, UploadsAreChecked) {
   EXPECT_THAT(backend_->ResumeUpload({}, "k", "../../etc"), IsError(Code::kNotFound, ""));
 }
 
+TEST_F(LocalTest, AnUploadThatDiedWhenItsObjectAppearedLeavesNothing) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, backend_->StartUpload({}, "k", {false, 4, false}));
+  ASSERT_OK(upload->UploadPart({}, 1, AsBytes("1234"), {}));
+  upload->Detach();
+  // As far as the renaming.
+  const std::string data = root_ + "/.mb-uploads/" + upload->upload_id() + "/data";
+  fs::rename(data, root_ + "/k");
+  EXPECT_THAT(backend_->ResumeUpload({}, "other", upload->upload_id()),
+              IsError(Code::kNotFound, ""));
+  EXPECT_TRUE(fs::exists(root_ + "/.mb-uploads"));
+  EXPECT_OK(AbortUploads({}, *backend_, "k"));
+  EXPECT_FALSE(fs::exists(root_ + "/.mb-uploads"));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *backend_, "k", 10));
+  EXPECT_EQ(bytes, "1234");
+}
+
 /// A tree outside the root and links to it and its file.
 class LocalLinkTest : public LocalTest {
  protected:
