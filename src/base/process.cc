@@ -1,6 +1,8 @@
 #include "milvus_backup/base/process.h"
 
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -18,10 +20,16 @@ std::string Machine() {
   return boot.empty() || error ? std::string() : boot + " " + names;
 }
 
+struct Seen {
+  bool has_ended = false;
+  /// As ProcessMark::start.
+  uint64_t start = 0;
+};
+
 // proc(5): field 22 of /proc/<pid>/stat; the second field is a name in parentheses that may hold
 // anything, so the count starts after the last one. A zombie (state Z) has ended.
-std::optional<uint64_t> StartOf(const std::string& pid) {
-  std::ifstream file("/proc/" + pid + "/stat");
+std::optional<Seen> LookAt(const std::string& proc, const std::string& pid) {
+  std::ifstream file(proc + "/" + pid + "/stat");
   std::ostringstream text;
   text << file.rdbuf();
   const std::string stat = text.str();
@@ -29,24 +37,29 @@ std::optional<uint64_t> StartOf(const std::string& pid) {
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(stat.substr(name_end + 1));
   std::string field;
+  Seen seen;
   for (int number = 3; number < 22; ++number) {
     fields >> field;
-    if (number == 3 && (field == "Z" || field == "X")) return std::nullopt;
+    if (number == 3) seen.has_ended = field == "Z" || field == "X";
   }
-  uint64_t start = 0;
-  if (!(fields >> start)) return std::nullopt;
-  return start;
+  if (!(fields >> seen.start)) return std::nullopt;
+  return seen;
 }
 
 }  // namespace
 
 ProcessMark ThisProcess() {
-  return {Machine(), static_cast<int64_t>(getpid()), StartOf("self").value_or(0)};
+  const std::optional<Seen> self = LookAt("/proc", "self");
+  return {Machine(), static_cast<int64_t>(getpid()), self ? self->start : 0};
 }
 
-bool HasEnded(const ProcessMark& mark) {
+bool HasEnded(const ProcessMark& mark, const std::string& proc) {
   if (mark.machine.empty() || mark.pid <= 0 || mark.machine != Machine()) return false;
-  return StartOf(std::to_string(mark.pid)) != mark.start;
+  const std::optional<Seen> seen = LookAt(proc, std::to_string(mark.pid));
+  if (seen) return seen->has_ended || seen->start != mark.start;
+  // Mounted with hidepid, /proc does not show the processes of other users: asking for one by its
+  // number still tells whether it is there (kill(2)).
+  return kill(static_cast<pid_t>(mark.pid), 0) != 0 && errno == ESRCH;
 }
 
 std::string HostName() {

@@ -20,8 +20,9 @@ struct ProcessMark {
 ProcessMark ThisProcess();
 
 /// True only when `mark` belongs to this machine and its process has ended: one of another machine
-/// may run for all we know.
-bool HasEnded(const ProcessMark& mark);
+/// may run for all we know, and so may one that `proc` hides from this user. `proc` is where the
+/// process file system is mounted.
+bool HasEnded(const ProcessMark& mark, const std::string& proc = "/proc");
 
 /// Name of this host, for people.
 std::string HostName();

@@ -66,6 +66,10 @@ TEST(ProcessTest, KnowsWhoHasEnded) {
   EXPECT_TRUE(HasEnded(mark));
   mark.machine = "elsewhere";
   EXPECT_FALSE(HasEnded(mark));
+  EXPECT_FALSE(HasEnded(ThisProcess(), "/hidden")) << "for it cannot be seen";
+  mark = ThisProcess();
+  mark.pid = child;
+  EXPECT_TRUE(HasEnded(mark, "/hidden"));
   ProcessMark reused = ThisProcess();
   ++reused.start;
   EXPECT_TRUE(HasEnded(reused));
