@@ -58,7 +58,7 @@ class TreeCopy {
     }
     // One backup that cannot be copied at all is the command's own error.
     std::vector<CopiedBackup>& backups = job_.report.backups;
-    if (IsOneBackup() && !backups.front().status.ok() && job_.report.failures.empty()) {
+    if (IsOneBackup() && !backups.front().status.ok() && job_.report.failure_count == 0) {
       return backups.front().status;
     }
     job_.report.seconds =
@@ -241,16 +241,22 @@ void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
     backup.dir = name;
     total.backups.push_back(std::move(backup));
   }
-  total.failures.insert(total.failures.end(), one.failures.begin(), one.failures.end());
+  for (const FailedObject& failure : one.failures) total.AddFailure(failure);
+  total.failure_count += one.failure_count - one.failures.size();
   total.warnings.insert(total.warnings.end(), one.warnings.begin(), one.warnings.end());
 }
 
 }  // namespace
 
 bool CopyReport::some_failed() const {
-  return !failures.empty() || std::ranges::any_of(backups, [](const CopiedBackup& backup) {
-    return backup.outcome == CopiedBackup::Outcome::kFailed;
-  });
+  return failure_count > 0 || std::ranges::any_of(backups, [](const CopiedBackup& backup) {
+           return backup.outcome == CopiedBackup::Outcome::kFailed;
+         });
+}
+
+void CopyReport::AddFailure(FailedObject failure) {
+  ++failure_count;
+  if (failures.size() < transfer::kMostFailures) failures.push_back(std::move(failure));
 }
 
 Result<CopyReport> CopyTree(const CallContext& ctx, transfer::CopyEngine& engine,

@@ -36,7 +36,7 @@ struct CopyJob {
     return filter.Takes(key);
   }
   void AddFailure(std::string key, Status status) {
-    report.failures.push_back({std::move(key), std::move(status)});
+    report.AddFailure({std::move(key), std::move(status)});
   }
 };
 

@@ -114,6 +114,7 @@ Status ObjectCopies::Collect(const transfer::CopySummary& summary) {
   report.kept_objects += summary.kept_objects;
   report.server_side_objects += summary.server_side_objects;
   report.second_reads += summary.second_reads;
+  report.failure_count += summary.failure_count - summary.failures.size();
   bool ends = ended_early_ && !summary.failures.empty();
   for (const transfer::CopyFailure& failure : summary.failures) {
     failed_ = true;

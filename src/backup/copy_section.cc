@@ -286,9 +286,9 @@ Status BackupCopy::CloseWriting() {
         source_dir_));
   }
   if (job_.rules.dry_run) return Status::Ok();
-  const size_t failures = job_.report.failures.size();
+  const uint64_t failures = job_.report.failure_count;
   MB_RETURN_IF_ERROR(SettleBackup());
-  if (job_.report.failures.size() > failures) {
+  if (job_.report.failure_count > failures) {
     return Fail(DataLossError("what arrived is not what the source has, so its header was not "
                               "written")
                     .WithOrigin(Origin::kStorage));

@@ -106,6 +106,7 @@ void PrintJson(const backup::CopyAllReport& all, const CopyFlags& flags, const s
                                      {"made_destination", report.made_destination},
                                      {"backups", ToJson(report.backups, own)}};
   if (flags.all) document["left_out"] = ToJson(all.left_out, own);
+  document["failure_count"] = report.failure_count;
   document["failures"] = std::move(failures);
   document["warnings"] = report.warnings;
   document["seconds"] = report.seconds;
@@ -148,8 +149,8 @@ void PrintText(const backup::CopyAllReport& all, const CopyFlags& flags, const s
     const backup::FailedObject& failure = report.failures[i];
     PrintErrorLine("Error: " + failure.status.Annotate(failure.key).ToString());
   }
-  if (report.failures.size() > shown) {
-    PrintErrorLine(fmt::format("Error: and {} more objects", report.failures.size() - shown));
+  if (report.failure_count > shown) {
+    PrintErrorLine(fmt::format("Error: and {} more objects", report.failure_count - shown));
   }
   if (report.made_destination) {
     PrintLine(fmt::format("{} {}", flags.dry_run ? "would make" : "made",

@@ -32,8 +32,8 @@ Status CopySummary::ToStatus() const {
       failures, [](const CopyFailure& f) { return f.status.code() != Code::kCancelled; });
   const CopyFailure& shown = first == failures.end() ? failures.front() : *first;
   Status status = shown.status.Annotate("copying " + shown.source_key);
-  if (failures.size() == 1) return status;
-  return std::move(status).Annotate(fmt::format("{} objects failed, the first", failures.size()));
+  if (failure_count == 1) return status;
+  return std::move(status).Annotate(fmt::format("{} objects failed, the first", failure_count));
 }
 
 CopyEngine::CopyEngine(CopyOptions options, Progress* progress)
@@ -287,12 +287,18 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
     summary_.reused_bytes += outcome.reused_bytes;
     return;
   }
-  summary_.failures.push_back({item.source_key, status});
+  bool ends = IsHopeless(status);
   if (outcome.unread && status.code() == Code::kPermissionDenied) {
     ++refused_;
-    if (refused_ < kMostRefused || summary_.objects + summary_.kept_objects > 0) return;
+    ends = refused_ >= kMostRefused && summary_.objects + summary_.kept_objects == 0;
   }
-  if (IsHopeless(status)) stop_.request_stop();
+  ++summary_.failure_count;
+  if (summary_.failures.size() < kMostFailures) {
+    summary_.failures.push_back({item.source_key, status});
+  } else if (ends && status.code() != Code::kCancelled) {
+    summary_.failures.back() = {item.source_key, status};
+  }
+  if (ends) stop_.request_stop();
 }
 
 CopySummary CopyBatch::Wait() {

@@ -78,13 +78,17 @@ struct CopyReport {
   /// The missing bucket or directory of the destination was made.
   bool made_destination = false;
   std::vector<CopiedBackup> backups;
-  /// By key of the source; those of the destination that could not be removed as well.
+  /// By key of the source; those of the destination that could not be removed as well. At most
+  /// transfer::kMostFailures.
   std::vector<FailedObject> failures;
+  /// Of all.
+  uint64_t failure_count = 0;
   /// What is no failure but worth knowing, one sentence each.
   std::vector<std::string> warnings;
   double seconds = 0;
 
   bool some_failed() const;
+  void AddFailure(FailedObject failure);
 };
 
 /// Copy everything below `source.dir` to below `destination.dir`. Backups in the tree are

@@ -73,6 +73,9 @@ enum class Existing {
   kKeepOrRefuse,
 };
 
+/// Failures that are kept; of more there is only the number, for a tree may have very many objects.
+inline constexpr size_t kMostFailures = 10000;
+
 struct CopyFailure {
   std::string source_key;
   Status status;
@@ -90,7 +93,10 @@ struct CopySummary {
   /// Objects found at the destination with the source's bytes, and so not copied. Not in the counts
   /// above.
   uint64_t kept_objects = 0;
+  /// The first kMostFailures; the last of them may have given way to the one that ended the batch.
   std::vector<CopyFailure> failures;
+  /// Of all.
+  uint64_t failure_count = 0;
 
   /// OK, or the first failure with how many others there are.
   Status ToStatus() const;

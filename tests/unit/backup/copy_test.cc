@@ -145,6 +145,18 @@ TEST_F(CopyTest, ObjectsThatDifferAreNamedAndTheOthersCopied) {
   ExpectSame("a/", "c/");
 }
 
+TEST_F(CopyTest, OfVeryManyFailuresTheFirstAreNamed) {
+  const size_t count = transfer::kMostFailures + 5;
+  for (size_t i = 0; i < count; ++i) {
+    Put(source_, "a/" + std::to_string(i), "new");
+    Put(destination_, "c/" + std::to_string(i), "older");
+  }
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, Tree());
+  EXPECT_EQ(report.failure_count, count);
+  EXPECT_EQ(report.failures.size(), transfer::kMostFailures);
+  EXPECT_TRUE(report.some_failed());
+}
+
 TEST_F(CopyTest, ExtraObjectsGoOnlyWhenAskedAndOnlyWhenNothingFailed) {
   PutBackup(source_, "a/b/");
   Put(source_, "a/1", "one");

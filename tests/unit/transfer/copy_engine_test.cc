@@ -1,5 +1,6 @@
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include "support/faulty_backend.h"
 #include "support/status_matchers.h"
 #include "transfer/transfer_internal.h"
 
@@ -104,6 +105,25 @@ TEST_F(CopyEngineTest, KeepsWhatIsThereOnlyWhenItsBytesAreEqual) {
   for (const CopyItem& item : items) ExpectCopied(item.source_key, item.size);
   EXPECT_EQ(progress_.objects_done, items.size());
   EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+}
+
+TEST_F(CopyEngineTest, OfVeryManyFailuresTheFirstAreKeptAndTheOneThatEndsIt) {
+  CopyEngine engine({.concurrency = 1, .force_streaming = true}, &progress_);
+  testing::FaultyBackend full(storage::MakeMemoryBackend());
+  full.Plan(storage::Method::kPut,
+            {.error = Status(Code::kResourceExhausted, "full").WithOrigin(Origin::kStorage)});
+  CopyBatch batch(engine, *source_, full, {});
+  const size_t missing = kMostFailures + 5;
+  for (size_t i = 0; i < missing; ++i) {
+    ASSERT_OK(batch.Add({"missing" + std::to_string(i), "copy/missing", 10, ""}));
+  }
+  ASSERT_OK(batch.Add(Store("there", 10)));
+  const CopySummary summary = batch.Wait();
+  EXPECT_EQ(summary.failure_count, missing + 1);
+  ASSERT_EQ(summary.failures.size(), kMostFailures);
+  EXPECT_EQ(summary.failures.front().source_key, "missing0");
+  EXPECT_THAT(summary.failures.back().status, IsError(Code::kResourceExhausted, "full"));
+  EXPECT_THAT(summary.ToStatus(), IsError(Code::kNotFound, "10006 objects failed, the first"));
 }
 
 TEST_F(CopyEngineTest, RefusesToReplaceOtherBytesWhereItMayOnlyAdd) {
