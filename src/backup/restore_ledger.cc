@@ -124,18 +124,44 @@ Status RestoreLedger::LookInto(const CallContext& ctx, const std::string& dir) {
     return PassOver(ctx, dir, std::move(marker).status());
   }
   MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> owner, std::move(marker));
-  if (!owner) {
-    MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
-                        ListRecords(ctx, backend_, dir));
-    std::ranges::transform(records, std::back_inserter(remains_), &storage::ObjectInfo::key);
-    return Status::Ok();
-  }
+  if (!owner) return NoteRemains(ctx, dir);
   const bool shares = std::ranges::any_of(
       run_.targets, [&](const std::string& target) { return owner->targets.contains(target); });
   if (!shares) return Status::Ok();
   owners_[dir] = *owner;
   if (home_.empty() && std::ranges::includes(owner->targets, run_.targets)) home_ = dir;
   return ReadRecords(ctx, dir, *owner);
+}
+
+Status RestoreLedger::NoteRemains(const CallContext& ctx, const std::string& dir) {
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> records,
+                      ListRecords(ctx, backend_, dir));
+  if (records.empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const std::set<std::string> at_work, TargetsOfOthers(ctx));
+  for (const storage::ObjectInfo& record : records) {
+    const auto progress = ReadRecord(ctx, record);
+    const bool is_at_work = progress.ok() ? at_work.contains(progress->target) : !at_work.empty();
+    if (!is_at_work) remains_.push_back(record.key);
+  }
+  return Status::Ok();
+}
+
+Result<std::set<std::string>> RestoreLedger::TargetsOfOthers(const CallContext& ctx) const {
+  std::vector<std::string> locks;
+  MB_RETURN_IF_ERROR(storage::ForEachObject(ctx, backend_, kRestoreLockDir,
+                                            [&](const storage::ObjectInfo& object) {
+                                              locks.push_back(object.key);
+                                              return Status::Ok();
+                                            }));
+  std::set<std::string> targets;
+  for (const std::string& key : locks) {
+    const auto lock = meta::ReadRunRecord(ctx, backend_, key);
+    if (lock.status().code() == Code::kDataLoss) continue;  // of nobody that is at work
+    MB_RETURN_IF_ERROR(lock.status());
+    if (!*lock || (*lock)->run_id == run_.run_id) continue;
+    targets.insert((*lock)->targets.begin(), (*lock)->targets.end());
+  }
+  return targets;
 }
 
 Status RestoreLedger::ReadRecords(const CallContext& ctx, const std::string& dir,
@@ -225,23 +251,32 @@ Status RestoreLedger::RemoveRemains(const CallContext& ctx) {
 
 Status RestoreLedger::Begin(const CallContext& ctx) {
   if (!enabled_) return Status::Ok();
-  meta::RunRecord marker = run_;
-  // A run that is taken up keeps its directory, and so its id and all its targets.
-  marker.run_id = owners_.at(home_).run_id;
-  marker.targets = owners_.at(home_).targets;
-  MB_RETURN_IF_ERROR(meta::WriteRunRecord(ctx, backend_, home_ + kMarker, marker));
+  MB_RETURN_IF_ERROR(WriteMarker(ctx, home_));
   MB_ASSIGN_OR_RETURN(const storage::ObjectInfo written, backend_.Stat(ctx, home_ + kMarker));
   begun_ = written.modified;
   begun_here_ = std::chrono::steady_clock::now();
   return Status::Ok();
 }
 
+Status RestoreLedger::WriteMarker(const CallContext& ctx, const std::string& dir) {
+  meta::RunRecord marker = run_;
+  // A run that is taken up keeps its directory, and so its id and all its targets.
+  marker.run_id = owners_.at(dir).run_id;
+  marker.targets = owners_.at(dir).targets;
+  return meta::WriteRunRecord(ctx, backend_, dir + kMarker, marker);
+}
+
 Status RestoreLedger::Write(const CallContext& ctx, const meta::RestoreProgress& progress) {
   if (!enabled_) return Status::Ok();
-  const std::string& key = entries_.at(progress.target).key;
-  return backend_.Put(ctx, key, AsBytes(meta::EncodeRestoreProgress(progress)), {})
-      .status()
-      .Annotate("writing " + key);
+  const Entry& entry = entries_.at(progress.target);
+  MB_RETURN_IF_ERROR(
+      backend_.Put(ctx, entry.key, AsBytes(meta::EncodeRestoreProgress(progress)), {})
+          .status()
+          .Annotate("writing " + entry.key));
+  if (owners_.at(entry.dir).run_id == run_.run_id) return Status::Ok();
+  // Another run may have taken up other targets of the same one, and have finished.
+  const Status marker = backend_.Stat(ctx, entry.dir + kMarker).status();
+  return marker.code() == Code::kNotFound ? WriteMarker(ctx, entry.dir) : marker;
 }
 
 Status RestoreLedger::Forget(const CallContext& ctx, const std::string& target) {
@@ -268,11 +303,11 @@ Status RestoreLedger::RemoveRun(const CallContext& ctx, const std::string& dir) 
   for (const storage::ObjectInfo& record : records) {
     if (own.contains(record.key)) MB_RETURN_IF_ERROR(backend_.Delete(ctx, record.key));
   }
-  if (all_own) return Status::Ok();
-  // Whoever of two runs removes its records last sees that none is left.
+  // Whoever of two runs removes its records last sees that none is left; one may have come since.
   MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> others,
                       ListRecords(ctx, backend_, dir));
-  return others.empty() ? backend_.Delete(ctx, dir + kMarker) : Status::Ok();
+  if (others.empty()) return all_own ? Status::Ok() : backend_.Delete(ctx, dir + kMarker);
+  return all_own ? WriteMarker(ctx, dir) : Status::Ok();
 }
 
 Result<bool> RestoreLedger::RemoveEmptyMarkers(const CallContext& ctx) {

@@ -58,6 +58,8 @@ class RestoreLedger {
   /// slash.
   const std::string& DirOf(const std::string& target) const { return entries_.at(target).dir; }
 
+  /// Write the record; of a run that was taken up also the marker when another run, which took up
+  /// other targets of it, has removed that.
   Status Write(const CallContext& ctx, const meta::RestoreProgress& progress);
   /// The target's collection is as if there had been no run.
   Status Forget(const CallContext& ctx, const std::string& target);
@@ -83,6 +85,12 @@ class RestoreLedger {
   Status ReadRecords(const CallContext& ctx, const std::string& dir, const meta::RunRecord& owner);
   Result<meta::RestoreProgress> ReadRecord(const CallContext& ctx,
                                            const storage::ObjectInfo& record) const;
+  /// Records of a directory without a marker were left by a run that was killed while it removed
+  /// them, unless a run that is at work on their targets is about to write the marker again.
+  Status NoteRemains(const CallContext& ctx, const std::string& dir);
+  /// What other runs hold the locks of.
+  Result<std::set<std::string>> TargetsOfOthers(const CallContext& ctx) const;
+  Status WriteMarker(const CallContext& ctx, const std::string& dir);
   /// The marker of `dir` says nothing, as `damage` tells: an error when a target of this run is
   /// concerned.
   Status PassOver(const CallContext& ctx, const std::string& dir, Status damage) const;

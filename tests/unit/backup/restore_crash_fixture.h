@@ -342,6 +342,25 @@ class StuckClient final : public testing::MortalClient {
   }
 };
 
+/// Things happen between the steps of a run.
+class InterruptedClient final : public testing::MortalClient {
+ public:
+  InterruptedClient(testing::Life& life, milvus::Client& inner) : MortalClient(life, inner) {}
+  /// Called once, before the record of the first new collection is written, and after.
+  std::function<void()> before_record;
+  std::function<void()> after_record;
+
+  Result<uint64_t> CurrentTimestamp(const CallContext& ctx) override {
+    if (const auto call = std::exchange(before_record, nullptr)) call();
+    return MortalClient::CurrentTimestamp(ctx);
+  }
+  Status CreateCollection(const CallContext& ctx,
+                          const milvus::CreateCollectionRequest& request) override {
+    if (const auto call = std::exchange(after_record, nullptr)) call();
+    return MortalClient::CreateCollection(ctx, request);
+  }
+};
+
 /// Somebody else makes the same collection first, and the answer about it does not arrive.
 class RivalClient final : public testing::MortalClient {
  public:

@@ -243,6 +243,39 @@ TEST_F(RestoreRerunTest, WhatSomebodyElseMadeFirstIsNotDropped) {
   EXPECT_EQ(RowsOf("one_r"), 500);
 }
 
+TEST_F(RestoreRerunTest, RunsThatGoOnWithPartsOfOneKeepItsMarker) {
+  ASSERT_NO_FATAL_FAILURE(CutAfter("Import", 1, kSuffixed));
+  const std::string marker = RunDir() + "run.json";
+  RestoreOptions one = kSuffixed;
+  RestoreOptions two = kSuffixed;
+  ASSERT_OK_AND_ASSIGN(one.sources, Selection::ParseCollections("one"));
+  ASSERT_OK_AND_ASSIGN(two.sources, Selection::ParseCollections("two"));
+  InterruptedClient client(life_, *inner_);
+  site_.client = &client;
+  client.before_record = [&] {
+    ASSERT_OK(Restore(one));
+    EXPECT_FALSE(HasMarker());
+  };
+  client.after_record = [&] { EXPECT_THAT(Keys(), Contains(marker)); };
+  ASSERT_OK(Restore(two));
+  EXPECT_FALSE(client.after_record);
+  EXPECT_THAT(Names(), ElementsAre("one_r", "two_r"));
+  EXPECT_THAT(Keys(), IsEmpty());
+}
+
+TEST_F(RestoreRerunTest, RecordsOfARunAtWorkAreNoRemains) {
+  InterruptedClient client(life_, *inner_);
+  site_.client = &client;
+  client.after_record = [&] {
+    ASSERT_OK(own_.Delete({}, RunDir() + "run.json"));
+    ASSERT_OK(Restore({.suffix = "_s"}));
+    EXPECT_EQ(RecordsOf(0).size(), 1U);
+  };
+  ASSERT_OK(Restore(kSuffixed));
+  EXPECT_FALSE(client.after_record);
+  EXPECT_THAT(Keys(), IsEmpty());
+}
+
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
   ASSERT_NO_FATAL_FAILURE(CutWithAnnouncedImports(kAdding));
   LateClient late(life_, *inner_);
