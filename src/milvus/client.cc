@@ -67,6 +67,8 @@ class GrpcClient final : public Client {
                                                 const std::string& collection) override;
   Status CreatePartition(const CallContext& ctx, const std::string& db,
                          const std::string& collection, const std::string& partition) override;
+  Status DropPartition(const CallContext& ctx, const std::string& db, const std::string& collection,
+                       const std::string& partition) override;
 
   Result<std::vector<Index>> ListIndexes(const CallContext& ctx, const std::string& db,
                                          const std::string& collection) override;
@@ -306,6 +308,14 @@ Status GrpcClient::CreatePartition(const CallContext& ctx, const std::string& db
   request.set_partition_name(partition);
   return Call(ctx, "CreatePartition", db, collection + "/" + partition, &Stub::CreatePartition,
               request, Repeat::kIfRefused)
+      .status();
+}
+
+Status GrpcClient::DropPartition(const CallContext& ctx, const std::string& db,
+                                 const std::string& collection, const std::string& partition) {
+  auto request = About<api::DropPartitionRequest>(db, collection);
+  request.set_partition_name(partition);
+  return Call(ctx, "DropPartition", db, collection + "/" + partition, &Stub::DropPartition, request)
       .status();
 }
 

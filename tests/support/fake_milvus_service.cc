@@ -2,6 +2,8 @@
 
 #include "milvus/convert_internal.h"
 
+#include <algorithm>
+
 namespace milvus_backup::testing {
 namespace {
 
@@ -225,6 +227,15 @@ grpc::Status FakeMilvusService::CreatePartition(grpc::ServerContext* context,
       [&](FakeCollection& collection) { return state_.CreatePartition(collection, partition); });
 }
 
+grpc::Status FakeMilvusService::DropPartition(grpc::ServerContext* context,
+                                              const api::DropPartitionRequest* request,
+                                              proto::common::Status* reply) {
+  const std::string& partition = request->partition_name();
+  return ServeCollection(
+      context, "DropPartition", request, reply, "/" + partition,
+      [&](FakeCollection& collection) { return state_.DropPartition(collection, partition); });
+}
+
 grpc::Status FakeMilvusService::DescribeIndex(grpc::ServerContext* context,
                                               const api::DescribeIndexRequest* request,
                                               api::DescribeIndexResponse* reply) {
@@ -394,8 +405,16 @@ grpc::Status FakeMilvusService::Insert(grpc::ServerContext* context,
         return Refusal{.code = 1100, .error_code = 1, .reason = "num_rows of a column is wrong"};
       }
     }
+    const auto partition = std::ranges::find(collection.partitions, request->partition_name(),
+                                             &milvus::Partition::name);
+    if (partition == collection.partitions.end()) {
+      return Refusal{.code = 200,
+                     .error_code = 1,
+                     .reason = "partition not found[partition=" + request->partition_name() + "]"};
+    }
     collection.segments.push_back({.id = static_cast<int64_t>(collection.segments.size()) + 1,
                                    .collection_id = collection.info.id,
+                                   .partition_id = partition->id,
                                    .num_rows = request->num_rows(),
                                    .state = 2});
     reply->set_insert_cnt(request->num_rows());

@@ -197,6 +197,8 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                     api::ShowPartitionsResponse* reply) override;
   St CreatePartition(Ctx context, const api::CreatePartitionRequest* request,
                      proto::common::Status* reply) override;
+  St DropPartition(Ctx context, const api::DropPartitionRequest* request,
+                   proto::common::Status* reply) override;
   St DescribeIndex(Ctx context, const api::DescribeIndexRequest* request,
                    api::DescribeIndexResponse* reply) override;
   St CreateIndex(Ctx context, const api::CreateIndexRequest* request,

@@ -225,6 +225,23 @@ Refusal FakeMilvusState::CreatePartition(FakeCollection& collection, const std::
   return {};
 }
 
+Refusal FakeMilvusState::DropPartition(FakeCollection& collection, const std::string& partition) {
+  const auto found = std::ranges::find(collection.partitions, partition, &milvus::Partition::name);
+  if (found == collection.partitions.end()) {
+    return {
+        .code = 200, .error_code = 1, .reason = "partition not found[partition=" + partition + "]"};
+  }
+  if (collection.load_state != milvus::LoadState::kNotLoad) {
+    return {.code = kUnexpected,
+            .error_code = 1,
+            .reason = "partition cannot be dropped, partition is loaded, please release it first"};
+  }
+  std::erase_if(collection.segments,
+                [&](const milvus::Segment& segment) { return segment.partition_id == found->id; });
+  collection.partitions.erase(found);
+  return {};
+}
+
 Refusal FakeMilvusState::CreateIndex(FakeCollection& collection, milvus::Index index) {
   const auto& fields = collection.info.schema.fields;
   if (std::ranges::count(fields, index.field_name, &milvus::FieldSchema::name) == 0) {

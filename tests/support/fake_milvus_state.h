@@ -44,6 +44,7 @@ class FakeMilvusState {
   Refusal DropCollection(const std::string& db, const std::string& name);
   Refusal RenameCollection(const std::string& db, const std::string& from, const std::string& to);
   Refusal CreatePartition(FakeCollection& collection, const std::string& partition);
+  Refusal DropPartition(FakeCollection& collection, const std::string& partition);
   Refusal CreateIndex(FakeCollection& collection, milvus::Index index);
   Refusal CreateAlias(const std::string& db, FakeCollection& collection, const std::string& alias);
   Refusal AlterAlias(const std::string& db, FakeCollection& collection, const std::string& alias);

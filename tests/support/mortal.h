@@ -133,6 +133,10 @@ class MortalClient : public milvus::Client {
                          const std::string& collection, const std::string& partition) override {
     return life_.Around([&] { return inner_.CreatePartition(ctx, db, collection, partition); });
   }
+  Status DropPartition(const CallContext& ctx, const std::string& db, const std::string& collection,
+                       const std::string& partition) override {
+    return life_.Around([&] { return inner_.DropPartition(ctx, db, collection, partition); });
+  }
   Result<std::vector<milvus::Index>> ListIndexes(const CallContext& ctx, const std::string& db,
                                                  const std::string& collection) override {
     return life_.Around([&] { return inner_.ListIndexes(ctx, db, collection); });

@@ -64,6 +64,9 @@ class Client {
                                                         const std::string& collection) = 0;
   virtual Status CreatePartition(const CallContext& ctx, const std::string& db,
                                  const std::string& collection, const std::string& partition) = 0;
+  /// With its rows. The server refuses a partition that is loaded, and the default one.
+  virtual Status DropPartition(const CallContext& ctx, const std::string& db,
+                               const std::string& collection, const std::string& partition) = 0;
 
   /// Empty when the collection has no index.
   virtual Result<std::vector<Index>> ListIndexes(const CallContext& ctx, const std::string& db,

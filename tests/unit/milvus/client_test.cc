@@ -297,7 +297,7 @@ TEST_F(ClientTest, InsertsColumnsOfEitherKindOfVector) {
   InsertRequest request{
       .db_name = "default",
       .collection_name = "c",
-      .partition_name = "p",
+      .partition_name = "_default",
       .key_field = "id",
       .keys = {7, 8, 9},
       .vector_field = "data",
