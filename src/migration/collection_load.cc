@@ -1,6 +1,7 @@
 #include "collection_load.h"
 
-#include "insert_fill.h"
+#include "collection_open.h"
+#include "npy_rows.h"
 #include "target_schema.h"
 
 #include "milvus_backup/base/clock.h"
@@ -38,132 +39,30 @@ CollectionLoad::CollectionLoad(const LoadRun& run, const PlannedCollection& plan
     : run_(run), plan_(plan), client_(run.client) {}
 
 Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
-  MB_RETURN_IF_ERROR(Open(ctx));
+  MB_ASSIGN_OR_RETURN(std::optional<LoadRecord> opened, OpenCollection(ctx, run_, plan_));
+  if (!opened) {
+    LoadedCollection report = Report(false);
+    report.skipped = true;
+    return report;
+  }
+  record_ = *std::move(opened);
   if (record_.state == LoadState::kDone) return Report(true);
-  MB_RETURN_IF_ERROR(CreatePartitions(ctx));
-  MB_RETURN_IF_ERROR(Import(ctx));
+  MB_RETURN_IF_ERROR(run_.open ? Insert(ctx) : Import(ctx));
   if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
   record_.state = LoadState::kDone;
   MB_RETURN_IF_ERROR(Write(ctx));
   return Report(false);
 }
 
-Status CollectionLoad::Open(const CallContext& ctx) {
-  MB_ASSIGN_OR_RETURN(std::optional<LoadRecord> earlier,
-                      ReadLoadRecord(ctx, run_.target, plan_.number));
-  if (!earlier) return OpenNew(ctx);
-  record_ = *std::move(earlier);
-  const std::string target = run_.db + "." + plan_.name;
-  if (record_.target != target) {
-    return FailedPreconditionError(
-               fmt::format("an earlier load of this dump has begun with {}, not {}", record_.target,
-                           target))
-        .WithAdvice("set target.milvus2x.database to what it was");
-  }
-  if (record_.state == LoadState::kCreating) return OpenHalfCreated(ctx);
-  return OpenRecorded(ctx);
-}
-
-Status CollectionLoad::OpenNew(const CallContext& ctx) {
-  record_ = {.target = run_.db + "." + plan_.name, .endpoint = client_.endpoint()};
-  MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
-  if (!exists) {
-    record_.created = true;
-    MB_RETURN_IF_ERROR(Write(ctx));
-    return Create(ctx);
-  }
-  MB_ASSIGN_OR_RETURN(const milvus::Collection existing,
-                      client_.DescribeCollection(ctx, run_.db, plan_.name));
-  MB_RETURN_IF_ERROR(CheckFits(existing, plan_.table));
-  record_.state = LoadState::kFilling;
-  record_.collection_id = existing.id;
-  MB_ASSIGN_OR_RETURN(record_.rows_before, client_.CountStoredRows(ctx, run_.db, plan_.name));
-  MB_ASSIGN_OR_RETURN(record_.after_task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
-  return Write(ctx);
-}
-
-Status CollectionLoad::OpenHalfCreated(const CallContext& ctx) {
-  MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
-  if (!exists) return Create(ctx);
-  MB_ASSIGN_OR_RETURN(const milvus::Collection existing,
-                      client_.DescribeCollection(ctx, run_.db, plan_.name));
-  MB_ASSIGN_OR_RETURN(const int64_t rows, client_.CountStoredRows(ctx, run_.db, plan_.name));
-  MB_ASSIGN_OR_RETURN(const int64_t task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
-  const bool is_own = existing.schema.description == "Migration from Milvus1.x";
-  if (!is_own || rows != 0 || task != 0 || !CheckFits(existing, plan_.table).ok()) {
-    return FailedPreconditionError(
-               fmt::format("collection {} has appeared in Milvus since the load that was not "
-                           "finished, and is not what that was about to create",
-                           plan_.name))
-        .WithAdvice("rename or drop it");
-  }
-  record_.state = LoadState::kFilling;
-  record_.collection_id = existing.id;
-  return Write(ctx);
-}
-
-Status CollectionLoad::OpenRecorded(const CallContext& ctx) {
-  const auto existing = client_.DescribeCollection(ctx, run_.db, plan_.name);
-  if (!existing.ok() && existing.status().code() != Code::kNotFound) return existing.status();
-  const bool same = existing.ok() && existing->id == record_.collection_id;
-  const bool half_inserted = record_.state == LoadState::kFilling && record_.inserting;
-  if (half_inserted && record_.created && (same || !existing.ok())) return InsertAnew(ctx, same);
-  if (half_inserted && same) {
-    return FailedPreconditionError(
-               fmt::format("an earlier load has inserted part of the rows into {}, which was there "
-                           "before: they cannot be told from its own",
-                           plan_.name))
-        .WithAdvice(fmt::format("put it right, then remove {} from {}",
-                                LoadRecordKey(run_.target, plan_.number),
-                                run_.target.backend->Describe()));
-  }
-  if (same) return Status::Ok();
-  const std::string what =
-      fmt::format("collection {}, which an earlier load has {}, {}", plan_.name,
-                  record_.state == LoadState::kDone ? "filled" : "begun to fill",
-                  existing.ok() ? "was replaced" : "is gone");
-  return FailedPreconditionError(what).WithAdvice(
-      fmt::format("to load it anew, remove {} from {}", LoadRecordKey(run_.target, plan_.number),
-                  run_.target.backend->Describe()));
-}
-
-// Nobody can tell which rows are there, so the collection, which is ours, is made anew.
-Status CollectionLoad::InsertAnew(const CallContext& ctx, bool exists) {
-  if (exists) MB_RETURN_IF_ERROR(client_.DropCollection(ctx, run_.db, plan_.name));
-  record_ = {.target = record_.target, .endpoint = record_.endpoint, .created = true};
-  MB_RETURN_IF_ERROR(Write(ctx));
-  return Create(ctx);
-}
-
-Status CollectionLoad::Create(const CallContext& ctx) {
-  MB_RETURN_IF_ERROR(
-      client_.CreateCollection(ctx, TargetCollection(run_.db, plan_.name, plan_.table)));
-  MB_ASSIGN_OR_RETURN(const milvus::Collection created,
-                      client_.DescribeCollection(ctx, run_.db, plan_.name));
-  record_.state = LoadState::kFilling;
-  record_.collection_id = created.id;
-  return Write(ctx);
-}
-
-Status CollectionLoad::CreatePartitions(const CallContext& ctx) {
-  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
-                      client_.ListPartitions(ctx, run_.db, plan_.name));
-  for (const auto& [tag, name] : plan_.partitions) {
-    if (std::ranges::count(existing, name, &milvus::Partition::name) > 0) continue;
-    MB_RETURN_IF_ERROR(client_.CreatePartition(ctx, run_.db, plan_.name, name)
-                           .Annotate(fmt::format("partition '{}'", tag)));
-  }
-  return Status::Ok();
-}
-
 std::vector<milvus::ImportRequest> CollectionLoad::PlannedImports() const {
   std::vector<milvus::ImportRequest> requests;
   const std::string base = run_.target.milvus_prefix + run_.target.prefix;
   for (const PlannedPiece& piece : plan_.pieces) {
-    requests.push_back({.db_name = run_.db,
-                        .collection_name = plan_.name,
-                        .partition_name = piece.partition,
-                        .files = {base + piece.dir + kIdsName, base + piece.dir + kVectorsName}});
+    requests.push_back(
+        {.db_name = run_.db,
+         .collection_name = plan_.name,
+         .partition_name = piece.partition,
+         .files = {base + piece.dir + kIdsName, base + piece.dir + plan_.style.vectors_name()}});
   }
   return requests;
 }
@@ -214,7 +113,7 @@ Status CollectionLoad::Import(const CallContext& ctx) {
   Status status = watch.Run(ctx, matched.to_send, *this);
   if (!status.ok()) {
     MB_ASSIGN_OR_RETURN(const bool unreadable, MilvusCannotRead(ctx, watch, status));
-    return unreadable ? Insert(ctx) : status;
+    return unreadable ? InsertInstead(ctx) : status;
   }
   return CheckRows(ctx, static_cast<uint64_t>(watch.rows_imported()));
 }
@@ -236,20 +135,28 @@ Result<bool> CollectionLoad::MilvusCannotRead(const CallContext& ctx, backup::Im
   return *completed == 0;
 }
 
-Status CollectionLoad::Insert(const CallContext& ctx) {
+Status CollectionLoad::InsertInstead(const CallContext& ctx) {
   log::Event(log::Level::kWarn,
              fmt::format("Milvus cannot read {}: the rows of {} are inserted instead, which is "
                          "slower",
                          run_.target.backend->Describe(), record_.target),
              {});
   record_.imports.clear();
+  return Insert(ctx);
+}
+
+Status CollectionLoad::Insert(const CallContext& ctx) {
   record_.inserting = true;
   MB_RETURN_IF_ERROR(run_.check_lock(ctx));
   MB_RETURN_IF_ERROR(Write(ctx));
+  const PieceOpener open_npy = [this](const CallContext& call, const PlannedPiece& piece) {
+    return OpenNpyRows(call, run_.target, plan_, piece);
+  };
   MB_ASSIGN_OR_RETURN(const uint64_t inserted,
-                      InsertRows(ctx, client_, run_.db, run_.target, plan_,
+                      InsertRows(ctx, client_, run_.db, plan_, run_.open ? run_.open : open_npy,
                                  {.batch_bytes = run_.rules.insert_bytes,
-                                  .poll_interval = run_.rules.poll_interval}));
+                                  .poll_interval = run_.rules.poll_interval,
+                                  .progress = run_.open ? run_.progress : nullptr}));
   return CheckRows(ctx, inserted);
 }
 
@@ -276,7 +183,7 @@ Status CollectionLoad::CheckRows(const CallContext& ctx, uint64_t imported) {
 }
 
 Status CollectionLoad::CreateIndexes(const CallContext& ctx) {
-  TargetIndex target = IndexOf(plan_.table);
+  const TargetIndex target = IndexOf(plan_.table, plan_.style.vector_field);
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> existing,
                       client_.ListIndexes(ctx, run_.db, plan_.name));
   const bool has_one =

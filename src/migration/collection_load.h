@@ -3,6 +3,7 @@
 
 #include "load_plan.h"
 #include "load_record.h"
+#include "load_run.h"
 
 #include "milvus_backup/backup/import_match.h"
 #include "milvus_backup/backup/import_watch.h"
@@ -12,24 +13,11 @@
 #include "milvus_backup/milvus/client.h"
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace milvus_backup::migration {
-
-/// What the loads of all collections of a run share. Thread-safe.
-struct LoadRun {
-  milvus::Client& client;
-  /// Never empty.
-  std::string db;
-  const Store& target;
-  const LoadRules& rules;
-  backup::ImportQueue& queue;
-  /// kAborted when another run has taken this one for dead.
-  std::function<Status(const CallContext& ctx)> check_lock;
-};
 
 /// Used by one thread; all arguments must outlive it.
 class CollectionLoad final : private backup::ImportJournal {
@@ -40,19 +28,11 @@ class CollectionLoad final : private backup::ImportJournal {
   Result<LoadedCollection> Run(const CallContext& ctx);
 
  private:
-  /// Find or create the collection, so that the record's state is kFilling.
-  Status Open(const CallContext& ctx);
-  Status OpenNew(const CallContext& ctx);
-  /// A killed run was about to create it.
-  Status OpenHalfCreated(const CallContext& ctx);
-  Status OpenRecorded(const CallContext& ctx);
-  Status InsertAnew(const CallContext& ctx, bool exists);
-  Status Create(const CallContext& ctx);
-  Status CreatePartitions(const CallContext& ctx);
   Status Import(const CallContext& ctx);
   /// After an import that failed: whether Milvus could not read the dump and has taken nothing.
   Result<bool> MilvusCannotRead(const CallContext& ctx, backup::ImportWatch& watch,
                                 const Status& failure);
+  Status InsertInstead(const CallContext& ctx);
   Status Insert(const CallContext& ctx);
   std::vector<milvus::ImportRequest> PlannedImports() const;
   Result<backup::MatchedImports> Match(const CallContext& ctx,

@@ -13,8 +13,7 @@ std::string SegmentDir(const Table& table, const Segment& segment) {
   return fmt::format("tables/{}/{}/", table.id, segment.id);
 }
 
-std::string PieceDir(const Table& table, const Segment& segment, size_t index, size_t pieces) {
-  const std::string dir = SegmentDir(table, segment);
+std::string PieceDir(const std::string& dir, size_t index, size_t pieces) {
   return pieces == 1 ? dir : fmt::format("{}{}/", dir, index + 1);
 }
 
@@ -36,9 +35,7 @@ uint64_t DumpRecord::rows() const {
   return std::accumulate(piece_rows.begin(), piece_rows.end(), uint64_t{0});
 }
 
-std::string RecordKey(const Table& table, const Segment& segment) {
-  return SegmentDir(table, segment) + "dump.json";
-}
+std::string RecordKey(const std::string& dir) { return dir + "dump.json"; }
 
 std::string SourceMark(const SegmentFiles& files) {
   const auto mark = [](const SourceFile& file) {

@@ -24,9 +24,9 @@ inline constexpr char kIdsName[] = "id.npy";
 
 /// `tables/<table>/<segment>/`.
 std::string SegmentDir(const Table& table, const Segment& segment);
-/// Directory of piece `index`, counted from 0: the segment's own when it is in one piece, else
-/// `<segment>/<index + 1>/`.
-std::string PieceDir(const Table& table, const Segment& segment, size_t index, size_t pieces);
+/// Directory of piece `index`, counted from 0, of what is dumped to `dir`: that when it is in one
+/// piece, else `<dir><index + 1>/`.
+std::string PieceDir(const std::string& dir, size_t index, size_t pieces);
 
 /// NumPy headers of a piece of `rows` rows.
 std::string VectorsHeader(const Table& table, uint64_t rows);
@@ -35,10 +35,10 @@ std::string IdsHeader(uint64_t rows);
 uint64_t VectorsBytes(const Table& table, uint64_t rows);
 uint64_t IdsBytes(uint64_t rows);
 
-/// Written beside the files of a segment once all are there: what they were made from, and how many
-/// rows each piece has.
+/// Written beside the files of a segment, or of another source, once all are there: what they were
+/// made from, and how many rows each piece has.
 struct DumpRecord {
-  /// Sizes and ETags of the source's files.
+  /// Sizes and ETags, or times, of the source's files.
   std::string source;
   /// Rows with a NaN or an infinity, which were left out.
   uint64_t bad_rows = 0;
@@ -50,8 +50,8 @@ struct DumpRecord {
   uint64_t rows() const;
 };
 
-/// `tables/<table>/<segment>/dump.json`.
-std::string RecordKey(const Table& table, const Segment& segment);
+/// `<dir>dump.json`.
+std::string RecordKey(const std::string& dir);
 std::string SourceMark(const SegmentFiles& files);
 std::string EncodeDumpRecord(const DumpRecord& record);
 /// kDataLoss naming `what` when the text is no record.

@@ -1,6 +1,7 @@
 #include "milvus_backup/migration/load.h"
 
 #include "collection_load.h"
+#include "faiss_job.h"
 #include "load_plan.h"
 #include "target_schema.h"
 
@@ -55,7 +56,8 @@ class LoadJob {
         plan_(plan),
         run_{client, db.empty() ? kDefaultDb : db,
              target, rules,
-             queue_, [this](const CallContext& ctx) { return lock_->Check(ctx); }} {
+             queue_, [this](const CallContext& ctx) { return lock_->Check(ctx); },
+             {}} {
     for (const PlannedCollection& collection : plan.collections) {
       const std::string names = NamesOf(collection);
       const bool renamed = collection.name != collection.source ||
@@ -99,7 +101,7 @@ class LoadJob {
                                   .expected = plan.rows()};
       const auto existing = run_.client.DescribeCollection(ctx, run_.db, plan.name);
       if (existing.ok()) {
-        MB_RETURN_IF_ERROR(CheckFits(*existing, plan.table));
+        MB_RETURN_IF_ERROR(CheckFits(*existing, plan.table, plan.style));
         MB_ASSIGN_OR_RETURN(collection.before,
                             run_.client.CountStoredRows(ctx, run_.db, plan.name));
       } else if (existing.status().code() != Code::kNotFound) {
@@ -138,7 +140,9 @@ class LoadJob {
     log::Event(log::Level::kInfo, fmt::format("{} Begin to clean files", cleaner),
                {{"rootPath", run_.target.prefix}});
     // From here on there is nothing to load, however the removal ends.
-    MB_RETURN_IF_ERROR(target().Delete(ctx, run_.target.prefix + kMetaName));
+    for (const std::string& name : plan_.needed) {
+      MB_RETURN_IF_ERROR(target().Delete(ctx, run_.target.prefix + name));
+    }
     MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + "tables/").status());
     MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + kLoadDir).status());
     lock_.reset();
@@ -161,6 +165,21 @@ Result<LoadReport> Load(const CallContext& ctx, milvus::Client& client, const st
                         const Store& target, const LoadRules& rules) {
   MB_ASSIGN_OR_RETURN(const LoadPlan plan, PlanLoad(ctx, target, rules.collections));
   return LoadJob(client, db, target, rules, plan).Run(ctx);
+}
+
+Result<LoadReport> LoadFaiss(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                             const FaissSource& faiss, const Store& target,
+                             const LoadRules& rules) {
+  MB_RETURN_IF_ERROR(CheckSelected(faiss, rules.collections));
+  const Store own = FaissStore(target, faiss);
+  PlannedCollection collection{.source = faiss.collection,
+                               .name = faiss.collection,
+                               .table = FaissTable(faiss),
+                               .style = {.shards = faiss.shards}};
+  MB_RETURN_IF_ERROR(AddDump(ctx, own, "", "_default", collection));
+  LoadPlan plan{.needed = {RecordKey(""), kIdsName}};
+  plan.collections.push_back(std::move(collection));
+  return LoadJob(client, db, own, rules, plan).Run(ctx);
 }
 
 }  // namespace milvus_backup::migration

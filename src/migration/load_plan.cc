@@ -51,9 +51,9 @@ Status CheckVectors(const NpyFile& file, const Table& table, uint64_t rows) {
 
 /// Rows of a piece. 0 for the scalar that the Go tool writes for a segment without rows.
 Result<uint64_t> CheckPiece(const CallContext& ctx, const Store& store, const Table& table,
-                            const std::string& dir) {
+                            const std::string& dir, const std::string& vectors_name) {
   const std::string ids_key = store.prefix + dir + kIdsName;
-  const std::string vectors_key = store.prefix + dir + kVectorsName;
+  const std::string vectors_key = store.prefix + dir + vectors_name;
   MB_ASSIGN_OR_RETURN(const NpyFile ids, OpenNpy(ctx, store, ids_key));
   MB_ASSIGN_OR_RETURN(const NpyFile vectors, OpenNpy(ctx, store, vectors_key));
   if (ids.header.descr == kInt64 && ids.header.shape.empty()) return 0;
@@ -72,10 +72,10 @@ struct DumpedPieces {
   std::vector<uint64_t> rows;
 };
 
-/// Pieces of a segment: as recorded, or the one pair of files that the Go tool writes.
+/// What was dumped to `dir` for `table`: as recorded, or the one pair of files of the Go tool.
 Result<DumpedPieces> FindPieces(const CallContext& ctx, const Store& store, const Table& table,
-                                const Segment& segment) {
-  const std::string key = store.prefix + RecordKey(table, segment);
+                                const std::string& from, const std::string& vectors_name) {
+  const std::string key = store.prefix + RecordKey(from);
   const auto text = storage::ReadAll(ctx, *store.backend, key, kMaxRecordBytes);
   DumpedPieces pieces;
   size_t count = 1;
@@ -87,8 +87,8 @@ Result<DumpedPieces> FindPieces(const CallContext& ctx, const Store& store, cons
     return text.status();
   }
   for (size_t i = 0; i < count; ++i) {
-    const std::string dir = PieceDir(table, segment, i, count);
-    const auto rows = CheckPiece(ctx, store, table, dir);
+    const std::string dir = PieceDir(from, i, count);
+    const auto rows = CheckPiece(ctx, store, table, dir, vectors_name);
     if (rows.status().code() == Code::kNotFound) {
       return FailedPreconditionError(fmt::format("the dump of collection '{}' is not finished: {}",
                                                  table.collection(), rows.status().message()))
@@ -104,6 +104,15 @@ Result<DumpedPieces> FindPieces(const CallContext& ctx, const Store& store, cons
     pieces.dirs.push_back(dir);
   }
   return pieces;
+}
+
+void AddPieces(const DumpedPieces& pieces, const std::string& partition,
+               PlannedCollection& collection) {
+  for (size_t piece = 0; piece < pieces.dirs.size(); ++piece) {
+    if (pieces.rows[piece] == 0) continue;
+    collection.pieces.push_back(
+        {.partition = partition, .dir = pieces.dirs[piece], .rows = pieces.rows[piece]});
+  }
 }
 
 std::vector<PlannedCollection> GroupTables(const Meta& meta) {
@@ -174,7 +183,8 @@ Result<LoadPlan> PlanLoad(const CallContext& ctx, const Store& target,
       const bool taken = group.Submit([&, table, segment](const std::stop_token& stop) -> Status {
         const Table& of = meta.tables[table];
         MB_ASSIGN_OR_RETURN(found[table][segment],
-                            FindPieces({.stop = stop}, target, of, of.segments[segment]));
+                            FindPieces({.stop = stop}, target, of,
+                                       SegmentDir(of, of.segments[segment]), kVectorsName));
         return Status::Ok();
       });
       if (!taken) break;
@@ -187,14 +197,17 @@ Result<LoadPlan> PlanLoad(const CallContext& ctx, const Store& target,
         *std::ranges::find(plan.collections, table.collection(), &PlannedCollection::source);
     const std::string partition =
         table.owner.empty() ? "_default" : collection.partitions.at(table.partition_tag);
-    for (const DumpedPieces& pieces : found[i]) {
-      for (size_t piece = 0; piece < pieces.dirs.size(); ++piece) {
-        if (pieces.rows[piece] == 0) continue;
-        collection.pieces.push_back({partition, pieces.dirs[piece], pieces.rows[piece]});
-      }
-    }
+    for (const DumpedPieces& pieces : found[i]) AddPieces(pieces, partition, collection);
   }
   return plan;
+}
+
+Status AddDump(const CallContext& ctx, const Store& target, const std::string& dir,
+               const std::string& partition, PlannedCollection& collection) {
+  MB_ASSIGN_OR_RETURN(const DumpedPieces pieces, FindPieces(ctx, target, collection.table, dir,
+                                                            collection.style.vectors_name()));
+  AddPieces(pieces, partition, collection);
+  return Status::Ok();
 }
 
 }  // namespace milvus_backup::migration

@@ -27,8 +27,12 @@ struct LoadRecord {
   std::string target;
   std::string endpoint;
   LoadState state = LoadState::kCreating;
-  /// The collection was not there before.
+  /// See PlannedCollection.
+  std::string source;
+  /// The collection was not there before, or was dropped.
   bool created = false;
+  /// Likewise the one partition that is filled.
+  bool created_partition = false;
   int64_t collection_id = 0;
   /// Rows go in by inserts, of which an unfinished run may have sent any number.
   bool inserting = false;

@@ -23,7 +23,9 @@ Table ToTable(TableRow row) {
               .partition_tag = std::move(row.partition_tag),
               .index_type = row.engine_type,
               .index_params = std::move(row.index_params),
-              .flag = row.flag};
+              .flag = row.flag,
+              .index_file_size = row.index_file_size,
+              .version = std::move(row.version)};
   return table;
 }
 

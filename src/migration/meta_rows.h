@@ -21,6 +21,8 @@ struct TableRow {
   int64_t metric_type = 0;
   std::string owner_table;
   std::string partition_tag;
+  int64_t index_file_size = 0;
+  std::string version;
 };
 
 /// A row of `TableFiles` that stands for raw vectors: file_type RAW, TO_INDEX or BACKUP.
@@ -40,7 +42,7 @@ struct MetaRows {
 /// The columns of the structs above, in their order, as both databases know them.
 inline constexpr char kTableQuery[] =
     "SELECT table_id, state, dimension, flag, engine_type, index_params, metric_type, "
-    "owner_table, partition_tag FROM Tables WHERE state = 0 ORDER BY id";
+    "owner_table, partition_tag, index_file_size, version FROM Tables WHERE state = 0 ORDER BY id";
 /// An indexed segment has a row for its raw file (7) and one for its index (3); every live segment
 /// has exactly one of type 1, 2 or 7.
 inline constexpr char kFileQuery[] =

@@ -128,7 +128,9 @@ Result<MetaRows> ReadMysqlMeta(const CallContext& ctx, const MysqlDsn& dsn) {
                            .index_params = row.Text(5),
                            .metric_type = row.Number(6),
                            .owner_table = row.Text(7),
-                           .partition_tag = row.Text(8)});
+                           .partition_tag = row.Text(8),
+                           .index_file_size = row.Number(9),
+                           .version = row.Text(10)});
   }));
   MB_RETURN_IF_ERROR(ForEachRow(ctx, raw, dsn, kFileQuery, [&](const Row& row) {
     rows.files.push_back({.table_id = row.Text(0),

@@ -55,7 +55,11 @@ std::vector<Piece> CutIntoPieces(const Table& table, const RowSet& skipped, uint
 class SegmentDump {
  public:
   SegmentDump(const DumpRun& run, const Table& table, const Segment& segment, SegmentFiles files)
-      : run_(run), table_(table), segment_(segment), files_(std::move(files)) {
+      : run_(run),
+        table_(table),
+        segment_(segment),
+        dir_(SegmentDir(table, segment)),
+        files_(std::move(files)) {
     skipped_ = files_.deleted;
   }
 
@@ -69,16 +73,14 @@ class SegmentDump {
           .WithAdvice("finish that with load, or remove it, before another dump to this place");
     }
     // A record of other files must not survive beside what is written now.
-    MB_RETURN_IF_ERROR(target().Delete(ctx, Key(RecordKey(table_, segment_))));
+    MB_RETURN_IF_ERROR(target().Delete(ctx, Key(RecordKey(dir_))));
     MB_RETURN_IF_ERROR(WriteVectors(ctx));
     for (size_t i = 0; i < pieces_.size(); ++i) MB_RETURN_IF_ERROR(WriteIds(ctx, i));
     DumpRecord record{
         .source = SourceMark(files_), .bad_rows = bad_rows_, .deleted_rows = files_.deleted.size()};
     for (const Piece& piece : pieces_) record.piece_rows.push_back(piece.live_rows);
     MB_RETURN_IF_ERROR(
-        target()
-            .Put(ctx, Key(RecordKey(table_, segment_)), AsBytes(EncodeDumpRecord(record)), {})
-            .status());
+        target().Put(ctx, Key(RecordKey(dir_)), AsBytes(EncodeDumpRecord(record)), {}).status());
     return DumpedSegment{std::move(record), false};
   }
 
@@ -88,7 +90,7 @@ class SegmentDump {
 
   /// The record of a dump of the same files whose results are all there.
   Result<std::optional<DumpRecord>> FindEarlier(const CallContext& ctx) {
-    const std::string key = Key(RecordKey(table_, segment_));
+    const std::string key = Key(RecordKey(dir_));
     auto text = storage::ReadAll(ctx, target(), key, kMaxRecordBytes);
     if (text.status().code() == Code::kNotFound) return std::optional<DumpRecord>();
     MB_RETURN_IF_ERROR(text.status());
@@ -98,7 +100,7 @@ class SegmentDump {
     if (record->source != SourceMark(files_) || !same_rows) return std::optional<DumpRecord>();
     const size_t count = record->piece_rows.size();
     for (size_t i = 0; i < count; ++i) {
-      const std::string dir = PieceDir(table_, segment_, i, count);
+      const std::string dir = PieceDir(dir_, i, count);
       const uint64_t rows = record->piece_rows[i];
       MB_ASSIGN_OR_RETURN(const bool vectors,
                           Has(ctx, dir + kVectorsName, VectorsBytes(table_, rows)));
@@ -208,7 +210,7 @@ class SegmentDump {
   }
 
   std::string KeyOf(size_t index, const char* name) const {
-    return Key(PieceDir(table_, segment_, index, pieces_.size()) + name);
+    return Key(PieceDir(dir_, index, pieces_.size()) + name);
   }
 
   Status Write(const CallContext& ctx, ObjectWriter& writer, const std::string& header,
@@ -235,6 +237,7 @@ class SegmentDump {
   const DumpRun& run_;
   const Table& table_;
   const Segment& segment_;
+  const std::string dir_;
   const SegmentFiles files_;
   /// Deleted rows, and rows that cannot be imported.
   RowSet skipped_;

@@ -151,7 +151,9 @@ Result<MetaRows> ReadRows(const CallContext& ctx, sqlite3* database, const std::
                            .index_params = Text(row, 5),
                            .metric_type = sqlite3_column_int64(row, 6),
                            .owner_table = Text(row, 7),
-                           .partition_tag = Text(row, 8)});
+                           .partition_tag = Text(row, 8),
+                           .index_file_size = sqlite3_column_int64(row, 9),
+                           .version = Text(row, 10)});
   }));
   MB_RETURN_IF_ERROR(ForEachRow(ctx, database, path, kFileQuery, [&](sqlite3_stmt* row) {
     rows.files.push_back({.table_id = Text(row, 0),

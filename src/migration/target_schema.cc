@@ -13,7 +13,6 @@ namespace {
 using nlohmann::json;
 
 constexpr char kIdField[] = "id";
-constexpr char kVectorField[] = "data";
 /// common.ConsistencyLevel
 constexpr int32_t kBounded = 2;
 /// What 1.x itself uses when the parameter is not given.
@@ -37,23 +36,8 @@ int32_t VectorType(const Table& table) {
 }
 
 std::string_view MetricName(Metric metric) {
-  switch (metric) {
-    case Metric::kL2:
-      return "L2";
-    case Metric::kIp:
-      return "IP";
-    case Metric::kHamming:
-      return "HAMMING";
-    // Milvus 2.3 has no TANIMOTO for new indexes; it orders as JACCARD does.
-    case Metric::kJaccard:
-    case Metric::kTanimoto:
-      return "JACCARD";
-    case Metric::kSubstructure:
-      return "SUBSTRUCTURE";
-    case Metric::kSuperstructure:
-      return "SUPERSTRUCTURE";
-  }
-  return "L2";
+  // Milvus 2.3 has no TANIMOTO for new indexes; it orders as JACCARD does.
+  return OldMetricName(metric == Metric::kTanimoto ? Metric::kJaccard : metric);
 }
 
 struct IndexType {
@@ -97,32 +81,52 @@ std::string ParamOf(const std::vector<milvus::KeyValue>& params, std::string_vie
 
 }  // namespace
 
+std::string_view OldMetricName(Metric metric) {
+  switch (metric) {
+    case Metric::kL2:
+      return "L2";
+    case Metric::kIp:
+      return "IP";
+    case Metric::kHamming:
+      return "HAMMING";
+    case Metric::kJaccard:
+      return "JACCARD";
+    case Metric::kTanimoto:
+      return "TANIMOTO";
+    case Metric::kSubstructure:
+      return "SUBSTRUCTURE";
+    case Metric::kSuperstructure:
+      return "SUPERSTRUCTURE";
+  }
+  return "L2";
+}
+
 milvus::CreateCollectionRequest TargetCollection(const std::string& db, const std::string& name,
-                                                 const Table& table) {
+                                                 const Table& table, const CollectionStyle& style) {
   milvus::CreateCollectionRequest request{.db_name = db, .consistency_level = kBounded};
-  // As in the Go tool, 0 leaves the number to the server.
-  request.shards_num = 0;
+  request.shards_num = style.shards;
   request.schema = {
       .name = name,
-      .description = "Migration from Milvus1.x",
+      .description = style.description,
       .fields = {{.name = kIdField, .is_primary_key = true, .data_type = milvus::data_type::kInt64},
-                 {.name = kVectorField,
+                 {.name = style.vector_field,
                   .data_type = VectorType(table),
                   .type_params = {{"dim", std::to_string(table.dim)}}}}};
   return request;
 }
 
-Status CheckFits(const milvus::Collection& existing, const Table& table) {
+Status CheckFits(const milvus::Collection& existing, const Table& table,
+                 const CollectionStyle& style) {
   const std::vector<milvus::FieldSchema>& fields = existing.schema.fields;
   const auto id = std::ranges::find(fields, kIdField, &milvus::FieldSchema::name);
-  const auto data = std::ranges::find(fields, kVectorField, &milvus::FieldSchema::name);
+  const auto data = std::ranges::find(fields, style.vector_field, &milvus::FieldSchema::name);
   std::string why;
   if (fields.size() != 2 || id == fields.end() || data == fields.end()) {
-    why = "its fields are not just id and data";
+    why = fmt::format("its fields are not just id and {}", style.vector_field);
   } else if (!id->is_primary_key || id->data_type != milvus::data_type::kInt64 || id->auto_id) {
     why = "its field id is no primary key of type Int64 without auto id";
   } else if (data->data_type != VectorType(table)) {
-    why = fmt::format("its field data does not hold {} vectors",
+    why = fmt::format("its field {} does not hold {} vectors", style.vector_field,
                       IsBinary(table.metric) ? "binary" : "float");
   } else if (ParamOf(data->type_params, "dim") != std::to_string(table.dim)) {
     why = fmt::format("its dimension is {} instead of {}", ParamOf(data->type_params, "dim"),
@@ -134,7 +138,7 @@ Status CheckFits(const milvus::Collection& existing, const Table& table) {
       .WithAdvice("rename or drop it");
 }
 
-TargetIndex IndexOf(const Table& table) {
+TargetIndex IndexOf(const Table& table, const std::string& vector_field) {
   const int64_t engine = table.index_type.value_or(kFlat);
   const IndexType type =
       IsBinary(table.metric) ? BinaryIndexType(table, engine) : FloatIndexType(engine);
@@ -149,7 +153,7 @@ TargetIndex IndexOf(const Table& table) {
     }
   }
   TargetIndex target;
-  target.index = {.field_name = kVectorField,
+  target.index = {.field_name = vector_field,
                   .name = "",
                   .params = {{"index_type", std::string(type.name)},
                              {"metric_type", std::string(MetricName(table.metric))},

@@ -23,6 +23,8 @@ void Manifest(ByteView bytes);
 void ConfigYaml(ByteView bytes);
 /// Replies of the S3 API.
 void S3Xml(ByteView bytes);
+/// Faiss index files of small dimensions.
+void Faiss(ByteView bytes);
 /// Object keys, names of backups, places on command lines, URLs.
 void Keys(ByteView bytes);
 

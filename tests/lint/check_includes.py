@@ -41,6 +41,7 @@ THIRD_PARTY = {
     "archive.h": {"backup"},
     "sqlite3.h": {"migration"},
     "mysql.h": {"migration"},
+    "hdf5.h": {"migration"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 

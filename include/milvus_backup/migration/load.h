@@ -44,13 +44,15 @@ struct LoadedCollection {
   std::map<std::string, std::string> partitions;
   /// Import tasks of the whole collection.
   size_t imports = 0;
-  /// Rows of the dump's files.
+  /// Rows that were to be brought.
   uint64_t expected = 0;
   /// Rows in Milvus before and after.
   int64_t before = 0;
   int64_t after = 0;
   /// An earlier load had finished it.
   bool was_done = false;
+  /// It was there, and WriteMode::kSkip leaves it as it is.
+  bool skipped = false;
 };
 
 struct LoadReport {

@@ -49,6 +49,10 @@ struct Table {
   std::string index_params;
   /// Bit 0: ids were made by the server; bit 1: given by the user.
   std::optional<int64_t> flag;
+  /// Bytes, and the version of the server, when the meta comes from its database: meta.json does
+  /// not tell them.
+  int64_t index_file_size = 0;
+  std::string version;
   /// Tags of the collection's partitions without any segment.
   std::vector<std::string> empty_partitions;
   friend bool operator==(const Table&, const Table&) = default;

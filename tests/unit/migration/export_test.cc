@@ -11,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::migration {
@@ -170,7 +171,12 @@ TEST_F(ExportTest, AMetaWithoutCollectionsOrSegmentsIsRefused) {
 }
 
 TEST_F(ExportTest, TheFileIsWrittenIntoANewDirectoryAndReplaced) {
-  ASSERT_OK_AND_ASSIGN(const ReadMeta read, ReadMetaFromSqlite({}, path_));
+  ASSERT_OK_AND_ASSIGN(ReadMeta read, ReadMetaFromSqlite({}, path_));
+  // What the file does not tell.
+  for (Table& table : read.meta.tables) {
+    EXPECT_EQ(std::exchange(table.index_file_size, 0), 1024 << 20);
+    EXPECT_EQ(std::exchange(table.version, ""), "1.1.1");
+  }
   const std::string out = directory_.path() + "/a/b";
   ASSERT_OK_AND_ASSIGN(const std::string file, WriteMetaFile({}, read.meta, out));
   EXPECT_EQ(file, out + "/meta.json");

@@ -51,12 +51,14 @@ TEST(TargetSchemaTest, EveryIndexHasASuccessor) {
           {Metric::kSuperstructure, 9, "no json", "BIN_FLAT", "SUPERSTRUCTURE", "{}"}};
   for (const auto& [metric, engine, given, type, name, params] : cases) {
     const TargetIndex target = IndexOf(
-        {.id = "c", .metric = metric, .dim = 8, .index_type = engine, .index_params = given});
+        {.id = "c", .metric = metric, .dim = 8, .index_type = engine, .index_params = given},
+        "data");
     EXPECT_EQ(target.index.params,
               (std::vector<milvus::KeyValue>{
                   {"index_type", type}, {"metric_type", name}, {"params", params}}));
   }
-  const TargetIndex annoy = IndexOf({.id = "c", .metric = Metric::kL2, .dim = 8, .index_type = 12});
+  const TargetIndex annoy =
+      IndexOf({.id = "c", .metric = Metric::kL2, .dim = 8, .index_type = 12}, "data");
   EXPECT_EQ(annoy.index.params[0].value, "FLAT");
   EXPECT_NE(annoy.warning, "");
 }

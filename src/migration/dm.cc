@@ -1,0 +1,58 @@
+#include "milvus_backup/migration/dm.h"
+
+#include "dm_fill.h"
+#include "dm_inputs.h"
+
+#include "milvus_backup/base/log.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+void LogFilled(const DmOptions& options, const DmFilled& filled) {
+  if (!filled.load.skipped) return;
+  std::string text;
+  if (options.task == DmTask::kH2M) {
+    text = fmt::format("Already exists collection {} in Milvus, skip importing data!",
+                       filled.collection);
+  } else if (filled.partition == "_default") {
+    text = fmt::format("There collection:{} exists, and skip it.", filled.collection);
+  } else {
+    text = fmt::format("There collection:{} partition:{} exists, and skip it.", filled.collection,
+                       filled.partition);
+  }
+  log::Event(log::Level::kInfo, text, {});
+}
+
+}  // namespace
+
+Result<DmReport> BringIntoMilvus(const CallContext& ctx, milvus::Client& client,
+                                 const DmOptions& options, const DmPlaces& places,
+                                 const LoadRules& rules, transfer::Progress& progress) {
+  const auto started = std::chrono::steady_clock::now();
+  const DmRun run{client, places, rules, progress};
+  DmReport report;
+  MB_ASSIGN_OR_RETURN(DmInputs inputs, FindInputs(ctx, options));
+  report.warnings = std::move(inputs.warnings);
+  for (DmUnit& unit : inputs.units) {
+    MB_RETURN_IF_ERROR(Survey(ctx, unit));
+    progress.objects_planned += unit.inputs.size();
+    progress.bytes_planned += unit.rows() * unit.table.vector_bytes();
+  }
+  for (const DmUnit& unit : inputs.units) {
+    progress.SetPhase(unit.collection);
+    MB_ASSIGN_OR_RETURN(DmFilled filled, FillUnit(ctx, run, unit));
+    LogFilled(options, filled);
+    report.partitions.push_back(std::move(filled));
+  }
+  for (const DmUnit& unit : inputs.units) MB_RETURN_IF_ERROR(ForgetUnit(ctx, run, unit));
+  report.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return report;
+}
+
+}  // namespace milvus_backup::migration

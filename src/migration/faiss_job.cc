@@ -1,0 +1,87 @@
+#include "faiss_job.h"
+
+#include "dump_layout.h"
+#include "faiss_rows.h"
+#include "row_dump.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/base/memory_budget.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+/// A load has begun with another dump of this collection.
+Status CheckNotLoading(const CallContext& ctx, const RowDumpRun& run, const RowSource& source) {
+  MB_ASSIGN_OR_RETURN(
+      const storage::ListPage loads,
+      run.target.backend->List(ctx, {.prefix = run.target.prefix + kLoadDir, .max_keys = 1}));
+  if (loads.objects.empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const auto earlier, FindRowDump(ctx, run, "", source.mark()));
+  if (earlier) return Status::Ok();
+  return FailedPreconditionError("another dump in this place is being loaded")
+      .WithAdvice("finish that with load, or remove " + run.target.prefix + " at the target");
+}
+
+}  // namespace
+
+Store FaissStore(const Store& target, const FaissSource& faiss) {
+  Store store = target;
+  store.prefix += faiss.collection + "/";
+  return store;
+}
+
+Table FaissTable(const FaissSource& faiss) {
+  return {.id = faiss.collection, .metric = faiss.metric, .dim = faiss.dim};
+}
+
+Status CheckSelected(const FaissSource& faiss, const std::vector<std::string>& collections) {
+  for (const std::string& name : collections) {
+    if (name == faiss.collection) continue;
+    return InvalidArgumentError("no required collection exist, col=" + name)
+        .WithAdvice("the only one is target.create.collection.name: " + faiss.collection);
+  }
+  return Status::Ok();
+}
+
+Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, const Store& source,
+                             const Store& target, const DumpRules& rules) {
+  if (rules.skip_bad_rows) {
+    return InvalidArgumentError("rows of a Faiss file cannot be left out: they have no other copy")
+        .WithAdvice("run without --skip-bad-rows");
+  }
+  const auto started = std::chrono::steady_clock::now();
+  const Table table = FaissTable(faiss);
+  const Store own = FaissStore(target, faiss);
+  const std::string key = source.prefix + faiss.file;
+  const std::string name = source.local_root.empty() ? key : source.local_root + "/" + key;
+  MB_ASSIGN_OR_RETURN(const auto rows, OpenFaissRows(ctx, source, key, name, table));
+  DumpReport report{.segments = 1};
+  report.tables.push_back(
+      {.collection = faiss.collection,
+       .partition = "_default",
+       .segments = 1,
+       .rows = rows->rows(),
+       .bytes =
+           rows->rows() == 0 ? 0 : VectorsBytes(table, rows->rows()) + IdsBytes(rows->rows())});
+  if (!rules.dry_run) {
+    MemoryBudget budget(rules.buffer_bytes);
+    const RowDumpRun run{
+        .target = own, .table = table, .piece_bytes = rules.piece_bytes, .budget = budget};
+    MB_RETURN_IF_ERROR(CheckNotLoading(ctx, run, *rows));
+    log::Event(log::Level::kInfo, "Begin to dump faiss file to numpy",
+               {{"Source", name}, {"Target", own.prefix}});
+    MB_ASSIGN_OR_RETURN(const RowDump dumped, DumpRows(ctx, run, "", *rows));
+    report.kept_segments = dumped.kept ? 1 : 0;
+  }
+  report.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return report;
+}
+
+}  // namespace milvus_backup::migration
