@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::log {
@@ -88,6 +89,27 @@ std::string PlaceOf(std::string_view path, int line) {
   return fmt::format("{}:{}", dir == std::string_view::npos ? path : path.substr(dir + 1), line);
 }
 
+// An entry of MilvusDM's log, which has no quotes; the bars are U+FF5C.
+std::string Barred(Level level, std::string_view file, std::string_view function, int line,
+                   std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return fmt::format("{} ｜ {} ｜ {} ｜ {} ｜ {}", UpperName(level),
+                     file.substr(file.rfind('/') + 1), function, line, text);
+}
+
+std::string_view PatternOf(Style style) {
+  switch (style) {
+    case Style::kPlain:
+      return "[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v";
+    case Style::kBracketed:
+      return "[%Y/%m/%d %H:%M:%S.%e %z] %v";
+    case Style::kBarred:
+      return "%Y-%m-%d %H:%M:%S,%e ｜ %v";
+  }
+  return "%v";
+}
+
 // Rotated files are called `NAME.1.EXT`, `NAME.2.EXT` and so on. One that cannot be removed stays.
 void RemoveExpired(const Options& options) {
   namespace fs = std::filesystem;
@@ -154,6 +176,7 @@ Status Configure(const Options& options) {
       } else {
         sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
       }
+      if (options.console_level) sinks.back()->set_level(ToSpdlog(*options.console_level));
     }
     if (!options.path.empty()) {
       const std::string why = WhyNotWritable(options.path);
@@ -169,8 +192,7 @@ Status Configure(const Options& options) {
   }
   auto logger = std::make_shared<spdlog::logger>("milvus-backup", sinks.begin(), sinks.end());
   logger->set_level(ToSpdlog(options.level));
-  logger->set_pattern(options.style == Style::kPlain ? "[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v"
-                                                     : "[%Y/%m/%d %H:%M:%S.%e %z] %v");
+  logger->set_pattern(std::string(PatternOf(options.style)));
   CurrentStyle() = options.style;
   logger->flush_on(spdlog::level::warn);
   Logger() = std::move(logger);
@@ -190,21 +212,26 @@ bool Enabled(Level level) { return Logger()->should_log(ToSpdlog(level)); }
 void Write(Level level, std::string_view text) {
   if (CurrentStyle() == Style::kPlain) {
     Logger()->log(ToSpdlog(level), text);
+  } else if (CurrentStyle() == Style::kBarred) {
+    Logger()->log(ToSpdlog(level), Barred(level, "milvusdm", "-", 0, std::string(text)));
   } else {
     Logger()->log(ToSpdlog(level), fmt::format("[{}] [{}]", UpperName(level), Quoted(text)));
   }
 }
 
 void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
-           const char* file, int line) {
+           const char* file, int line, const char* function) {
   if (!Enabled(level)) return;
-  const bool plain = CurrentStyle() == Style::kPlain;
+  const bool bracketed = CurrentStyle() == Style::kBracketed;
   std::string entry =
-      plain ? std::string(text)
-            : fmt::format("[{}] [{}] [{}]", UpperName(level), PlaceOf(file, line), Quoted(text));
+      bracketed ? fmt::format("[{}] [{}] [{}]", UpperName(level), PlaceOf(file, line), Quoted(text))
+                : std::string(text);
   for (const Field& field : fields) {
     const std::string pair = fmt::format("{}={}", field.key, Quoted(field.value));
-    entry += plain ? " " + pair : " [" + pair + "]";
+    entry += bracketed ? " [" + pair + "]" : " " + pair;
+  }
+  if (CurrentStyle() == Style::kBarred) {
+    entry = Barred(level, file, function, line, std::move(entry));
   }
   Logger()->log(ToSpdlog(level), entry);
 }

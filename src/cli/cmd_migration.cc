@@ -105,7 +105,8 @@ class MigrationProgram {
     return status.ok() ? static_cast<int>(kDone) : Fail(status, false);
   }
 
-  CLI::App app_{"Bring the data of Milvus 0.9 to 1.x into Milvus 2.x", "milvus-migration"};
+  CLI::App app_{"Bring the data of Milvus 0.9 to 1.x or of a Faiss file into Milvus 2.x",
+                "milvus-migration"};
   std::string config_;
   std::string table_;
   std::map<std::string, MigrationCommand> commands_;

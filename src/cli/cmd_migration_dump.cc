@@ -4,6 +4,7 @@
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/config/migration.h"
 #include "milvus_backup/migration/dump.h"
+#include "milvus_backup/migration/faiss.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -52,17 +53,23 @@ Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
   MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
   MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
   log::Event(log::Level::kInfo, "[Dumper] begin to do dump!", {});
-  MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
-                      migration::ReadSourceMeta(ctx, options.meta, source));
-  PrintWarnings(read.warnings);
-  MB_ASSIGN_OR_RETURN(const migration::Meta meta,
-                      SelectCollections(std::move(read.meta), SplitNames(flags.collections)));
   const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
                                    .block_bytes = options.reader_buffer_bytes,
                                    .skip_bad_rows = flags.skip_bad_rows,
                                    .dry_run = flags.dry_run};
-  MB_ASSIGN_OR_RETURN(migration::DumpReport report,
-                      migration::Dump(ctx, meta, source.store, target.store, rules));
+  const auto dump = [&]() -> Result<migration::DumpReport> {
+    const std::vector<std::string> names = SplitNames(flags.collections);
+    if (options.work_mode == migration::WorkMode::kFaiss) {
+      MB_RETURN_IF_ERROR(migration::CheckSelected(options.faiss, names));
+      return migration::DumpFaiss(ctx, options.faiss, source.store, target.store, rules);
+    }
+    MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
+                        migration::ReadSourceMeta(ctx, options.meta, source));
+    PrintWarnings(read.warnings);
+    MB_ASSIGN_OR_RETURN(const migration::Meta meta, SelectCollections(std::move(read.meta), names));
+    return migration::Dump(ctx, meta, source.store, target.store, rules);
+  };
+  MB_ASSIGN_OR_RETURN(migration::DumpReport report, dump());
   PrintWarnings(report.warnings);
   PrintReport(report, flags.dry_run);
   if (!flags.dry_run) {

@@ -3,6 +3,7 @@
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/config/migration.h"
+#include "milvus_backup/migration/faiss.h"
 #include "milvus_backup/migration/load.h"
 #include "milvus_backup/milvus/client.h"
 
@@ -68,7 +69,10 @@ Result<migration::LoadReport> LoadAsConfigured(const CallContext& ctx,
                                    .keep = flags.keep,
                                    .dry_run = flags.dry_run};
   MB_ASSIGN_OR_RETURN(migration::LoadReport report,
-                      migration::Load(ctx, **client, options.database, target.store, rules));
+                      options.work_mode == migration::WorkMode::kFaiss
+                          ? migration::LoadFaiss(ctx, **client, options.database, options.faiss,
+                                                 target.store, rules)
+                          : migration::Load(ctx, **client, options.database, target.store, rules));
   PrintWarnings(report.warnings);
   PrintReport(report, flags.dry_run);
   if (!flags.dry_run) {

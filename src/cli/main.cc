@@ -64,7 +64,7 @@ class Program {
         {"list", AddList(app_)},     {"restore", AddRestore(app_)}, {"verify", AddVerify(app_)},
     };
     config_command_ = AddConfig(app_);
-    for (const char* name : {"server", "migrate", "dm", "l0compact"}) {
+    for (const char* name : {"server", "migrate", "l0compact"}) {
       AddUnbuiltCommand(app_, name);
     }
   }
@@ -78,9 +78,8 @@ class Program {
       if (argc > 1 && std::string_view(argv[1]) == "migration") {
         return MigrationMain(argc - 1, argv + 1);
       }
-      if (name == "milvusdm") {
-        return Fail(InvalidArgumentError(name + " is not built yet in this version"), json);
-      }
+      if (name == "milvusdm") return DmMain(argc, argv);
+      if (argc > 1 && std::string_view(argv[1]) == "dm") return DmMain(argc - 1, argv + 1);
       RefuseUnknownCommand(words, app_);
       app_.parse(argc, argv);
       HideSecrets(argc, argv);

@@ -37,5 +37,7 @@ int PrintHelp(const CLI::App& app, const CLI::ParseError& request);
 
 /// The program milvus-migration. `argv[0]` is not looked at.
 int MigrationMain(int argc, char** argv);
+/// Likewise milvusdm.
+int DmMain(int argc, char** argv);
 
 }  // namespace milvus_backup::cli

@@ -1,5 +1,6 @@
 #include "milvus_backup/config/migration.h"
 
+#include "milvus_words.h"
 #include "resolver.h"
 #include "source_file.h"
 
@@ -20,6 +21,8 @@ using migration::StorePlace;
 using storage::S3Provider;
 
 constexpr int64_t kMaxWorkers = 256;
+/// Of a collection.
+constexpr int64_t kMaxShards = 16;
 /// Of `reader.bufferSize`, KB.
 constexpr int64_t kMaxBufferKib = int64_t{4} << 20;
 
@@ -224,16 +227,78 @@ Status SetMilvus(const MigrationKeys& keys, migration::Options& options) {
   return options.milvus.Validate();
 }
 
-Status CheckWorkMode(const MigrationKeys& keys) {
+Result<migration::WorkMode> WorkModeOf(const MigrationKeys& keys) {
   const std::string key = "dumper.worker.workMode";
   const std::string mode = keys.Text(key);
   if (mode.empty()) return ConfigError(key + " is not set");
-  if (mode == "milvus1x") return Status::Ok();
-  if (mode == "milvus2x" || mode == "faiss" || mode == "elasticsearch") {
+  if (mode == "milvus1x") return migration::WorkMode::kMilvus1x;
+  if (mode == "faiss") return migration::WorkMode::kFaiss;
+  if (mode == "milvus2x" || mode == "elasticsearch") {
     return InvalidArgumentError(fmt::format("{}: {} is not built yet in this version", key, mode))
-        .WithAdvice("milvus1x is");
+        .WithAdvice("milvus1x and faiss are");
   }
   return ConfigError(fmt::format("[{}] not support {}", key, mode));
+}
+
+/// `target.create.collection`, which dump and load use.
+Result<migration::FaissSource> FaissTargetOf(const MigrationKeys& keys) {
+  const std::string at = "target.create.collection.";
+  migration::FaissSource faiss;
+  MB_ASSIGN_OR_RETURN(faiss.collection, keys.Required(at + "name"));
+  if (!IsMilvusName(faiss.collection)) {
+    return ConfigError(
+               fmt::format("{}name is '{}', which Milvus does not take", at, faiss.collection))
+        .WithAdvice(kNameRule);
+  }
+  if (!keys.Text(at + "shardsNum").empty() && keys.Text(at + "shardsNum") != "0") {
+    MB_ASSIGN_OR_RETURN(const int64_t shards, keys.Number(at + "shardsNum", 0, kMaxShards));
+    faiss.shards = static_cast<int32_t>(shards);
+  }
+  MB_ASSIGN_OR_RETURN(const std::string word, keys.Required(at + "metricType"));
+  const auto metric = MetricNamed(word);
+  if (!metric) {
+    return ConfigError(
+        fmt::format("{}metricType is '{}'; use L2 or IP, or HAMMING and the like "
+                    "for binary vectors",
+                    at, word));
+  }
+  faiss.metric = *metric;
+  MB_RETURN_IF_ERROR(keys.Required(at + "dim").status());
+  MB_ASSIGN_OR_RETURN(faiss.dim, keys.Number(at + "dim", 0, MaxDimension(faiss.metric)));
+  if (migration::IsBinary(faiss.metric) && faiss.dim % 8 != 0) {
+    return ConfigError(
+        fmt::format("{}dim is {}: binary vectors have a multiple of 8 bits", at, faiss.dim));
+  }
+  return faiss;
+}
+
+/// The file of `source` as a directory and a name in it.
+Status SplitFaissFile(migration::Options& options) {
+  std::string& directory = options.source.directory;
+  const size_t slash = directory.rfind('/');
+  options.faiss.file = slash == std::string::npos ? directory : directory.substr(slash + 1);
+  if (options.faiss.file.empty()) {
+    return ConfigError(fmt::format("source.{}.faissFile is '{}', a directory",
+                                   options.source.is_local ? "local" : "remote", directory));
+  }
+  directory.resize(slash == std::string::npos ? 0 : slash);
+  if (options.source.is_local && directory.empty()) {
+    directory = slash == std::string::npos ? "." : "/";
+  }
+  return Status::Ok();
+}
+
+Status SetSource(const MigrationKeys& keys, migration::Options& options) {
+  if (options.work_mode == migration::WorkMode::kFaiss) {
+    MB_ASSIGN_OR_RETURN(options.source, PlaceOf(keys, "source", "faissFile"));
+    return SplitFaissFile(options);
+  }
+  MB_ASSIGN_OR_RETURN(options.meta, MetaOf(keys));
+  MB_ASSIGN_OR_RETURN(options.source, PlaceOf(keys, "source", "tablesDir"));
+  if (options.meta.mode == MetaMode::kRemote && options.source.is_local) {
+    return ConfigError("meta.mode remote reads from source.remote: set source.mode to remote");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -242,7 +307,9 @@ Result<migration::Options> LoadMigration(const LoadOptions& load, const Migratio
   MB_ASSIGN_OR_RETURN(const SourceFile file, ReadKeys(load));
   const MigrationKeys keys(file.keys);
   migration::Options options;
-  MB_RETURN_IF_ERROR(CheckWorkMode(keys).Annotate(file.path));
+  const auto work_mode = WorkModeOf(keys);
+  if (!work_mode.ok()) return work_mode.status().Annotate(file.path);
+  options.work_mode = *work_mode;
   const auto resolve = [&]() -> Status {
     MB_ASSIGN_OR_RETURN(const int64_t dumpers, keys.Number("dumper.worker.limit", 2, kMaxWorkers));
     options.dump_limit = static_cast<int>(dumpers);
@@ -253,13 +320,10 @@ Result<migration::Options> LoadMigration(const LoadOptions& load, const Migratio
     options.reader_buffer_bytes = static_cast<uint64_t>(kib) * 1024;
     MB_ASSIGN_OR_RETURN(options.target, PlaceOf(keys, "target", "outputDir"));
     if (needs.milvus) MB_RETURN_IF_ERROR(SetMilvus(keys, options));
-    if (!needs.source) return Status::Ok();
-    MB_ASSIGN_OR_RETURN(options.meta, MetaOf(keys));
-    MB_ASSIGN_OR_RETURN(options.source, PlaceOf(keys, "source", "tablesDir"));
-    if (options.meta.mode == MetaMode::kRemote && options.source.is_local) {
-      return ConfigError("meta.mode remote reads from source.remote: set source.mode to remote");
+    if (options.work_mode == migration::WorkMode::kFaiss) {
+      MB_ASSIGN_OR_RETURN(options.faiss, FaissTargetOf(keys));
     }
-    return Status::Ok();
+    return needs.source ? SetSource(keys, options) : Status::Ok();
   };
   MB_RETURN_IF_ERROR(resolve().Annotate(file.path));
   return options;

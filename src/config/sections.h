@@ -36,6 +36,11 @@ Status LoadV2(const Resolver& values, Config& config);
 /// The `storages:` map, the same in both versions; resolves its keys.
 Status LoadStorages(Resolver& values, Config& config);
 
+/// One storage by the keys of a `minio:` section, below `ids.section`; resolves them. Secrets may
+/// stand in the environment under names that begin with `variables`, unless that is empty.
+Result<StorageSettings> LoadStorageEntry(Resolver& values, const StorageIds& ids,
+                                         const std::string& variables);
+
 /// What an entry of `storages:` may hold.
 std::vector<std::string> StorageEntryKeys();
 

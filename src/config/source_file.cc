@@ -39,7 +39,9 @@ Result<std::string> FindFile(const LoadOptions& options) {
                   given.filename().string());
 }
 
-Result<std::string> ReadFile(const std::string& path) {
+}  // namespace
+
+Result<std::string> ReadConfigFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -52,12 +54,10 @@ Result<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-}  // namespace
-
 Result<SourceFile> ReadKeys(const LoadOptions& options) {
   SourceFile source;
   MB_ASSIGN_OR_RETURN(source.path, FindFile(options));
-  MB_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.path));
+  MB_ASSIGN_OR_RETURN(const std::string text, ReadConfigFile(source.path));
   MB_ASSIGN_OR_RETURN(source.keys, ParseYaml(text, source.path));
   source.is_empty = source.keys.empty();
   return source;

@@ -19,6 +19,9 @@ struct SourceFile {
   bool is_empty = false;
 };
 
+/// The text of the file at exactly this path.
+Result<std::string> ReadConfigFile(const std::string& path);
+
 /// Find, read and parse a file of any kind; `version` is not looked at.
 Result<SourceFile> ReadKeys(const LoadOptions& options);
 

@@ -58,11 +58,14 @@ Status CheckName(const std::string& name) {
       .WithAdvice("use letters, digits, '-' and '_'");
 }
 
-Result<StorageSettings> LoadEntry(Resolver& values, const std::string& name) {
-  const StorageIds ids{"storages." + name};
+}  // namespace
+
+Result<StorageSettings> LoadStorageEntry(Resolver& values, const StorageIds& ids,
+                                         const std::string& variables) {
   for (const EntryKey& key : kEntryKeys) {
-    const std::string environment =
-        key.environment.empty() ? "" : VariablePrefix(name) + std::string(key.environment);
+    const std::string environment = key.environment.empty() || variables.empty()
+                                        ? ""
+                                        : variables + std::string(key.environment);
     MB_RETURN_IF_ERROR(values.Resolve({.id = ids.Id(key.id),
                                        .names = {ids.Id(key.name)},
                                        .environment = environment,
@@ -79,8 +82,6 @@ Result<StorageSettings> LoadEntry(Resolver& values, const std::string& name) {
   return storage;
 }
 
-}  // namespace
-
 Status LoadStorages(Resolver& values, Config& config) {
   std::map<std::string, std::string> prefixes;  // environment prefix → name
   for (const std::string& name : values.NamesBelow("storages")) {
@@ -91,7 +92,8 @@ Status LoadStorages(Resolver& values, Config& config) {
                                      other->second, name, other->first))
           .WithAdvice("rename one of them");
     }
-    MB_ASSIGN_OR_RETURN(StorageSettings storage, LoadEntry(values, name));
+    MB_ASSIGN_OR_RETURN(StorageSettings storage,
+                        LoadStorageEntry(values, {"storages." + name}, VariablePrefix(name)));
     config.storages.emplace(name, std::move(storage));
   }
   for (const auto& unknown : {values.UnknownFileKeys(), values.UnknownSets()}) {

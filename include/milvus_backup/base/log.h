@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,10 +18,13 @@ enum class Level { kDebug, kInfo, kWarn, kError };
 enum class Style {
   kPlain,      ///< `[time] [info] text`
   kBracketed,  ///< `[time] [INFO] [dir/file:line] ["text"] [key=value]`, as the Go tools write it
+  kBarred,  ///< `time ｜ INFO ｜ file ｜ function ｜ line ｜ text key=value`, as MilvusDM does
 };
 
 struct Options {
   Level level = Level::kInfo;
+  /// Of the console, where it is to show less than the file.
+  std::optional<Level> console_level;
   Style style = Style::kPlain;
   /// Also write to stderr.
   bool console = true;
@@ -54,10 +58,11 @@ struct Field {
   std::string value;
 };
 
-/// An event that people look for by its text. Plain style: `text key=value …`. `file` and `line`
-/// are those of the caller (clang 14 has no std::source_location).
+/// An event that people look for by its text. Plain style: `text key=value …`. `file`, `line` and
+/// `function` are those of the caller (clang 14 has no std::source_location).
 void Event(Level level, std::string_view text, std::initializer_list<Field> fields,
-           const char* file = __builtin_FILE(), int line = __builtin_LINE());
+           const char* file = __builtin_FILE(), int line = __builtin_LINE(),
+           const char* function = __builtin_FUNCTION());
 
 template <typename... Args>
 void Debug(fmt::format_string<Args...> format, Args&&... args) {

@@ -9,7 +9,7 @@ namespace milvus_backup::config {
 
 /// Which parts of the file a command uses, and which must therefore be there.
 struct MigrationNeeds {
-  /// `meta` and `source`.
+  /// `source`, and `meta` where there is one.
   bool source = false;
   /// `target.milvus2x`.
   bool milvus = false;

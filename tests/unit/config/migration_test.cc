@@ -168,11 +168,66 @@ TEST_F(MigrationConfigTest, MistakesAreNamedByKey) {
 }
 
 TEST_F(MigrationConfigTest, ModesNotBuiltYetSaySo) {
-  for (const std::string mode : {"milvus2x", "faiss", "elasticsearch"}) {
+  for (const std::string mode : {"milvus2x", "elasticsearch"}) {
     const Status status = LoadFrom(Guide("milvus1x", mode)).status();
     EXPECT_THAT(status, IsError(Code::kInvalidArgument, mode + " is not built yet"));
     EXPECT_EQ(status.origin(), Origin::kSelf);  // exit status 2
   }
+}
+
+constexpr const char* kFaiss = R"(
+dumper: {worker: {workMode: faiss}}
+source: {mode: local, local: {faissFile: /data/dir/f.index}}
+target:
+  create: {collection: {NAME: c, shardsNum: "2", dim: 256, metricType: ip}}
+  mode: local
+  local: {outputDir: /out}
+)";
+
+TEST_F(MigrationConfigTest, FaissNamesAFileAndACollection) {
+  ASSERT_OK_AND_ASSIGN(const migration::Options options, LoadFrom(kFaiss, {.source = true}));
+  EXPECT_EQ(options.work_mode, migration::WorkMode::kFaiss);
+  EXPECT_EQ(options.source.directory, "/data/dir");
+  EXPECT_EQ(options.faiss.file, "f.index");
+  EXPECT_EQ(options.faiss.collection, "c");
+  EXPECT_EQ(options.faiss.shards, 2);
+  EXPECT_EQ(options.faiss.dim, 256);
+  EXPECT_EQ(options.faiss.metric, migration::Metric::kIp);
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = kFaiss;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return LoadFrom(text.replace(at, from.size(), to), {.source = true});
+  };
+  const auto expect = [&](const std::string& from, const std::string& to, const std::string& part) {
+    EXPECT_THAT(with(from, to), IsError(Code::kInvalidArgument, part));
+  };
+  expect("NAME: c", "NAME: 1c", "target.create.collection.name is '1c'");
+  expect("NAME: c, ", "", "target.create.collection.name is not set");
+  expect("dim: 256", "dim: 0", "target.create.collection.dim is '0'");
+  expect("dim: 256, ", "", "target.create.collection.dim is not set");
+  expect("metricType: ip", "metricType: cosine", "target.create.collection.metricType is 'cosine'");
+  expect("dim: 256, metricType: ip", "dim: 9, metricType: HAMMING", "multiple of 8 bits");
+  expect("shardsNum: \"2\"", "shardsNum: 99", "target.create.collection.shardsNum is '99'");
+  expect("/data/dir/f.index", "/data/dir/", "a directory");
+  expect("{faissFile: /data/dir/f.index}", "{}", "source.local.faissFile is not set");
+  ASSERT_OK_AND_ASSIGN(const auto root, with("/data/dir/f.index", "/f.index"));
+  EXPECT_EQ(root.source.directory, "/");
+  ASSERT_OK_AND_ASSIGN(const auto here, with("/data/dir/f.index", "f.index"));
+  EXPECT_EQ(here.source.directory, ".");
+  ASSERT_OK_AND_ASSIGN(
+      const auto remote,
+      with("mode: local, local: {faissFile: /data/dir/f.index}",
+           "mode: remote, remote: {faissFile: /d/f.index, cloud: aws, endpoint: e, bucket: b}"));
+  EXPECT_EQ(remote.source.directory, "d");
+  EXPECT_EQ(remote.faiss.file, "f.index");
+}
+
+TEST_F(MigrationConfigTest, TheSampleForFaissLoads) {
+  ASSERT_OK_AND_ASSIGN(const migration::Options options,
+                       LoadMigration(OptionsFor(testing::ConfigsDir() + "/migration-faiss.yaml"),
+                                     {.source = true, .milvus = true}));
+  EXPECT_EQ(options.faiss.dim, 256);
 }
 
 }  // namespace
