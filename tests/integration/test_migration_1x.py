@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from pathlib import Path
-from typing import Iterator
 
 import milvus1x
 import numpy
 import pytest
+from migrating import SYNTHETIC, dropped_after, expected_rows, read_rows, remote
 from milvus1x import Rows, Tree
 from pymilvus import Collection, utility
 from servers import MilvusServer, MinioServer
 from tool import Tool, finish
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SYNTHETIC = REPOSITORY / "tests" / "data" / "milvus1x"
 # One that is short and has vectors of both kinds.
 SEEDS = [pytest.param(seed, marks=[] if seed == 15 else [pytest.mark.soak]) for seed in range(20)]
 
@@ -28,23 +25,6 @@ def migration(binary: Path, tmp_path: Path) -> Tool:
     name = tmp_path / "milvus-migration"
     name.symlink_to(binary)
     return Tool(name, tmp_path)
-
-
-def remote(store: MinioServer, directory_key: str, directory: str, bucket: str = "") -> str:
-    """A `remote:` block."""
-    return f"""\
-  mode: remote
-  remote:
-    {directory_key}: "{directory}"
-    ak: {store.access_key}
-    sk: {store.secret_key}
-    cloud: aws
-    endpoint: {store.address}:{store.port}
-    region: us-west-2
-    bucket: {bucket or store.bucket}
-    useIAM: false
-    checkBucket: false
-"""
 
 
 def config(meta: str, source: str, target: str, milvus: MilvusServer) -> str:
@@ -77,42 +57,6 @@ target:
 def local_source(tables: Path) -> str:
     """A `local:` block of the source."""
     return f"  mode: local\n  local:\n    tablesDir: {tables}/\n"
-
-
-@contextlib.contextmanager
-def dropped_after(alias: str, *names: str) -> Iterator[None]:
-    """Drop these collections at the end."""
-    try:
-        yield
-    finally:
-        for name in names:
-            if utility.has_collection(name, using=alias):
-                utility.drop_collection(name, using=alias)
-
-
-def read_rows(alias: str, name: str) -> dict[str, Rows]:
-    """Every row of an indexed collection by partition."""
-    collection = Collection(name, using=alias)
-    collection.load()
-    found = {}
-    for partition in collection.partitions:
-        rows = collection.query(
-            "id >= 0", output_fields=["id", "data"], partition_names=[partition.name], consistency_level="Strong"
-        )
-        found[partition.name] = {
-            row["id"]: row["data"][0] if isinstance(row["data"][0], bytes) else numpy.float32(row["data"]).tobytes()
-            for row in rows
-        }
-        assert len(found[partition.name]) == len(rows), "an id is there twice"
-    collection.release()
-    return found
-
-
-def expected_rows(name: str) -> Rows:
-    """Rows of the synthetic data: `COLLECTION.PARTITION`."""
-    ids = numpy.load(SYNTHETIC / "expected" / f"{name}.ids.npy")
-    vectors = numpy.load(SYNTHETIC / "expected" / f"{name}.vectors.npy")
-    return {int(key): vector.tobytes() for key, vector in zip(ids, vectors)}
 
 
 def check_synthetic(alias: str) -> None:

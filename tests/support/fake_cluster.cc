@@ -3,13 +3,15 @@
 //   fake_cluster COLLECTIONS PARTITIONS SEGMENTS FIELDS [FOLDER]
 //
 // The numbers are those of each in each of the level above. The binlogs lie under `files/` of the
-// bucket `bucket`, or, when FOLDER is given, below it on the disk. Prints one line of JSON with the
-// ports and ends when its standard input does.
+// bucket `bucket`, or, when FOLDER is given, below it on the disk. An import of NumPy files on the
+// disk brings their rows. Prints one line of JSON with the ports and ends when its standard input
+// does.
 #include "support/fake_milvus.h"
 #include "support/fake_s3.h"
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -91,10 +93,22 @@ void WriteFile(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
+// Rows of a NumPy file, whose header has them behind `'shape': (`; 0 for anything else.
+int64_t RowsOfNpy(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string header(256, '\0');
+  file.read(header.data(), static_cast<std::streamsize>(header.size()));
+  const std::string before = "'shape': (";
+  const size_t at = header.find(before);
+  return at == std::string::npos ? 0 : std::atoll(header.c_str() + at + before.size());
+}
+
 int Run(const Shape& shape, const std::string& folder) {
   FakeS3 s3({.record_requests = false});
   s3.CreateBucket("bucket");
   FakeMilvus milvus;
+  milvus.SetImportRows(
+      [](const milvus::ImportRequest& request) { return RowsOfNpy(request.files.at(0)); });
   Filler filler(shape, [&](const std::string& key, const std::string& bytes) {
     if (folder.empty()) {
       s3.Put("bucket", "files/" + key, bytes);

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
 
@@ -30,6 +30,7 @@ class Tool:
 
     program: Path
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
 
     def write_config(self, name: str, text: str) -> None:
         """Write the configuration file `name` into the folder."""
@@ -54,7 +55,8 @@ class Tool:
         process = subprocess.Popen(
             [self.program, *arguments],
             cwd=self.folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "MILVUS"))},
+            env={name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "MILVUS"))}
+            | self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,342 @@
+"""milvusdm, and workMode faiss of milvus-migration, into a real Milvus 2.3.5: the guide, every sample file, modes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy
+import pytest
+from migrating import SYNTHETIC, dropped_after, expected_rows, read_rows, remote
+from milvus1x import Rows
+from pymilvus import Collection, utility
+from servers import MilvusServer, MinioServer
+from tool import Tool, finish
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+HDF5 = DATA / "milvusdm"
+FAISS = DATA / "faiss"
+
+
+@pytest.fixture
+def dm(binary: Path, tmp_path: Path) -> Tool:
+    """The program under its other name, with a work directory of its own."""
+    name = tmp_path / "milvusdm"
+    name.symlink_to(binary)
+    return Tool(name, tmp_path, {"MILVUSDM_PATH": str(tmp_path / "work")})
+
+
+def storage(store: MinioServer) -> str:
+    """The block that asks for bulk insert."""
+    return f"""\
+storage:
+  storageType: minio
+  address: {store.address}
+  port: {store.port}
+  accessKeyID: {store.access_key}
+  secretAccessKey: {store.secret_key}
+  useSSL: false
+  bucketName: {store.bucket}
+"""
+
+
+def collection_task(
+    task: str, data: str, milvus: MilvusServer, name: str, shape: tuple[int, str], mode: str = "append", partition: str = ""
+) -> str:
+    """An H2M.yaml or F2M.yaml as the guide has it; `data` are its lines about files."""
+    return f"""\
+{task}:
+  milvus_version: 2.0.0
+{data}
+  dest_host: '{milvus.address}'
+  dest_port: {milvus.port}
+  mode: '{mode}'        # 'skip/append/overwrite'
+  dest_collection_name: '{name}'
+  dest_partition_name: '{partition}'
+  collection_parameter:
+    dimension: {shape[0]}
+    index_file_size: 1024
+    metric_type: '{shape[1]}'
+"""
+
+
+def h2m_files(*paths: Path) -> str:
+    """The lines of H2M about files."""
+    return "  data_path:\n" + "".join(f"    - {path}\n" for path in paths) + "  data_dir:"
+
+
+def run_task(dm: Tool, text: str, *arguments: str) -> str:
+    """Run a task to its success; gives its stdout."""
+    dm.write_config("task.yaml", text)
+    return dm.succeed(*(arguments or ("--yaml", "task.yaml"))).stdout
+
+
+def index(alias: str, name: str, metric: str = "L2") -> None:
+    """Give the collection the index that reading needs."""
+    kind = "FLAT" if metric in ("L2", "IP") else "BIN_FLAT"
+    Collection(name, using=alias).create_index(
+        "embedding", {"index_type": kind, "metric_type": metric, "params": {}}
+    )
+
+
+def contiguous(path: Path, row_bytes: int, ids: list[int]) -> Rows:
+    """Rows of a file of h5py's: the first dataset begins at byte 2048."""
+    data = path.read_bytes()[2048 : 2048 + row_bytes * len(ids)]
+    return {key: data[i * row_bytes : (i + 1) * row_bytes] for i, key in enumerate(ids)}
+
+
+FLOATS = contiguous(HDF5 / "float32.h5", 48, [11 * i for i in range(50)])
+
+
+def test_h2m_by_inserts(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    binary_ids = numpy.frombuffer((HDF5 / "uint8_binary.h5").read_bytes()[2048 + 240 :][:240], dtype="<i8")
+    with dropped_after(alias_b, "floats", "bits"):
+        stdout = run_task(
+            dm,
+            collection_task("H2M", h2m_files(HDF5 / "float32.h5"), milvus_b, "floats", (12, "L2"), partition="p_1"),
+            "--ya=task.yaml",  # the old parser took prefixes
+        )
+        assert "floats/p_1: 50 rows inserted\n" in stdout
+        assert re.search(
+            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ｜ INFO ｜ cmd_dm.cc ｜ \w+ ｜ \d+ ｜ Migrate HDF5 data to Milvus "
+            r"Successfully: \['.*float32.h5'\]\n",
+            stdout,
+        )
+        index(alias_b, "floats")
+        assert read_rows(alias_b, "floats", "embedding") == {"_default": {}, "p_1": FLOATS}
+
+        both = h2m_files(HDF5 / "uint8_binary.h5")
+        run_task(dm, collection_task("H2M", both, milvus_b, "bits", (64, "HAMMING"), "overwrite"))
+        index(alias_b, "bits", "HAMMING")
+        bits = contiguous(HDF5 / "uint8_binary.h5", 8, [int(key) for key in binary_ids])
+        assert any(vector.endswith(b"\0") for vector in bits.values())
+        assert read_rows(alias_b, "bits", "embedding") == {"_default": bits}
+    logs = list((dm.folder / "work/logs").iterdir())
+    assert len(logs) == 1 and re.fullmatch(r"milvusdm-\d{4}-\d\d-\d\d\.log", logs[0].name)
+    assert not list((dm.folder / "work/state").rglob("*.json"))
+
+
+def test_h2m_by_bulk_insert_in_every_mode(
+    dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, tmp_path: Path
+) -> None:
+    shutil.copytree(HDF5, tmp_path / "dir", ignore=shutil.ignore_patterns("byte*", "uint8*", "float32.h5", "*latest*"))
+
+    def task(files: str, mode: str, partition: str = "") -> str:
+        return collection_task("H2M", files, milvus_b, "modes", (12, "IP"), mode, partition) + storage(minio_b)
+
+    latest = h2m_files(HDF5 / "float32_latest_libver.h5")
+    without_ids = {i: vector for i, vector in zip(range(50, 100), FLOATS.values())}
+    no_ids = h2m_files(HDF5 / "no_ids.h5")
+    with dropped_after(alias_b, "modes", "strings"):
+        # A directory: the second file has no ids and is numbered behind the first.
+        directory = f"  data_path:\n  data_dir: '{tmp_path}/dir'"
+        assert "modes/_default: 100 rows imported\n" in run_task(dm, task(directory, "skip"))
+        run_task(dm, task(latest, "append", "p"))
+        run_task(dm, task(no_ids, "append", "p"))
+        assert "skipped, it exists" in run_task(dm, task(latest, "skip", "p"))
+        index(alias_b, "modes", "IP")
+        numbered = contiguous(HDF5 / "no_ids.h5", 48, list(range(50)))
+        rows = read_rows(alias_b, "modes", "embedding")
+        assert rows["p"].keys() == FLOATS.keys() | numbered.keys()
+        assert {key: rows["p"][key] for key in numbered if key not in FLOATS} == {
+            key: vector for key, vector in numbered.items() if key not in FLOATS
+        }
+        assert rows["_default"].keys() == FLOATS.keys() | without_ids.keys()
+
+        run_task(dm, task(latest, "overwrite", "p"))
+        rows = read_rows(alias_b, "modes", "embedding")
+        assert rows["p"] == FLOATS and len(rows["_default"]) > 50
+        run_task(dm, task(latest, "overwrite"))
+        assert [partition.name for partition in Collection("modes", using=alias_b).partitions] == ["_default"]
+        index(alias_b, "modes", "IP")
+        assert read_rows(alias_b, "modes", "embedding") == {"_default": FLOATS}
+
+        strings = collection_task("H2M", h2m_files(HDF5 / "byte_example.h5"), milvus_b, "strings", (512, "JACCARD"))
+        run_task(dm, strings + storage(minio_b))
+        index(alias_b, "strings", "JACCARD")
+        assert read_rows(alias_b, "strings", "embedding") == {
+            "_default": contiguous(HDF5 / "byte_example.h5", 64, [1, 2, 3, 4, 5])
+        }
+    assert minio_b.client.keys(minio_b.bucket, "milvusdm-temp/") == []
+
+
+def faiss_rows(ids: str) -> Rows:
+    """What every sample but the sparse one holds."""
+    vectors = numpy.load(FAISS / "expected.vectors.npy")
+    keys = numpy.load(FAISS / "expected.custom_ids.npy") if ids == "custom" else range(len(vectors))
+    return {int(key): vector.tobytes() for key, vector in zip(keys, vectors)}
+
+
+@pytest.mark.parametrize(
+    "name, ids, by_import",
+    [
+        ("ivf_flat_dm_hash", "custom", False),
+        *(
+            pytest.param(name, ids, True, marks=pytest.mark.soak)
+            for name, ids in [
+                ("flat_l2", "numbered"),
+                ("flat_ip", "numbered"),
+                ("flat_l1", "numbered"),
+                ("ivf_flat_l2_full", "numbered"),
+                ("ivf_flat_dm_array", "numbered"),
+                ("idmap_flat", "custom"),
+                ("idmap2_flat", "custom"),
+            ]
+        ),
+    ],
+)
+def test_f2m(
+    dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, name: str, ids: str, by_import: bool
+) -> None:
+    with dropped_after(alias_b, "faiss"):
+        data = f"  data_path: '{FAISS / name}.index'"
+        text = collection_task("F2M", data, milvus_b, "faiss", (16, "L2"), partition="p")
+        stdout = run_task(dm, text + (storage(minio_b) if by_import else ""))
+        assert f"Data migration successful from Faiss to Milvus: {FAISS}/{name}.index" in stdout
+        index(alias_b, "faiss")
+        assert read_rows(alias_b, "faiss", "embedding") == {"_default": {}, "p": faiss_rows(ids)}
+
+
+@pytest.mark.parametrize("place", ["local", pytest.param("remote", marks=pytest.mark.soak)])
+def test_work_mode_faiss(
+    dm: Tool, binary: Path, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, place: str
+) -> None:
+    migration = Tool(binary, dm.folder)
+    source = f"  mode: local\n  local:\n    faissFile: {FAISS}/ivf_flat_ip_ids.index\n"
+    if place == "remote":
+        minio_b.client.put(minio_b.bucket, "in/f.index", (FAISS / "idmap2_flat.index").read_bytes())
+        source = remote(minio_b, "faissFile", "/in/f.index")
+    migration.write_config(
+        "migration.yaml",
+        f"""\
+dumper:
+  worker:
+    workMode: faiss
+    reader:
+      bufferSize: 1024
+loader:
+  worker:
+    limit: 2
+source:
+{source}
+target:
+  create:
+    collection:
+      name: faiss_{place}
+      shardsNum: 2
+      dim: 16
+      metricType: IP
+{remote(minio_b, "outputDir", "faiss/" + place)}
+  milvus2x:
+    endpoint: "{milvus_b.address}:{milvus_b.port}"
+""",
+    )
+    with dropped_after(alias_b, f"faiss_{place}"):
+        if place == "local":
+            dumped = migration.succeed("migration", "dump", "--config=migration.yaml")
+            assert re.search(r"\nDump Success! Job dump\w{21} cost=\[\d+\.\d{6}\]\n", dumped.stdout)
+            loaded = migration.succeed("migration", "load", "--index", "-c", "migration.yaml")
+            assert "Load Success!" in loaded.stdout
+        else:
+            assert "Migration Success!" in migration.succeed("migration", "start", "--index").stdout
+        assert read_rows(alias_b, f"faiss_{place}") == {"_default": faiss_rows("custom")}
+    assert minio_b.client.keys(minio_b.bucket, "faiss/") == []
+
+
+def old_task(task: str, rest: str) -> str:
+    """An M2M.yaml or M2H.yaml as the guide's second example has it, for all of the synthetic tree."""
+    return f"""\
+{task}:
+  milvus_version: 2.0.0
+  source_milvus_path: '{SYNTHETIC}'
+  mysql_parameter:
+  source_collection:
+    demo_l2:
+    demo_ip:
+    demo_bin:
+      - ''
+{rest}
+"""
+
+
+def check_synthetic(alias: str) -> None:
+    """Compare what Milvus holds with the answers."""
+    index(alias, "demo_l2")
+    index(alias, "demo_bin", "HAMMING")
+    assert read_rows(alias, "demo_l2", "embedding") == {
+        "_default": expected_rows("demo_l2._default"),
+        "p1": expected_rows("demo_l2.p1"),
+    }
+    assert read_rows(alias, "demo_bin", "embedding") == {"_default": expected_rows("demo_bin._default")}
+    assert not utility.has_collection("demo_ip", using=alias)
+
+
+def test_m2m_and_m2h_and_back(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str) -> None:
+    target = f"  dest_host: '{milvus_b.address}'\n  dest_port: {milvus_b.port}\n  mode: 'skip'"
+    with dropped_after(alias_b, "demo_l2", "demo_bin"):
+        stdout = run_task(dm, old_task("M2M", target) + storage(minio_b))
+        assert "Successfully transformed all data." in stdout and "demo_ip/_default: no rows\n" in stdout
+        check_synthetic(alias_b)
+        again = run_task(dm, old_task("M2M", target))
+        assert "There collection:demo_l2 partition:p1 exists, and skip it." in again
+    # To HDF5, and from there by the YAML files that it has written.
+    stdout = run_task(dm, old_task("M2H", f"  data_dir: '{dm.folder}/out'"))
+    assert "Successfully copied all data." in stdout
+    yamls = sorted((dm.folder / "out").glob("*/yamls/*/*.yaml"))
+    assert [f"{path.parent.name}/{path.name}" for path in yamls] == [
+        "demo_bin/None.yaml",
+        "demo_l2/None.yaml",
+        "demo_l2/p1.yaml",
+    ]
+    with dropped_after(alias_b, "demo_l2", "demo_bin"):
+        for path in yamls:
+            text = path.read_text().replace("19530", str(milvus_b.port)).replace("mode: skip", "mode: append")
+            run_task(dm, text.replace("127.0.0.1", milvus_b.address) + storage(minio_b))
+        check_synthetic(alias_b)
+
+
+def test_a_killed_run_is_made_good_by_the_next(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    rows = numpy.random.default_rng(7).random((40000, 128), dtype=numpy.float32)
+    header = b"IxF2" + numpy.int32(128).tobytes() + numpy.array([len(rows), 1 << 20, 1 << 20], "<i8").tobytes()
+    tail = b"\1" + numpy.int32(1).tobytes() + numpy.uint64(rows.size).tobytes() + rows.tobytes()
+    (dm.folder / "large.index").write_bytes(header + tail)
+    text = collection_task("F2M", "  data_path: large.index", milvus_b, "killed", (128, "L2"), "skip")
+    dm.write_config("task.yaml", text)
+    with dropped_after(alias_b, "killed"):
+        with dm.started("--yaml", "task.yaml") as process:
+            while not utility.has_collection("killed", using=alias_b):
+                assert process.poll() is None
+            process.kill()
+            finish(process)
+        assert "40000 rows inserted" in run_task(dm, text)
+        assert Collection("killed", using=alias_b).num_entities == len(rows)
+        assert "skipped" in run_task(dm, text)
+
+
+def test_what_cannot_be_taken_is_said_in_one_line(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    cut = dm.folder / "cut.h5"
+    cut.write_bytes((HDF5 / "float32.h5").read_bytes()[:-100])
+    lie = dm.folder / "lie.index"
+    lie.write_bytes((FAISS / "flat_l2.index").read_bytes()[:-4])
+    cases = [
+        ("F2M", FAISS / "ivfpq.index", (16, "L2"), 1, "kind IwPQ (IVF with product quantizer), which is not read"),
+        ("F2M", FAISS / "pca_ivf.index", (16, "L2"), 1, "IxPT"),
+        ("F2M", lie, (16, "L2"), 20, "damaged or cut off"),
+        ("F2M", FAISS / "flat_l2.index", (17, "L2"), 4, "holds vectors of dimension 16 and not 17"),
+        ("F2M", dm.folder / "none", (16, "L2"), 4, "No such file or directory"),
+        ("H2M", cut, (12, "L2"), 20, "cut off"),
+        ("H2M", lie, (12, "L2"), 20, "is no HDF5 file"),
+        ("H2M", HDF5 / "float32.h5", (96, "HAMMING"), 4, "holds float vectors"),
+    ]
+    for task, path, shape, status, part in cases:
+        data = h2m_files(path) if task == "H2M" else f"  data_path: {path}"
+        dm.write_config("task.yaml", collection_task(task, data, milvus_b, "refused", shape))
+        refused = dm.run("--yaml", "task.yaml")
+        assert refused.status == status, refused
+        assert refused.stderr.count("\n") == 1 and part in refused.stderr, refused
+    assert not utility.has_collection("refused", using=alias_b)
+    dm.write_config("task.yaml", "X2M:\n  mode: skip\n")
+    wrong = dm.run("--yaml", "task.yaml")
+    assert wrong.status == 4 and "error task type" in wrong.stderr
+    assert dm.run().status == 2
