@@ -261,6 +261,7 @@ class Creation {
     milvus::Client& client = *site_.client;
     if (!HasFlushAll(client)) return ForEachCollection(&CollectionCreation::Flush);
     const auto phase = run_.Enter("flush");
+    MB_RETURN_IF_ERROR(ForEachCollection(&CollectionCreation::ChooseMoment));
     const auto ticket = client.FlushAll(ctx_);
     if (ticket.status().code() == Code::kUnimplemented) {
       return ForEachCollection(&CollectionCreation::Flush);

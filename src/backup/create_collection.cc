@@ -2,9 +2,12 @@
 
 #include "describe.h"
 #include "expected_files.h"
+#include "flush_cut.h"
 #include "flush_wait.h"
+#include "segment_rows.h"
 #include "stale_files.h"
 
+#include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
@@ -13,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -20,8 +24,16 @@ namespace {
 
 /// common.SegmentState values of segments whose files are on their way in or out.
 constexpr int32_t kGrowing = 2;
+constexpr int32_t kFlushed = 4;
 constexpr int32_t kDropped = 6;
 constexpr int32_t kImporting = 7;
+/// common.SegmentLevel L0: only deletes.
+constexpr int32_t kLevelZero = 1;
+/// Flushes of one collection before a compaction after the last one is put up with.
+constexpr int kMostFlushes = 5;
+/// Between the moment and the flush: a write that was given its time before the moment has its
+/// segment by then, and the flush seals that one.
+constexpr std::chrono::milliseconds kWritesInFlight{20};
 
 bool IsOnItsWay(const milvus::Segment& segment) {
   return segment.state == kGrowing || segment.state == kDropped || segment.state == kImporting;
@@ -41,13 +53,36 @@ Status CollectionCreation::Describe(const CallContext& ctx) {
   return Status::Ok();
 }
 
+Status CollectionCreation::ChooseMoment(const CallContext& ctx) {
+  milvus::Client& client = *run_.site.client;
+  const Result<uint64_t> now = client.CurrentTimestamp(ctx);
+  if (!now.ok() && now.status().code() != Code::kUnimplemented) return now.status();
+  moment_ = now.ok() ? *now : 0;
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments,
+                      client.ListPersistentSegments(ctx, name_.db, name_.collection));
+  segments_at_moment_.clear();
+  stored_at_moment_.clear();
+  for (const milvus::Segment& segment : segments) {
+    const bool has_rows = segment.num_rows > 0 && segment.level != kLevelZero;
+    const bool stays = segment.state != kDropped && segment.state != kImporting;
+    if (!has_rows || !stays || !KnowsPartition(segment.partition_id)) continue;
+    segments_at_moment_.insert(segment.id);
+    if (segment.state == kFlushed) stored_at_moment_.insert(segment.id);
+  }
+  if (moment_ != 0 && !Clock::Real().SleepFor(kWritesInFlight, ctx.stop)) return CancelledError();
+  return Status::Ok();
+}
+
 Status CollectionCreation::Flush(const CallContext& ctx) {
   const auto phase = run_.Enter("flush");
   milvus::Client& client = *run_.site.client;
+  MB_RETURN_IF_ERROR(ChooseMoment(ctx));
   MB_ASSIGN_OR_RETURN(const milvus::FlushTicket ticket,
                       client.Flush(ctx, name_.db, name_.collection));
   MB_RETURN_IF_ERROR(WaitUntilFlushed(
       ctx, [&] { return client.IsFlushed(ctx, name_.db, name_.collection, ticket); }));
+  // A server that does not say up to when it has flushed has not promised anything.
+  moment_ = std::min(moment_, ticket.flush_ts);
   backup_.backup_physical_timestamp = static_cast<uint64_t>(std::max<int64_t>(ticket.seal_time, 0));
   for (const auto& [channel, position] : ticket.channel_checkpoints) {
     backup_.channel_checkpoints[channel] = Base64Encode(AsBytes(position));
@@ -60,14 +95,47 @@ Status CollectionCreation::FindFiles(const CallContext& ctx) {
   const auto phase = run_.Enter("list");
   // By now the collection may have been described long ago.
   MB_RETURN_IF_ERROR(RefreshSchema(ctx, *run_.site.client, name_, backup_));
-  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments, FindSegments(ctx));
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments, FindSettledSegments(ctx));
   MB_ASSIGN_OR_RETURN(
       files_, ListSegmentFiles(ctx, run_.site.milvus_storage, backup_.collection_id, segments));
-  report_.segments = files_.segments.size();
-  report_.objects = files_.files;
-  report_.bytes = files_.bytes;
-  for (const meta::SegmentBackup& segment : files_.segments) report_.rows += segment.num_of_rows;
+  CountFiles();
   return Status::Ok();
+}
+
+void CollectionCreation::CountFiles() {
+  report_.segments = files_.segments.size();
+  report_.objects = 0;
+  report_.bytes = 0;
+  report_.rows = 0;
+  for (const meta::SegmentBackup& segment : files_.segments) {
+    report_.objects += segment.binlogs.log_count() + segment.deltalogs.log_count();
+    report_.bytes += static_cast<uint64_t>(segment.size);
+    report_.rows += segment.num_of_rows;
+  }
+}
+
+/// A compaction drops rows for good that were deleted after the moment, whose newer versions may
+/// not be in storage; a flush after it brings those.
+Result<std::vector<milvus::Segment>> CollectionCreation::FindSettledSegments(
+    const CallContext& ctx) {
+  for (int flushes = 1;; ++flushes) {
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments, FindSegments(ctx));
+    if (moment_ == 0 || !WasCompacted(segments)) return segments;
+    if (flushes == kMostFlushes) {
+      log::Warn(
+          "collection={}: Milvus compacts it all the time; rows that are replaced meanwhile may be "
+          "missing from the backup",
+          report_.name);
+      return segments;
+    }
+    MB_RETURN_IF_ERROR(Flush(ctx));
+  }
+}
+
+bool CollectionCreation::WasCompacted(const std::vector<milvus::Segment>& segments) const {
+  std::set<int64_t> gone = segments_at_moment_;
+  for (const milvus::Segment& segment : segments) gone.erase(segment.id);
+  return !gone.empty();
 }
 
 bool CollectionCreation::KnowsPartition(int64_t id) const {
@@ -97,6 +165,7 @@ Result<std::vector<milvus::Segment>> CollectionCreation::FindSegments(const Call
 Status CollectionCreation::CopyData(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(FindFiles(ctx));
   MB_RETURN_IF_ERROR(Copy(ctx));
+  MB_RETURN_IF_ERROR(LeaveOutLater(ctx));
   MB_RETURN_IF_ERROR(CheckArrived(ctx));
   AttachSegments(std::move(files_.segments), backup_);
   files_ = {};
@@ -142,6 +211,28 @@ Status CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
     }
     if (!batch.Add({file.source_key, destination_key, file.size, ""}).ok()) break;
   }
+  return Status::Ok();
+}
+
+Status CollectionCreation::LeaveOutLater(const CallContext& ctx) {
+  if (moment_ == 0) return Status::Ok();
+  const auto phase = run_.Enter("check");
+  const Place& milvus = run_.site.milvus_storage;
+  MB_ASSIGN_OR_RETURN(const int64_t key_field, KeyFieldOf(backup_));
+  const FlushCut cut = {
+      .moment = moment_,
+      .key_field = key_field,
+      .source_prefix = milvus.milvus_prefix + milvus.Key(""),
+      .may_be_younger = [this](int64_t id) { return !stored_at_moment_.contains(id); }};
+  const BackupLocation backup = {.backend = run_.site.backup_storage.backend,
+                                 .dir = run_.backup_dir};
+  MB_ASSIGN_OR_RETURN(const FlushCutReport done, CutAtFlush(ctx, backup, cut, files_.segments));
+  if (!done.changed()) return Status::Ok();
+  log::Info(
+      "collection={} changes after the flush left out: deletes={} rows={} and segments={} of later "
+      "rows",
+      report_.name, done.deletes_left_out, done.rows_deleted, done.segments_left_out);
+  CountFiles();
   return Status::Ok();
 }
 

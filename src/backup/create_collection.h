@@ -13,7 +13,9 @@
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,11 +49,13 @@ class CollectionCreation {
 
   /// Everything but segments. Comes first.
   Status Describe(const CallContext& ctx);
-  /// Seal what is in memory and wait until it is in storage.
+  /// Choose the moment the backup will show, before a flush: what is older is then in storage.
+  Status ChooseMoment(const CallContext& ctx);
+  /// ChooseMoment, seal what is in memory, and wait until it is in storage.
   Status Flush(const CallContext& ctx);
   /// Find the files of the segments that are in storage, and count them.
   Status FindFiles(const CallContext& ctx);
-  /// FindFiles, copy, and check what arrived.
+  /// FindFiles, copy, leave out what is later than the moment, and check what arrived.
   Status CopyData(const CallContext& ctx);
   /// Remove what CopyData may have written.
   Status RemoveData(const CallContext& ctx);
@@ -67,15 +71,24 @@ class CollectionCreation {
 
  private:
   Result<std::vector<milvus::Segment>> FindSegments(const CallContext& ctx);
+  Result<std::vector<milvus::Segment>> FindSettledSegments(const CallContext& ctx);
+  bool WasCompacted(const std::vector<milvus::Segment>& segments) const;
   bool KnowsPartition(int64_t id) const;
   Status Copy(const CallContext& ctx);
   Status AnnounceUploads(const CallContext& ctx, const transfer::CopyBatch& batch) const;
   Status AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
+  Status LeaveOutLater(const CallContext& ctx);
   Status CheckArrived(const CallContext& ctx);
+  void CountFiles();
 
   CreateRun& run_;
   const CollectionName name_;
   meta::CollectionBackup backup_;
+  /// Hybrid; 0 when the backup shows no certain one: without a flush, or on an old server.
+  uint64_t moment_ = 0;
+  /// Segments with rows at the moment, and those among them that were in storage by then.
+  std::set<int64_t> segments_at_moment_;
+  std::set<int64_t> stored_at_moment_;
   SegmentFiles files_;
   transfer::CopySummary copied_;
   CollectionReport report_;

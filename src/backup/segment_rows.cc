@@ -27,11 +27,6 @@ LogsByField GroupLogs(const meta::LogList& logs) {
   return fields;
 }
 
-/// Whether a status says something of the log's bytes.
-bool IsAboutBytes(const Status& status) {
-  return status.code() == Code::kDataLoss || status.code() == Code::kUnimplemented;
-}
-
 /// A log that is listed must be there.
 Result<std::unique_ptr<StorageSource>> OpenListed(const CallContext& ctx,
                                                   const BackupLocation& source,
@@ -55,7 +50,14 @@ bool MayBeDynamic(const binlog::InsertLog& log, size_t column) {
   return log.column(column).type == binlog::PhysicalType::kByteArray;
 }
 
+}  // namespace
+
+bool IsAboutBytes(const Status& status) {
+  return status.code() == Code::kDataLoss || status.code() == Code::kUnimplemented;
+}
+
 Result<binlog::Key> KeyOf(const Cell& cell) {
+  if (cell.IsNull()) return DataLossError("a row without a primary key");
   switch (cell.batch->type) {
     case binlog::PhysicalType::kInt64:
       return binlog::Key{.number = cell.batch->As<int64_t>()[cell.row]};
@@ -66,7 +68,12 @@ Result<binlog::Key> KeyOf(const Cell& cell) {
   }
 }
 
-}  // namespace
+Result<uint64_t> TimeOf(const Cell& cell) {
+  if (cell.IsNull() || cell.batch->type != binlog::PhysicalType::kInt64) {
+    return DataLossError("a row without a timestamp");
+  }
+  return static_cast<uint64_t>(cell.batch->As<int64_t>()[cell.row]);
+}
 
 Result<FieldReader> FieldReader::Open(const CallContext& ctx, const BackupLocation& source,
                                       const meta::SegmentBackup& segment, int64_t field_id) {
@@ -238,10 +245,7 @@ Result<LiveRows> LiveRows::Open(const CallContext& ctx, const BackupLocation& so
 Result<bool> LiveRows::Next() {
   MB_ASSIGN_OR_RETURN(const Cell key, keys_.Next());
   MB_ASSIGN_OR_RETURN(const Cell timestamp, timestamps_.Next());
-  if (key.IsNull() || timestamp.IsNull() || timestamp.batch->type != binlog::PhysicalType::kInt64) {
-    return DataLossError("a row without a primary key or a timestamp");
-  }
-  const auto time = static_cast<uint64_t>(timestamp.batch->As<int64_t>()[timestamp.row]);
+  MB_ASSIGN_OR_RETURN(const uint64_t time, TimeOf(timestamp));
   MB_ASSIGN_OR_RETURN(const binlog::Key row_key, KeyOf(key));
   if (deletes_->IsDead(row_key, time)) return false;
   return l0_deletes_ == nullptr || !l0_deletes_->IsDead(row_key, time);

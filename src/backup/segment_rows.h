@@ -29,6 +29,14 @@ struct Cell {
   bool IsNull() const { return batch == nullptr || batch->IsNull(row); }
 };
 
+/// Whether a status says something of a log's bytes, not that they could not be had.
+bool IsAboutBytes(const Status& status);
+
+/// The value as a primary key, which lasts as long as the cell; kDataLoss when it is none.
+Result<binlog::Key> KeyOf(const Cell& cell);
+/// The value as a hybrid timestamp; kDataLoss when it is none.
+Result<uint64_t> TimeOf(const Cell& cell);
+
 /// All values of one field of a segment, in the order of rows. Holds one log open.
 class FieldReader {
  public:

@@ -38,6 +38,9 @@ struct FakeMilvusOptions {
   std::chrono::milliseconds import_tick{10};
   /// Polls of GetFlushState that answer "not yet" after a flush.
   int unflushed_polls = 0;
+  /// Flushes after which the first segment of the collection is gone, compacted into another whose
+  /// id is greater by 50.
+  int compactions = 0;
 };
 
 struct FakeCollection {

@@ -331,6 +331,10 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
     segment.state = kFlushed;
     ticket.segment_ids.push_back(segment.id);
   }
+  if (compactions_ < options_.compactions && !collection.segments.empty()) {
+    ++compactions_;
+    collection.segments.front().id += 50;
+  }
   ticket.flush_ts = NewTimestamp();
   ticket.seal_time = 1700000000;
   ticket.channel_checkpoints = collection.channel_checkpoints;

@@ -88,6 +88,7 @@ class FakeMilvusState {
   void FailTask(Task& task, const std::string& reason, milvus::ImportState state);
 
   const FakeMilvusOptions options_;
+  int compactions_ = 0;
   std::map<std::string, std::map<std::string, FakeCollection>> databases_;
   std::map<std::string, std::vector<milvus::KeyValue>> properties_;
   milvus::Rbac rbac_;

@@ -132,8 +132,10 @@ class CreateOptionsTest : public ::testing::Test {
 TEST_F(CreateOptionsTest, SerialFlushDescribesAllThenFlushesAndCopiesOneByOne) {
   ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kSerialFlush));
   EXPECT_THAT(Steps(), ElementsAre("DescribeIndex default.one", "DescribeIndex default.two",
-                                   "Flush default.one", "GetPersistentSegmentInfo default.one",
-                                   "Flush default.two", "GetPersistentSegmentInfo default.two"));
+                                   "GetPersistentSegmentInfo default.one", "Flush default.one",
+                                   "GetPersistentSegmentInfo default.one",
+                                   "GetPersistentSegmentInfo default.two", "Flush default.two",
+                                   "GetPersistentSegmentInfo default.two"));
   EXPECT_EQ(report.segments, 4U);
   EXPECT_EQ(report.rows, 20);
 }
@@ -160,20 +162,45 @@ TEST_F(CreateOptionsTest, MetaOnlyWritesNoLogs) {
 TEST_F(CreateOptionsTest, BulkFlushOfAnOldServerFlushesEveryCollectionFirst) {
   ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kBulkFlush));
   EXPECT_THAT(Steps(), ElementsAre("DescribeIndex default.one", "DescribeIndex default.two",
-                                   "Flush default.one", "Flush default.two",
+                                   "GetPersistentSegmentInfo default.one", "Flush default.one",
+                                   "GetPersistentSegmentInfo default.two", "Flush default.two",
                                    "GetPersistentSegmentInfo default.one",
                                    "GetPersistentSegmentInfo default.two"));
   EXPECT_EQ(report.segments, 4U);
+}
+
+// What a compaction has dropped for good may have newer versions that are only in memory.
+TEST_F(CreateOptionsTest, ACompactionAfterTheFlushMeansAnother) {
+  Start({.compactions = 1});
+  PutLog(7, 750);
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kSerialFlush));
+  EXPECT_THAT(Steps(), ElementsAre("DescribeIndex default.one", "DescribeIndex default.two",
+                                   "GetPersistentSegmentInfo default.one", "Flush default.one",
+                                   "GetPersistentSegmentInfo default.one", "Flush default.one",
+                                   "GetPersistentSegmentInfo default.one",
+                                   "GetPersistentSegmentInfo default.two", "Flush default.two",
+                                   "GetPersistentSegmentInfo default.two"));
+  EXPECT_EQ(report.segments, 4U);
+}
+
+TEST_F(CreateOptionsTest, CompactionsWithoutEndArePutUpWith) {
+  Start({.compactions = 5});
+  PutLog(7, 950);
+  CreateOptions options;
+  options.selection = *Selection::ParseFilter("default.one");
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, Create(options));
+  EXPECT_EQ(fake_->count("Flush"), 5U);
+  EXPECT_EQ(report.segments, 2U);
 }
 
 TEST_F(CreateOptionsTest, BulkFlushOfANewServerIsOneCall) {
   Start({.version = "v2.6.11", .unflushed_polls = 2});
   ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kBulkFlush));
   const std::vector<std::string> steps = Steps();
-  ASSERT_EQ(steps.size(), 6U);
-  EXPECT_EQ(steps[2], "FlushAll");
+  ASSERT_EQ(steps.size(), 8U);
+  EXPECT_EQ(steps[4], "FlushAll");
   // The time tick of the message, which is a number of base 36.
-  EXPECT_THAT(steps[3], HasSubstr("GetFlushAllState by-dev-rootcoord-dml_0=4700000000000000"));
+  EXPECT_THAT(steps[5], HasSubstr("GetFlushAllState by-dev-rootcoord-dml_0=4700000000000000"));
   EXPECT_EQ(fake_->count("GetFlushAllState"), 3U);
   EXPECT_EQ(report.segments, 4U);
   const meta::BackupInfo info = Read();
