@@ -3,8 +3,9 @@
     copy_objects.py PROGRAMS [--rclone RCLONE] [--jobs a,b,...] [--rounds N] [--defaults] [--quick] [--raw FILE]
 
 PROGRAMS is the folder of copy_engine, copy_floor and delay_proxy (build/release/bench). Both servers keep their data
-in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a tree like a real backup, b+20,
-b+80, c+20 and c+80 the same through a relay that adds as many milliseconds to the round trip. All tools take turns,
+in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a tree like a real backup, g the same
+inside one MinIO, b+20, b+80, c+20 and c+80 the same through a relay that adds as many milliseconds to the round trip
+(peers as they come). All tools take turns,
 round by round; what is printed are medians. Every run is checked: the destination must hold every object. Only figures
 of one run may be compared: the machine has other users.
 """
@@ -173,9 +174,13 @@ class Bench:
                 ("ACCESS_KEY_ID", "minioadmin"), ("SECRET_ACCESS_KEY", "minioadmin"))}
         return values
 
-    def tools(self, grid: bool) -> list[Tool]:
-        """Ours and the peers, each peer with every setting of its grid or as it comes."""
+    def tools(self, grid: bool, inside: bool = False) -> list[Tool]:
+        """Ours and the peers, each peer with every setting of its grid or as it comes.
+
+        Peers let the server copy only between two buckets of one name of theirs.
+        """
         programs: Path = self.options.programs
+        there = "a" if inside else "b"
         found = [Tool("ours", "default", lambda s, a, d, b: [programs / "copy_engine", str(s), a, str(d), b])]
         for setting in self.options.ours:
             extra = setting.split()
@@ -184,11 +189,11 @@ class Bench:
         for setting, flags in RCLONE_GRID.items():
             if self.options.rclone and (grid or setting == "default"):
                 found.append(Tool("rclone", setting, lambda s, a, d, b, flags=flags: [
-                    self.options.rclone, "copy", *flags, f"A:{a}", f"B:{b}"]))
+                    self.options.rclone, "copy", *flags, f"A:{a}", f"{there.upper()}:{b}"]))
         for setting, flags in MC_GRID.items():
             if grid or setting == "default":
                 found.append(Tool("mc", setting, lambda s, a, d, b, flags=flags: [
-                    mc_program(), "--quiet", "mirror", *flags, f"a/{a}", f"b/{b}"]))
+                    mc_program(), "--quiet", "mirror", *flags, f"a/{a}", f"{there}/{b}"]))
         return found
 
     def floors(self, sizes: dict[str, int], bucket: str) -> list[Tool]:
@@ -232,21 +237,22 @@ class Bench:
               f"{run.peak_mib:.0f} MiB {run.notes if not run.right or tool.name == 'ours' else ''}", file=sys.stderr)
         return run
 
-    def job(self, job: str, source: str, delay_ms: int | None = None) -> None:
+    def job(self, job: str, source: str, delay_ms: int | None = None, inside: bool = False) -> None:
         """All rounds of a job."""
         bucket, sizes = self.fill(source)
-        ports = (self.source.port, self.destination.port)
+        destination = self.source if inside else self.destination
+        ports = (self.source.port, destination.port)
         proxy = None
         if delay_ms is not None:
             proxy = DelayProxy(self.options.programs / "delay_proxy", delay_ms, self.source, self.destination)
             ports = (proxy.ports[0], proxy.ports[1])
         grid = delay_ms is None and not self.options.defaults
-        tools = self.tools(grid) + (self.floors(sizes, bucket) if delay_ms is None else [])
+        tools = self.tools(grid, inside) + (self.floors(sizes, bucket) if delay_ms is None and not inside else [])
         if self.options.only:
             tools = [tool for tool in tools if tool.name in self.options.only.split(",")]
         for number in range(self.options.rounds):
             for tool in tools if number % 2 == 0 else reversed(tools):
-                self.run(job, tool, bucket, sizes, ports)
+                self.run(job, tool, bucket, sizes, ports, destination)
         if proxy:
             proxy.close()
 
@@ -287,7 +293,7 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", type=Path)
-    parser.add_argument("--jobs", default="a,b,c,d,b+20,c+20,b+80,c+80")
+    parser.add_argument("--jobs", default="a,b,c,d,g,b+20,c+20,b+80,c+80")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rclone", help="the rclone program; without it rclone is left out")
     parser.add_argument("--only", help="tools to run, such as ours,mc")
@@ -305,6 +311,8 @@ def main() -> int:
                 if job in ("a", "b", "c", "d"):
                     bench.job(job, job)
                     bench.counts(job)
+                elif job == "g":
+                    bench.job(job, "d", inside=True)
                 elif job[0] in "bc" and job[1:] in ("+20", "+80"):
                     bench.job(f"{job} ms", job[0], int(job[2:]))
                 else:
