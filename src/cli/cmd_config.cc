@@ -22,10 +22,6 @@ struct MigrateFlags {
   bool strict = false;
 };
 
-void PrintJson(const nlohmann::ordered_json& document) {
-  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 void PrintTable(const std::vector<config::Setting>& settings) {
   std::vector<config::Setting> rows = {{"PARAMETER", "VALUE", "SOURCE", "SOURCE_KEY"}};
   rows.insert(rows.end(), settings.begin(), settings.end());

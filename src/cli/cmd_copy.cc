@@ -87,7 +87,8 @@ nlohmann::ordered_json ToJson(const std::vector<CopiedBackup>& backups, const st
   return list;
 }
 
-void PrintJson(const backup::CopyAllReport& all, const CopyFlags& flags, const std::string& own) {
+void PrintReportJson(const backup::CopyAllReport& all, const CopyFlags& flags,
+                     const std::string& own) {
   const backup::CopyReport& report = all.total;
   nlohmann::ordered_json failures = nlohmann::ordered_json::array();
   for (const backup::FailedObject& failure : report.failures) {
@@ -110,7 +111,7 @@ void PrintJson(const backup::CopyAllReport& all, const CopyFlags& flags, const s
   document["failures"] = std::move(failures);
   document["warnings"] = report.warnings;
   document["seconds"] = report.seconds;
-  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  PrintJson(document);
 }
 
 std::string Counts(const backup::CopyReport& report, bool dry_run) {
@@ -191,7 +192,7 @@ Status RunCopy(const CommandContext& context, const CopyFlags& flags) {
                           : flags.as.empty() ? flags.name
                                              : flags.as;
   if (context.json) {
-    PrintJson(*report, flags, own);
+    PrintReportJson(*report, flags, own);
   } else {
     PrintText(*report, flags, own, sides.destination);
   }

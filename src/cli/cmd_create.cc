@@ -78,7 +78,7 @@ std::vector<std::string> MissingCollections(const backup::CreateReport& report) 
   return missing;
 }
 
-void PrintJson(const backup::CreateReport& report, bool dry_run) {
+void PrintReportJson(const backup::CreateReport& report, bool dry_run) {
   nlohmann::ordered_json failed = nlohmann::ordered_json::array();
   nlohmann::ordered_json collections = nlohmann::ordered_json::array();
   for (const backup::CollectionReport& one : report.per_collection) {
@@ -92,7 +92,7 @@ void PrintJson(const backup::CreateReport& report, bool dry_run) {
       failed.push_back({{"name", one.name}, {"error", ErrorJson(one.status)}});
     }
   }
-  PrintLine(nlohmann::ordered_json{
+  PrintJson({
       {"status", report.partial() ? "partial" : "ok"},
       {"name", report.name},
       {"dry_run", dry_run},
@@ -110,8 +110,7 @@ void PrintJson(const backup::CreateReport& report, bool dry_run) {
       {"failed", failed},
       {"seconds", report.seconds},
       {"phases", report.phases},
-  }
-                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  });
 }
 
 void PrintFailures(const backup::CreateReport& report) {
@@ -163,7 +162,7 @@ Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
     NoteDone(report.partial() ? "the backup is partial" : "the backup is complete");
   }
   if (context.json) {
-    PrintJson(report, options.dry_run);
+    PrintReportJson(report, options.dry_run);
     return Status::Ok();
   }
   PrintFailures(report);

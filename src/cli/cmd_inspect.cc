@@ -112,10 +112,6 @@ nlohmann::ordered_json ToJson(const CollectionSummary& collection) {
           {"partitions", partitions}};
 }
 
-void PrintJson(const nlohmann::ordered_json& document) {
-  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 void PrintSummary(const BackupSummary& summary, bool json) {
   if (!json) {
     PrintLine(fmt::format("{}  Milvus {}, {} collections, {}", summary.name,

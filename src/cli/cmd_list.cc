@@ -35,9 +35,7 @@ Status RunList(const CommandContext& context) {
     for (const meta::UnfinishedBackup& backup : list.unfinished) {
       unfinished.push_back({{"name", backup.name}, {"reason", backup.reason}});
     }
-    PrintLine(
-        nlohmann::ordered_json{{"status", "ok"}, {"backups", backups}, {"unfinished", unfinished}}
-            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    PrintJson({{"status", "ok"}, {"backups", backups}, {"unfinished", unfinished}});
     return Status::Ok();
   }
   PrintLine(">> Backups:");

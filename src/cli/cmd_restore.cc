@@ -94,7 +94,7 @@ nlohmann::ordered_json ToJson(const backup::RestoredCollection& collection) {
           {"resumed", collection.resumed}};
 }
 
-void PrintJson(const backup::RestoreReport& report) {
+void PrintReportJson(const backup::RestoreReport& report) {
   nlohmann::ordered_json collections = nlohmann::ordered_json::array();
   for (const backup::RestoredCollection& collection : report.collections) {
     collections.push_back(ToJson(collection));
@@ -117,7 +117,7 @@ void PrintJson(const backup::RestoreReport& report) {
       {"seconds", report.seconds},
       {"phases", report.phases},
   };
-  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  PrintJson(document);
 }
 
 Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
@@ -139,7 +139,7 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
                       backup::RestoreBackup(context.call, site, options));
   if (!report.dry_run) NoteDone("the restore is complete");
   if (context.json) {
-    PrintJson(report);
+    PrintReportJson(report);
   } else {
     PrintText(report);
   }

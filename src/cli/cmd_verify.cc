@@ -229,10 +229,8 @@ Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
     }
   }
   if (context.json) {
-    PrintLine(nlohmann::ordered_json{
-        {"status", damaged ? "damaged" : (failed ? "partial" : "ok")},
-        {"backups",
-         backups}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    PrintJson(
+        {{"status", damaged ? "damaged" : (failed ? "partial" : "ok")}, {"backups", backups}});
   }
   if (failed) context.exit_code = kSomeFailed;
   if (damaged) context.exit_code = kIntegrity;

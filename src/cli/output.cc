@@ -72,6 +72,10 @@ Status StdoutStatus() {
   return FailedPreconditionError(std::move(text));
 }
 
+void PrintJson(const nlohmann::ordered_json& document) {
+  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 nlohmann::ordered_json ErrorJson(const Status& status) {
   return {{"code", CodeName(status.code())},
           {"message", Status(status).WithAdvice("").ToString()},
@@ -85,7 +89,7 @@ void PrintErrorJson(const Status& status, int exit_code) {
       {"exit_code", exit_code},
       {"error", ErrorJson(status)},
   };
-  PrintLine(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  PrintJson(document);
 }
 
 std::string FormatBytes(double bytes) {

@@ -30,6 +30,9 @@ void NoteDone(std::string what);
 /// done nevertheless.
 Status StdoutStatus();
 
+/// On one line of stdout. What is no UTF-8 is replaced.
+void PrintJson(const nlohmann::ordered_json& document);
+
 /// What --json says of an error. `message` is without the advice.
 nlohmann::ordered_json ErrorJson(const Status& status);
 
