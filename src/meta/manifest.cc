@@ -42,7 +42,7 @@ std::string_view WithoutChecksum(std::string_view text) {
   return rest.substr(0, kSha256Digits) == Sha256Text(body) ? body : std::string_view();
 }
 
-ManifestIndex FromJson(const Json& json) {
+ManifestIndex IndexFromJson(const Json& json) {
   ManifestIndex index{.tool = json.at("tool").get<std::string>(),
                       .header_sha256 = json.at("header_sha256").get<std::string>(),
                       .sealed = json.value("sealed", ""),
@@ -158,7 +158,7 @@ Result<ManifestIndex> DecodeManifestIndex(std::string_view text, std::string_vie
       return UnimplementedError(fmt::format("{} was written by {} and needs a newer program", what,
                                             json.value("tool", "another program")));
     }
-    ManifestIndex index = FromJson(json);
+    ManifestIndex index = IndexFromJson(json);
     if (!HasPartsInPlace(index)) return NoIndex(what, "names parts that no manifest has");
     return index;
   } catch (const Json::exception& error) {

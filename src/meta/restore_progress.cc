@@ -44,7 +44,7 @@ Status Damaged(std::string_view what, std::string_view why) {
   return DataLossError(fmt::format("{} is not the record of a restored collection: {}", what, why));
 }
 
-RestoreProgress FromJson(const Json& json) {
+RestoreProgress ProgressFromJson(const Json& json) {
   RestoreProgress progress{.target = json.at("target").get<std::string>(),
                            .request = json.at("request").get<std::string>(),
                            .source_id = json.value("source_id", int64_t{0}),
@@ -95,7 +95,7 @@ std::string EncodeRestoreProgress(const RestoreProgress& progress) {
 Result<RestoreProgress> DecodeRestoreProgress(std::string_view text, std::string_view what) {
   try {
     const Json json = Json::parse(text);
-    RestoreProgress progress = FromJson(json);
+    RestoreProgress progress = ProgressFromJson(json);
     Status status = FindByName(kStates, json.at("state").get<std::string>(), progress.state);
     if (status.ok()) status = FindByName(kModes, json.value("mode", ""), progress.mode);
     if (!status.ok()) return Damaged(what, status.message());
