@@ -234,7 +234,8 @@ void Handle::Prepare(Transfer& transfer) {
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_READDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_SEEKDATA, &transfer);
-  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 0L);
+  // On a reused connection that breaks, libcurl too sends a request once more by itself.
+  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, request.repeatable ? 0L : 1L);
   curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(request.receive_buffer));
   curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
   // HTTPGET clears what an earlier HEAD or upload on this handle has set.

@@ -92,8 +92,7 @@ Result<std::unique_ptr<Upload>> InterceptingBackend::StartUpload(
                       Through<std::unique_ptr<Upload>>(ctx, {Method::kStartUpload, key, 0}, [&] {
                         return inner().StartUpload(ctx, key, options);
                       }));
-  return std::unique_ptr<Upload>(
-      std::make_unique<InterceptedUpload>(*this, key, std::move(upload)));
+  return Intercept(key, std::move(upload));
 }
 
 Result<std::vector<UploadInfo>> InterceptingBackend::ListUploads(const CallContext& ctx,
@@ -109,8 +108,12 @@ Result<std::unique_ptr<Upload>> InterceptingBackend::ResumeUpload(const CallCont
                       Through<std::unique_ptr<Upload>>(ctx, {Method::kResumeUpload, key, 0}, [&] {
                         return inner().ResumeUpload(ctx, key, upload_id);
                       }));
-  return std::unique_ptr<Upload>(
-      std::make_unique<InterceptedUpload>(*this, key, std::move(upload)));
+  return Intercept(key, std::move(upload));
+}
+
+std::unique_ptr<Upload> InterceptingBackend::Intercept(const std::string& key,
+                                                       std::unique_ptr<Upload> upload) {
+  return std::make_unique<InterceptedUpload>(*this, key, std::move(upload));
 }
 
 Result<ObjectInfo> InterceptingBackend::Copy(const CallContext& ctx, const CopySource& source,

@@ -10,6 +10,9 @@
 namespace milvus_backup::storage {
 namespace {
 
+/// Services date uploads to the second or finer.
+constexpr std::chrono::seconds kDatePrecision{1};
+
 /// Between zero and `bound`.
 std::chrono::milliseconds Jitter(std::chrono::milliseconds bound) {
   thread_local std::minstd_rand random(std::random_device{}());
@@ -156,6 +159,46 @@ Result<ObjectInfo> RetryBackend::Put(const CallContext& ctx, const std::string& 
       });
   if (!read.ok() || compared != body.size()) return result;
   return Stat(ctx, key);
+}
+
+Result<std::unique_ptr<Upload>> RetryBackend::StartUpload(const CallContext& ctx,
+                                                          const std::string& key,
+                                                          const StartUploadOptions& options) {
+  const auto begun = clock_.Now();
+  bool uncertain = false;
+  MB_ASSIGN_OR_RETURN(std::unique_ptr<Upload> upload,
+                      Through<std::unique_ptr<Upload>>(ctx, {Method::kStartUpload, key, 0}, [&] {
+                        auto started = inner().StartUpload(ctx, key, options);
+                        if (started.status().retry_class() == RetryClass::kTransient)
+                          uncertain = true;
+                        return started;
+                      }));
+  if (uncertain) {
+    const Status aborted = AbortLostUploads(ctx, key, upload->upload_id(), clock_.Now() - begun);
+    if (!aborted.ok()) {
+      log::Warn("storage an upload may be left key={} error={}", key, aborted.ToString());
+    }
+  }
+  return Intercept(key, std::move(upload));
+}
+
+Status RetryBackend::AbortLostUploads(const CallContext& ctx, const std::string& key,
+                                      const std::string& kept, std::chrono::nanoseconds took) {
+  MB_ASSIGN_OR_RETURN(const std::vector<UploadInfo> uploads, ListUploads(ctx, key));
+  const auto own = std::ranges::find(uploads, kept, &UploadInfo::upload_id);
+  // Without the service's date nothing tells them from what another run has written down and is
+  // going to go on with.
+  if (own == uploads.end() || own->initiated.time_since_epoch().count() == 0) return Status::Ok();
+  const auto earliest = own->initiated - took - kDatePrecision;
+  for (const UploadInfo& upload : uploads) {
+    if (upload.upload_id == kept) continue;
+    if (upload.initiated < earliest || upload.initiated > own->initiated) continue;
+    const auto lost = ResumeUpload(ctx, key, upload.upload_id);
+    if (lost.status().code() == Code::kNotFound) continue;
+    MB_RETURN_IF_ERROR(lost.status());
+    MB_RETURN_IF_ERROR((*lost)->Abort(ctx));
+  }
+  return Status::Ok();
 }
 
 Result<std::vector<DeleteFailure>> RetryBackend::DeleteMany(const CallContext& ctx,

@@ -86,6 +86,7 @@ net::HttpRequest S3Client::Build(const S3Call& call, const Route& route) const {
   request.body = call.body;
   request.receive_buffer = call.receive_buffer;
   request.stall_timeout = call.stall_timeout;
+  request.repeatable = call.repeatable;
   request.headers.reserve(call.headers.size() + 5);
   request.headers = call.headers;
   if (options_.anonymous) return request;

@@ -33,6 +33,8 @@ struct S3Call {
   bool error_in_success = false;
   size_t receive_buffer = 16 * kKiB;
   std::chrono::seconds stall_timeout{60};
+  /// As net::HttpRequest::repeatable.
+  bool repeatable = true;
 };
 
 class S3Client {

@@ -75,6 +75,8 @@ Result<std::unique_ptr<Upload>> S3Upload::Start(const CallContext& ctx, S3Client
   call.method = "POST";
   call.path = client.endpoint().ObjectPath(key);
   call.query = {{"uploads", ""}};
+  // Each one starts an upload.
+  call.repeatable = false;
   const bool checksums =
       dialect.checksum_header && (dialect.part_copy_checksum || !options.copies_parts);
   if (checksums) {

@@ -203,6 +203,20 @@ TEST_F(S3Fault, ErrorInsideASuccessIsAnError) {
   EXPECT_EQ(server_.Get("bkt", "up"), "x");
 }
 
+TEST_F(S3Fault, LostAnswerOfAStartLeavesNoUpload) {
+  // On a new connection, then on one that is used again.
+  for (int i = 0; i < 2; ++i) {
+    Change("POST", "/bkt/k?uploads", [](FakeReply& reply) {
+      reply.silent = true;
+      reply.ending = FakeReply::Ending::kReset;
+    });
+    ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {false, 5 * kMiB, false}));
+    ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));
+    ASSERT_OK(upload->Complete({}, {part}));
+    EXPECT_EQ(server_.unfinished_uploads(), 0U);
+  }
+}
+
 TEST_F(S3Fault, LostAnswerOfACompletionIsASuccess) {
   ASSERT_OK_AND_ASSIGN(const auto upload, retry_->StartUpload({}, "k", {false, 5 * kMiB, false}));
   ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("all"), {}));

@@ -1,7 +1,8 @@
 /// HTTP/1.1 for storage and REST clients, over libcurl. A client owns its connections and keeps
 /// idle ones open; any number of threads may call Send at once, each call blocks its own thread. No
-/// redirect is followed, no body is decompressed, nothing is retried except a request whose reused
-/// connection turned out dead before one byte of the reply (sent once more on a new connection).
+/// redirect is followed, no body is decompressed, nothing is retried except a `repeatable` request
+/// whose reused connection turned out dead before one byte of the reply (sent once more on a new
+/// connection).
 #pragma once
 
 #include "milvus_backup/base/bytes.h"
@@ -49,6 +50,9 @@ struct HttpRequest {
   size_t receive_buffer = 16 * kKiB;
   /// How long the connection may be silent.
   std::chrono::seconds stall_timeout{60};
+  /// Carried out twice it does what it does once. Otherwise it gets a new connection, so that it is
+  /// never sent again.
+  bool repeatable = true;
 };
 
 struct HttpResponse {

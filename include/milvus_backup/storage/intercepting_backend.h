@@ -102,6 +102,9 @@ class InterceptingBackend : public Backend {
   /// of the whole. An OK needs a `call()` that returned OK last.
   virtual Status Around(const CallContext& ctx, const CallInfo& info, CallRef call) = 0;
 
+  /// The upload with its calls sent through Around.
+  std::unique_ptr<Upload> Intercept(const std::string& key, std::unique_ptr<Upload> upload);
+
   Backend& inner() { return *inner_; }
   const Backend& inner() const { return *inner_; }
 

@@ -31,8 +31,10 @@ struct RetryOptions {
 /// Read resumes behind the last byte delivered, guarded by the ETag of the first try: a byte is
 /// never delivered twice, an object that changed meanwhile is kAborted. Progress starts the count
 /// of tries anew. A conditional Put that finds its key after a try with unknown outcome succeeds
-/// when the object's bytes are the ones it wanted to write. A retried StartUpload can leave an
-/// upload nobody knows; services remove such by their lifecycle rules.
+/// when the object's bytes are the ones it wanted to write. A StartUpload that succeeds after a try
+/// with unknown outcome aborts what that try may have started: other uploads of exactly the key that
+/// were begun between the first try and the last, by the dates of the service. Two writers of one
+/// key at a time are the callers' to prevent.
 class RetryBackend final : public InterceptingBackend {
  public:
   /// `clock` must outlive the backend.
@@ -43,6 +45,8 @@ class RetryBackend final : public InterceptingBackend {
                         const Sink& sink) override;
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
                          const PutOptions& options) override;
+  Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
+                                              const StartUploadOptions& options) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                 const std::vector<std::string>& keys) override;
 
@@ -51,6 +55,10 @@ class RetryBackend final : public InterceptingBackend {
 
  private:
   class Attempts;
+
+  /// `kept` is the upload that was started in the end, `took` the time of all tries.
+  Status AbortLostUploads(const CallContext& ctx, const std::string& key, const std::string& kept,
+                          std::chrono::nanoseconds took);
 
   const RetryOptions options_;
   Clock& clock_;

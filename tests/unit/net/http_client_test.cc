@@ -265,6 +265,25 @@ TEST(HttpClientTest, ResetOfAReusedConnectionIsRepeatedOnce) {
   EXPECT_EQ(requests, 3);
 }
 
+TEST(HttpClientTest, WhatIsNotRepeatableIsSentOnce) {
+  std::atomic<int> requests{0};
+  FakeHttpServer server([&](const FakeRequest&) {
+    FakeReply reply;
+    reply.silent = ++requests == 2;
+    reply.ending = FakeReply::Ending::kReset;
+    return reply;
+  });
+  const auto client = MakeClient();
+  HttpRequest request = Get(server.url() + "/");
+  request.method = "POST";
+  request.repeatable = false;
+  EXPECT_OK(client->Send({}, request));
+  const auto lost = client->Send({}, request);
+  EXPECT_THAT(lost, IsError(Code::kUnavailable, ""));
+  EXPECT_EQ(lost.status().retry_class(), RetryClass::kTransient);
+  EXPECT_EQ(requests, 2);
+}
+
 TEST(HttpClientTest, StopCutsAStalledCall) {
   for (const bool before_head : {true, false}) {
     FakeHttpServer server([before_head](const FakeRequest&) {

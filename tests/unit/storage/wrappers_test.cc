@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -211,6 +212,53 @@ TEST_F(RetryTest, UploadsAreRetriedCallByCall) {
   ASSERT_OK(upload->Complete({}, {part}));
   ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadAll({}, *retry_, "k", 10));
   EXPECT_EQ(bytes, "part");
+}
+
+/// Starts uploads whose ids never arrive.
+class LostStarts final : public InterceptingBackend {
+ public:
+  explicit LostStarts(std::unique_ptr<Backend> inner) : InterceptingBackend(std::move(inner)) {}
+  int losses = 0;
+
+  Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
+                                              const StartUploadOptions& options) override {
+    auto upload = InterceptingBackend::StartUpload(ctx, key, options);
+    if (losses == 0 || !upload.ok()) return upload;
+    --losses;
+    (*upload)->Detach();
+    return TransientError();
+  }
+
+ protected:
+  Status Around(const CallContext&, const CallInfo&, CallRef call) override { return call(); }
+};
+
+TEST(RetryUploadTest, WhatALostAnswerHasStartedIsAbortedAndNothingElse) {
+  FakeClock clock;
+  auto lossy = std::make_unique<LostStarts>(MakeMemoryBackend({}, clock));
+  LostStarts& losses = *lossy;
+  RetryBackend retry(std::move(lossy), RetryOptions{}, clock);
+  std::set<std::string> expected;
+  const auto start = [&](const std::string& key) {
+    auto upload = retry.StartUpload({}, key, {false, 4, false});
+    EXPECT_OK(upload);
+    if (!upload.ok()) return;
+    (*upload)->Detach();
+    expected.insert((*upload)->upload_id());
+  };
+  // One to be gone on with, and one of another key.
+  start("k");
+  clock.Advance(10s);
+  start("k2");
+  losses.losses = 3;
+  start("k");
+  std::set<std::string> left;
+  for (const std::string key : {"k", "k2"}) {
+    ASSERT_OK_AND_ASSIGN(const auto uploads, retry.ListUploads({}, key));
+    for (const UploadInfo& upload : uploads) left.insert(upload.upload_id);
+  }
+  EXPECT_EQ(left, expected);
+  EXPECT_EQ(left.size(), 3U);
 }
 
 TEST(LimitTest, NeverMoreThanAllowedAtOnce) {
