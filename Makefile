@@ -25,9 +25,9 @@ test:
 	@sh tests/support/install.sh servers-test
 	@python3 tests/run.py
 
-# The long sweeps: every suite several times over, then the integration tests that take minutes each.
+# The long sweeps: every suite several times over, then the integration tests that take minutes each, and fuzzing.
 soak:
-	@sh tests/support/install.sh deps-test
+	@sh tests/support/install.sh deps-soak
 	@sh tests/support/install.sh servers-test
 	@python3 tests/run.py --repeat 10 --soak
 

