@@ -2,11 +2,8 @@
 
 #include "faiss_rows.h"
 #include "hdf5_rows.h"
-#include "local_file.h"
 #include "milvus_names.h"
 #include "old_milvus.h"
-
-#include "milvus_backup/storage/open.h"
 
 #include <fmt/format.h>
 
@@ -73,34 +70,16 @@ Result<DmInputs> FindHdf5(const CallContext& ctx, const DmOptions& options) {
   return DmInputs{.units = {std::move(unit)}};
 }
 
-/// A file of this machine as the object of a store.
-struct FileStore {
-  std::unique_ptr<storage::Backend> backend;
-  Store store;
-  std::string key;
-};
-
-Result<std::shared_ptr<FileStore>> OpenFileStore(const std::string& path) {
-  MB_RETURN_IF_ERROR(LookAtFile(path, "data_path").status());
-  std::error_code error;
-  const fs::path whole = fs::absolute(path, error);
-  auto file = std::make_shared<FileStore>();
-  const std::string root = whole.parent_path().string();
-  MB_ASSIGN_OR_RETURN(file->backend, storage::OpenLocal({.root = root}));
-  file->store = {.backend = file->backend.get(), .local_root = root};
-  file->key = whole.filename().string();
-  return file;
-}
-
-Result<DmInputs> FindFaiss(const DmOptions& options) {
+DmInputs FindFaiss(const DmOptions& options) {
   DmUnit unit = UnitOf(options);
-  const std::string& path = options.files.front();
-  MB_ASSIGN_OR_RETURN(const auto file, OpenFileStore(path));
-  // The opener owns the store.
-  unit.inputs.push_back({.open = [file, path, table = unit.table](const CallContext& ctx) {
-    return OpenFaissRows(ctx, file->store, file->key, path, table);
+  unit.inputs.push_back({.open = [path = options.files.front(), table = unit.table](
+                                     const CallContext& ctx) -> Result<std::unique_ptr<RowSource>> {
+    MB_ASSIGN_OR_RETURN(FileBytes file, OpenLocalBytes(path, "data_path"));
+    return OpenFaissRows(ctx, std::move(file), table);
   }});
-  return DmInputs{.units = {std::move(unit)}};
+  DmInputs found;
+  found.units.push_back(std::move(unit));
+  return found;
 }
 
 /// Names that Milvus 2.x takes, of the partitions of each collection by their tags.

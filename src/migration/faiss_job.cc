@@ -59,8 +59,12 @@ Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, c
   const Table table = FaissTable(faiss);
   const Store own = FaissStore(target, faiss);
   const std::string key = source.prefix + faiss.file;
-  const std::string name = source.local_root.empty() ? key : source.local_root + "/" + key;
-  MB_ASSIGN_OR_RETURN(const auto rows, OpenFaissRows(ctx, source, key, name, table));
+  MB_ASSIGN_OR_RETURN(FileBytes file, source.local_root.empty()
+                                          ? OpenStoredBytes(ctx, source, key)
+                                          : OpenLocalBytes(source.local_root + "/" + key,
+                                                           "source.local.faissFile"));
+  const std::string name = file.name;
+  MB_ASSIGN_OR_RETURN(const auto rows, OpenFaissRows(ctx, std::move(file), table));
   DumpReport report{.segments = 1};
   report.tables.push_back(
       {.collection = faiss.collection,

@@ -61,8 +61,8 @@ constexpr OtherKind kOtherKinds[] = {
 
 class LayoutReader {
  public:
-  LayoutReader(const CallContext& ctx, const Store& store, const StoredFile& file)
-      : ctx_(ctx), file_(file), window_(store, file, kWindowBytes) {}
+  LayoutReader(const CallContext& ctx, const FileBytes& file)
+      : ctx_(ctx), file_(file), window_(file, kWindowBytes) {}
 
   Result<FaissLayout> Run() {
     MB_ASSIGN_OR_RETURN(const std::string code, Code4());
@@ -286,16 +286,15 @@ class LayoutReader {
   }
 
   const CallContext& ctx_;
-  const StoredFile& file_;
+  const FileBytes& file_;
   FileWindow window_;
   uint64_t position_ = 0;
 };
 
 }  // namespace
 
-Result<FaissLayout> ReadFaissLayout(const CallContext& ctx, const Store& store,
-                                    const StoredFile& file) {
-  return LayoutReader(ctx, store, file).Run();
+Result<FaissLayout> ReadFaissLayout(const CallContext& ctx, const FileBytes& file) {
+  return LayoutReader(ctx, file).Run();
 }
 
 }  // namespace milvus_backup::migration

@@ -6,7 +6,6 @@
 
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
-#include "milvus_backup/migration/store.h"
 
 #include <cstdint>
 #include <optional>
@@ -33,7 +32,6 @@ struct FaissLayout {
 /// Read everything in the file but the vectors and ids, and hold it against the size of the file.
 /// Flat, IVF-flat, and IDMap or IDMap2 of flat, of floats or binary. kDataLoss for a file that is
 /// damaged, cut off or no Faiss index; kFailedPrecondition naming the kind for others.
-Result<FaissLayout> ReadFaissLayout(const CallContext& ctx, const Store& store,
-                                    const StoredFile& file);
+Result<FaissLayout> ReadFaissLayout(const CallContext& ctx, const FileBytes& file);
 
 }  // namespace milvus_backup::migration

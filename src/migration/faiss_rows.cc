@@ -18,16 +18,15 @@ constexpr uint64_t kIdWindowBytes = 256 * kKiB;
 
 class FaissRows final : public RowSource {
  public:
-  FaissRows(const Store& store, StoredFile file, FaissLayout layout)
+  FaissRows(FileBytes file, FaissLayout layout)
       : file_(std::move(file)),
         layout_(std::move(layout)),
-        mark_(fmt::format("{}:{}:{}", file_.name, file_.size, file_.etag)),
-        vector_window_(store, file_, kWindowBytes),
-        id_window_(store, file_, kIdWindowBytes),
+        vector_window_(file_, file_.is_remote ? kWindowBytes : 0),
+        id_window_(file_, file_.is_remote ? kIdWindowBytes : 0),
         list_offset_(layout_.vectors_offset) {}
 
   uint64_t rows() const override { return layout_.rows; }
-  const std::string& mark() const override { return mark_; }
+  const std::string& mark() const override { return file_.mark; }
   std::string Describe(uint64_t row) const override {
     return fmt::format("vector {} of {}", row, file_.name);
   }
@@ -79,9 +78,8 @@ class FaissRows final : public RowSource {
                 std::as_writable_bytes(ids));
   }
 
-  const StoredFile file_;
+  const FileBytes file_;
   const FaissLayout layout_;
-  const std::string mark_;
   FileWindow vector_window_;
   FileWindow id_window_;
   /// Of the row that comes next; the list it is in, where that begins, and its place there.
@@ -93,15 +91,12 @@ class FaissRows final : public RowSource {
 
 }  // namespace
 
-Result<std::unique_ptr<RowSource>> OpenFaissRows(const CallContext& ctx, const Store& store,
-                                                 const std::string& key, const std::string& name,
+Result<std::unique_ptr<RowSource>> OpenFaissRows(const CallContext& ctx, FileBytes file,
                                                  const Table& table) {
-  MB_ASSIGN_OR_RETURN(const storage::ObjectInfo info, store.backend->Stat(ctx, key));
-  StoredFile file{.key = key, .name = name, .etag = info.etag, .size = info.size};
-  MB_ASSIGN_OR_RETURN(FaissLayout layout, ReadFaissLayout(ctx, store, file));
-  MB_RETURN_IF_ERROR(CheckVectorKind(name, layout.is_binary, layout.dim, table));
+  MB_ASSIGN_OR_RETURN(FaissLayout layout, ReadFaissLayout(ctx, file));
+  MB_RETURN_IF_ERROR(CheckVectorKind(file.name, layout.is_binary, layout.dim, table));
   return std::unique_ptr<RowSource>(
-      std::make_unique<FaissRows>(store, std::move(file), std::move(layout)));
+      std::make_unique<FaissRows>(std::move(file), std::move(layout)));
 }
 
 }  // namespace milvus_backup::migration

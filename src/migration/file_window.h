@@ -1,4 +1,4 @@
-/// Reading pieces of a large file by offset without a request for each.
+/// Reading pieces of a large file by offset.
 #pragma once
 
 #include "milvus_backup/base/bytes.h"
@@ -7,36 +7,46 @@
 #include "milvus_backup/migration/store.h"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace milvus_backup::migration {
 
-/// One version of an object.
-struct StoredFile {
-  std::string key;
+/// One version of a file, wherever it is. Copies read the same file.
+struct FileBytes {
   /// For messages.
   std::string name;
-  std::string etag;
+  /// Differs when the file does.
+  std::string mark;
   uint64_t size = 0;
+  /// Fill `into` from `offset` on, all of which the file has. kAborted when the file has changed.
+  std::function<Status(const CallContext& ctx, uint64_t offset, std::span<std::byte> into)> read;
+  /// A read costs so much that many are made at once: not on a disk.
+  bool is_remote = false;
 };
 
-/// Holds one stretch of the file. Used by one thread; `store` and `file` must outlive it.
+/// Of this machine. kNotFound (Origin::kConfig) when there is no such file; `key` is what the
+/// configuration calls it.
+Result<FileBytes> OpenLocalBytes(const std::string& path, const std::string& key);
+
+/// Of a storage; `store` must outlive it and its prefix does not count.
+Result<FileBytes> OpenStoredBytes(const CallContext& ctx, const Store& store,
+                                  const std::string& key);
+
+/// Holds one stretch of the file, so that small reads in order cost little. Used by one thread;
+/// `file` must outlive it.
 class FileWindow {
  public:
-  FileWindow(const Store& store, const StoredFile& file, uint64_t bytes)
-      : store_(store), file_(file), capacity_(bytes) {}
+  /// Without `bytes` nothing is held.
+  FileWindow(const FileBytes& file, uint64_t bytes) : file_(file), capacity_(bytes) {}
 
-  /// Fill `into` from `offset` on. Both are those of bytes that the file has: a reader checks that
-  /// before. kAborted when the file has changed.
+  /// As FileBytes::read.
   Status ReadAt(const CallContext& ctx, uint64_t offset, std::span<std::byte> into);
 
  private:
-  Status Fetch(const CallContext& ctx, uint64_t offset, std::span<std::byte> into) const;
-
-  const Store& store_;
-  const StoredFile& file_;
+  const FileBytes& file_;
   const uint64_t capacity_;
   std::vector<std::byte> held_;
   uint64_t begin_ = 0;

@@ -3,7 +3,9 @@
 
 #include "milvus_backup/base/status.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace milvus_backup::migration {
@@ -15,8 +17,33 @@ struct FileVersion {
   std::string mark;
 };
 
-/// kNotFound (Origin::kConfig) when `path` is no readable regular file. `key` is what the
-/// configuration calls it, for the advice.
+/// An open file. May be read by several threads.
+class LocalFile {
+ public:
+  /// kNotFound (Origin::kConfig) when `path` is no readable regular file. `key` is what the
+  /// configuration calls it, for the advice.
+  static Result<LocalFile> Open(const std::string& path, const std::string& key);
+  LocalFile(LocalFile&& other) noexcept;
+  LocalFile& operator=(LocalFile&&) = delete;
+  LocalFile(const LocalFile&) = delete;
+  LocalFile& operator=(const LocalFile&) = delete;
+  ~LocalFile();
+
+  /// As it was opened.
+  const FileVersion& version() const { return version_; }
+  /// kDataLoss when the file ends before, kAborted when it has changed since it was opened.
+  Status ReadAt(uint64_t offset, std::span<std::byte> into) const;
+
+ private:
+  LocalFile(std::string path, int descriptor);
+  Result<FileVersion> Look() const;
+
+  std::string path_;
+  int descriptor_;
+  FileVersion version_;
+};
+
+/// The version of the file at `path`. Errors as LocalFile::Open.
 Result<FileVersion> LookAtFile(const std::string& path, const std::string& key);
 
 }  // namespace milvus_backup::migration

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::fuzz {
@@ -17,7 +18,9 @@ void CheckStatus(const Status& status) {
 
 void ReadIndex(const migration::Store& store, const migration::Table& table) {
   constexpr uint64_t kBatch = 64;
-  const auto source = migration::OpenFaissRows({}, store, "f", "f", table);
+  auto file = migration::OpenStoredBytes({}, store, "f");
+  MB_CHECK(file.ok());
+  const auto source = migration::OpenFaissRows({}, *std::move(file), table);
   CheckStatus(source.status());
   if (!source.ok()) return;
   std::vector<int64_t> ids(kBatch);

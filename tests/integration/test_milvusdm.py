@@ -90,6 +90,10 @@ FLOATS = contiguous(HDF5 / "float32.h5", 48, [11 * i for i in range(50)])
 
 
 def test_h2m_by_inserts(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    old_log = dm.folder / "work/logs/milvusdm-2020-01-01.log"
+    old_log.parent.mkdir(parents=True)
+    old_log.write_text("old")
+    dm.environment["logs_num"] = "1"
     binary_ids = numpy.frombuffer((HDF5 / "uint8_binary.h5").read_bytes()[2048 + 240 :][:240], dtype="<i8")
     with dropped_after(alias_b, "floats", "bits"):
         stdout = run_task(

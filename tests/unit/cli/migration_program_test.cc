@@ -47,6 +47,15 @@ TEST(MigrationProgramTest, IsChosenByNameAndByCommand) {
   }
 }
 
+TEST(DmProgramTest, IsChosenByNameAndByCommandAndTakesPrefixes) {
+  EXPECT_THAT(ErrorOf({"/usr/bin/milvusdm"}, 2), HasSubstr("--yaml is required"));
+  EXPECT_THAT(ErrorOf({"milvus-backup", "dm"}, 2), HasSubstr("--yaml is required"));
+  for (const std::string prefix : {"--y", "--ya", "--yam", "--yaml"}) {
+    EXPECT_THAT(ErrorOf({"milvusdm", prefix}, 2), HasSubstr("--yaml: 1 required"));
+  }
+  EXPECT_THAT(ErrorOf({"milvusdm", "--yaml", "f", "--nope"}, 2), HasSubstr("--nope"));
+}
+
 TEST(MigrationProgramTest, NamesAreSeparatedByCommas) {
   EXPECT_THAT(SplitNames(""), IsEmpty());
   EXPECT_THAT(SplitNames("a"), ElementsAre("a"));
@@ -81,6 +90,28 @@ TEST(EventTest, IsWrittenInBracketsAsTheGoToolDoes) {
                                        "\\[\"\\[Dumper\\] Dump Success!\"\\] \\[Cost=1\\.5\\] "
                                        "\\[odd=\"a=\\\\\"b\\\\\"\\\\n\"\\]\n" +
                                        time + "\\[WARN\\] \\[\"plain text\"\\]\n"));
+}
+
+TEST(EventTest, IsWrittenBetweenBarsAsMilvusDmDoes) {
+  const milvus_backup::testing::TempDir dir;
+  const std::string path = dir.path() + "/milvusdm.log";
+  ASSERT_OK(log::Configure({.level = log::Level::kDebug,
+                            .style = log::Style::kBarred,
+                            .console = false,
+                            .path = path,
+                            .max_size_mib = 1}));
+  log::Event(log::Level::kInfo, "two\nlines", {{"key", "a b"}});
+  log::Debug("plain text");
+  ASSERT_OK(log::Configure({.console = false}));
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string time = "....-..-.. ..:..:..,... ｜ ";
+  EXPECT_THAT(text.str(),
+              MatchesRegex(time +
+                           "INFO ｜ migration_program_test.cc ｜ TestBody ｜ [0-9]+ ｜ two lines "
+                           "key=\"a b\"\n" +
+                           time + "DEBUG ｜ milvusdm ｜ - ｜ 0 ｜ plain text\n"));
 }
 
 }  // namespace

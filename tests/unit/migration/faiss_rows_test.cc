@@ -3,12 +3,14 @@
 #include "row_reading.h"
 #include "segment_builder.h"
 #include "support/status_matchers.h"
+#include "support/temp_dir.h"
 #include "support/test_paths.h"
 
 #include "milvus_backup/storage/memory_backend.h"
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -59,11 +61,14 @@ class FaissRowsTest : public ::testing::Test {
   static Table Float(int64_t dim) { return {.metric = Metric::kL2, .dim = dim}; }
   static Table Binary(int64_t bits) { return {.metric = Metric::kHamming, .dim = bits}; }
 
+  Result<std::unique_ptr<RowSource>> Open(const std::string& key, const Table& table) {
+    MB_ASSIGN_OR_RETURN(FileBytes file, OpenStoredBytes({}, store_, key));
+    return OpenFaissRows({}, std::move(file), table);
+  }
   Result<AllRows> Read(const std::string& text, const Table& table = Float(kDim),
                        uint64_t batch = 7) {
     EXPECT_OK(backend_->Put({}, "f.index", AsBytes(text), {}));
-    MB_ASSIGN_OR_RETURN(const auto source,
-                        OpenFaissRows({}, store_, "f.index", "dir/f.index", table));
+    MB_ASSIGN_OR_RETURN(const auto source, Open("f.index", table));
     return ReadAllRows(*source, table.vector_bytes(), batch);
   }
 
@@ -139,7 +144,7 @@ TEST_F(FaissRowsTest, BinaryIndexesOfFaissItselfAreRead) {
 TEST_F(FaissRowsTest, OtherKindsAreRefusedByName) {
   EXPECT_THAT(Read(Sample("ivfpq.index")),
               IsError(Code::kFailedPrecondition,
-                      "dir/f.index is a Faiss index of kind IwPQ (IVF with product quantizer)"));
+                      "f.index is a Faiss index of kind IwPQ (IVF with product quantizer)"));
   EXPECT_THAT(Read(Sample("pca_ivf.index")), IsError(Code::kFailedPrecondition, "IxPT"));
   EXPECT_THAT(Read("IHNf" + std::string(100, '\0')), IsError(Code::kFailedPrecondition, "HNSW"));
   EXPECT_THAT(Read("Abcd" + std::string(100, '\0')), IsError(Code::kFailedPrecondition, "Abcd"));
@@ -152,8 +157,7 @@ TEST_F(FaissRowsTest, WhatDoesNotFitIsSaid) {
               IsError(Code::kInvalidArgument, "holds vectors of dimension 16 and not 17"));
   EXPECT_THAT(Read(Sample("flat_l2.index"), Binary(128)),
               IsError(Code::kInvalidArgument, "holds float vectors"));
-  EXPECT_THAT(OpenFaissRows({}, store_, "none", "none", Float(2)).status(),
-              IsError(Code::kNotFound, "none"));
+  EXPECT_THAT(Open("none", Float(2)).status(), IsError(Code::kNotFound, "none"));
 }
 
 TEST_F(FaissRowsTest, FilesThatAreCutOffAreRefusedBeforeTheFirstRow) {
@@ -161,8 +165,7 @@ TEST_F(FaissRowsTest, FilesThatAreCutOffAreRefusedBeforeTheFirstRow) {
     const std::string whole = Sample(std::string(name) + ".index");
     for (size_t size = 0; size < whole.size(); size += size < 400 ? 1 : 997) {
       EXPECT_OK(backend_->Put({}, "f.index", AsBytes(whole.substr(0, size)), {}));
-      EXPECT_FALSE(OpenFaissRows({}, store_, "f.index", "f.index", Float(kDim)).ok())
-          << name << size;
+      EXPECT_FALSE(Open("f.index", Float(kDim)).ok()) << name << size;
     }
     EXPECT_THAT(Read(whole + "x"), IsError(Code::kDataLoss, "1 bytes follow the index"));
   }
@@ -199,10 +202,30 @@ TEST_F(FaissRowsTest, SizesThatWouldWrapAroundAreFound) {
 
 TEST_F(FaissRowsTest, AFileThatChangesMeanwhileIsNoticed) {
   ASSERT_OK(backend_->Put({}, "f.index", AsBytes(Sample("flat_l2.index")), {}));
-  ASSERT_OK_AND_ASSIGN(const auto source,
-                       OpenFaissRows({}, store_, "f.index", "f.index", Float(kDim)));
+  ASSERT_OK_AND_ASSIGN(const auto source, Open("f.index", Float(kDim)));
   ASSERT_OK(backend_->Put({}, "f.index", AsBytes(Sample("flat_l2.index") + "x"), {}));
   EXPECT_THAT(ReadAllRows(*source, kVectorBytes, 7), IsError(Code::kAborted, "f.index"));
+}
+
+TEST_F(FaissRowsTest, FilesOfThisMachineAreReadWithoutAStorage) {
+  const milvus_backup::testing::TempDir dir;
+  const std::string path = dir.path() + "/f.index";
+  for (const std::string name : {"flat_ip", "ivf_flat_ip_ids", "idmap2_flat"}) {
+    const std::string text = Sample(name + ".index");
+    std::ofstream(path, std::ios::binary) << text;
+    ASSERT_OK_AND_ASSIGN(FileBytes file, OpenLocalBytes(path, "data_path"));
+    ASSERT_OK_AND_ASSIGN(const auto source, OpenFaissRows({}, std::move(file), Float(kDim)));
+    ASSERT_OK_AND_ASSIGN(const AllRows local, ReadAllRows(*source, kVectorBytes, 33));
+    ASSERT_OK_AND_ASSIGN(const AllRows stored, Read(text));
+    EXPECT_EQ(local.ids, stored.ids);
+    EXPECT_EQ(local.vectors, stored.vectors);
+  }
+  ASSERT_OK_AND_ASSIGN(FileBytes file, OpenLocalBytes(path, "data_path"));
+  ASSERT_OK_AND_ASSIGN(const auto source, OpenFaissRows({}, std::move(file), Float(kDim)));
+  std::ofstream(path, std::ios::app) << "x";
+  EXPECT_THAT(ReadAllRows(*source, kVectorBytes, 33), IsError(Code::kAborted, "has changed"));
+  EXPECT_THAT(OpenLocalBytes(dir.path(), "data_path").status(),
+              IsError(Code::kNotFound, "it is no file"));
 }
 
 }  // namespace
