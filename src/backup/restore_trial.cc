@@ -202,7 +202,7 @@ class Trial {
   }
 
   Result<uint64_t> CountRestored(const std::string& scratch) {
-    MB_ASSIGN_OR_RETURN(const std::vector<milvus::QueriedColumn> columns,
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Column> columns,
                         client_.Query(ctx_, {.db_name = std::string(meta::kDefaultDatabase),
                                              .collection_name = scratch,
                                              .expr = "",

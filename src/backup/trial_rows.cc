@@ -66,7 +66,7 @@ Status AppendValue(std::string& out, const ShownField& field, const Cell& cell) 
 /// A column of an answer in the form that logs are read in.
 class AnsweredColumn {
  public:
-  AnsweredColumn(const milvus::QueriedColumn& column, DataType type)
+  AnsweredColumn(const milvus::Column& column, DataType type)
       : texts_(column.texts.begin(), column.texts.end()) {
     batch_ = {.type = PhysicalOf(type),
               .rows = column.rows,
@@ -171,11 +171,10 @@ class Comparer {
     for (const SampledRow& row : rows) request.expr += (&row == &rows[0] ? "" : ",") + row.key;
     request.expr += "]";
     for (const ShownField& field : shape_.fields()) request.output_fields.push_back(field.name);
-    MB_ASSIGN_OR_RETURN(const std::vector<milvus::QueriedColumn> columns,
-                        client_.Query(ctx_, request));
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Column> columns, client_.Query(ctx_, request));
     std::vector<std::vector<std::string>> values(columns.empty() ? 0 : columns.front().rows);
     for (const ShownField& field : shape_.fields()) {
-      const auto column = std::ranges::find_if(columns, [&](const milvus::QueriedColumn& each) {
+      const auto column = std::ranges::find_if(columns, [&](const milvus::Column& each) {
         return each.field_name == field.name || (field.is_dynamic && each.is_dynamic);
       });
       if (column == columns.end() && !values.empty()) {

@@ -30,14 +30,17 @@ Result<uint64_t> InsertRows(const CallContext& ctx, milvus::Client& client, cons
   const Table& table = plan.table;
   const uint64_t vector_bytes = table.vector_bytes();
   const uint64_t batch_rows = RowsIn(rules.batch_bytes, vector_bytes);
-  milvus::InsertRequest request{.db_name = db,
-                                .collection_name = plan.name,
-                                .key_field = "id",
-                                .vector_field = plan.style.vector_field,
-                                .vector_type = IsBinary(table.metric)
-                                                   ? milvus::data_type::kBinaryVector
-                                                   : milvus::data_type::kFloatVector,
-                                .dim = table.dim};
+  milvus::InsertRequest request{
+      .db_name = db,
+      .collection_name = plan.name,
+      .columns = {
+          {.field_name = "id", .data_type = milvus::data_type::kInt64, .width = sizeof(int64_t)},
+          {.field_name = plan.style.vector_field,
+           .data_type = IsBinary(table.metric) ? milvus::data_type::kBinaryVector
+                                               : milvus::data_type::kFloatVector,
+           .width = vector_bytes}}};
+  std::string& vectors = request.columns[1].fixed;
+  std::vector<int64_t> ids;
   uint64_t inserted = 0;
   for (const PlannedPiece& piece : plan.pieces) {
     request.partition_name = piece.partition;
@@ -49,13 +52,15 @@ Result<uint64_t> InsertRows(const CallContext& ctx, milvus::Client& client, cons
     for (uint64_t row = 0; row < piece.rows; row += batch_rows) {
       MB_RETURN_IF_ERROR(ctx.Check());
       const uint64_t rows = std::min(batch_rows, piece.rows - row);
-      request.keys.resize(rows);
-      request.vectors.resize(rows * vector_bytes);
-      MB_RETURN_IF_ERROR(source->Read(ctx, request.keys,
-                                      std::as_writable_bytes(std::span<char>(request.vectors))));
+      ids.resize(rows);
+      vectors.resize(rows * vector_bytes);
+      MB_RETURN_IF_ERROR(source->Read(ctx, ids, std::as_writable_bytes(std::span<char>(vectors))));
+      request.columns[0].fixed.assign(reinterpret_cast<const char*>(ids.data()),
+                                      rows * sizeof(int64_t));
+      for (milvus::Column& column : request.columns) column.rows = rows;
       MB_ASSIGN_OR_RETURN(const int64_t taken, client.Insert(ctx, request));
       inserted += static_cast<uint64_t>(taken);
-      if (rules.progress != nullptr) rules.progress->bytes_done += request.vectors.size();
+      if (rules.progress != nullptr) rules.progress->bytes_done += vectors.size();
     }
     if (rules.progress != nullptr) ++rules.progress->objects_done;
   }

@@ -33,6 +33,23 @@ Request About(const std::string& db, const std::string& collection) {
 
 /// A busy server answers a flush only when it has sealed and described every segment.
 constexpr std::chrono::minutes kFlushTimeout{10};
+/// Nobody knows what has become of rows whose answer was not waited for.
+constexpr std::chrono::minutes kWriteTimeout{2};
+
+FlushTicket TicketOf(const api::FlushResponse& reply, const std::string& collection) {
+  FlushTicket ticket;
+  if (const auto ids = reply.coll_segids().find(collection); ids != reply.coll_segids().end()) {
+    ticket.segment_ids.assign(ids->second.data().begin(), ids->second.data().end());
+  }
+  const auto& times = reply.coll_flush_ts();
+  if (const auto ts = times.find(collection); ts != times.end()) ticket.flush_ts = ts->second;
+  const auto& seals = reply.coll_seal_times();
+  if (const auto seal = seals.find(collection); seal != seals.end()) {
+    ticket.seal_time = seal->second;
+  }
+  ticket.channel_checkpoints.insert(reply.channel_cps().begin(), reply.channel_cps().end());
+  return ticket;
+}
 
 class GrpcClient final : public Client {
  public:
@@ -95,6 +112,9 @@ class GrpcClient final : public Client {
 
   Result<FlushTicket> Flush(const CallContext& ctx, const std::string& db,
                             const std::string& collection) override;
+  Result<std::vector<FlushTicket>> FlushTogether(
+      const CallContext& ctx, const std::string& db,
+      const std::vector<std::string>& collections) override;
   Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                          const std::string& collection, const FlushTicket& ticket) override;
   Result<FlushAllTicket> FlushAll(const CallContext& ctx) override;
@@ -105,9 +125,9 @@ class GrpcClient final : public Client {
                                                       const std::string& collection) override;
 
   Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) override;
+  Result<int64_t> Upsert(const CallContext& ctx, const InsertRequest& request) override;
 
-  Result<std::vector<QueriedColumn>> Query(const CallContext& ctx,
-                                           const QueryRequest& request) override;
+  Result<std::vector<Column>> Query(const CallContext& ctx, const QueryRequest& request) override;
   Result<int64_t> Import(const CallContext& ctx, const ImportRequest& request) override;
   Result<ImportTask> GetImportTask(const CallContext& ctx, const std::string& db,
                                    int64_t task_id) override;
@@ -147,6 +167,9 @@ class GrpcClient final : public Client {
 
   Result<LoadState> LoadStateOf(const CallContext& ctx,
                                 const api::GetLoadingProgressRequest& request);
+  Result<api::MutationResult> Write(const CallContext& ctx, std::string_view name,
+                                    Rpc::Method<api::InsertRequest, api::MutationResult> method,
+                                    const InsertRequest& request, Repeat repeat);
 
   /// A server without databases ignores the name and would take the default one.
   Status CheckDatabase(const std::string& db) const;
@@ -424,24 +447,27 @@ Status GrpcClient::ReleaseCollection(const CallContext& ctx, const std::string& 
 
 Result<FlushTicket> GrpcClient::Flush(const CallContext& ctx, const std::string& db,
                                       const std::string& collection) {
+  MB_ASSIGN_OR_RETURN(std::vector<FlushTicket> tickets, FlushTogether(ctx, db, {collection}));
+  return std::move(tickets.front());
+}
+
+Result<std::vector<FlushTicket>> GrpcClient::FlushTogether(
+    const CallContext& ctx, const std::string& db, const std::vector<std::string>& collections) {
   api::FlushRequest request;
   request.set_db_name(db);
-  request.add_collection_names(collection);
+  std::string what;
+  for (const std::string& collection : collections) {
+    request.add_collection_names(collection);
+    what += (what.empty() ? "" : ",") + collection;
+  }
   MB_ASSIGN_OR_RETURN(const auto reply,
-                      Send(ctx, {.what = "Flush", .db = db, .timeout = kFlushTimeout}, collection,
+                      Send(ctx, {.what = "Flush", .db = db, .timeout = kFlushTimeout}, what,
                            &Stub::Flush, request));
-  FlushTicket ticket;
-  if (const auto ids = reply.coll_segids().find(collection); ids != reply.coll_segids().end()) {
-    ticket.segment_ids.assign(ids->second.data().begin(), ids->second.data().end());
+  std::vector<FlushTicket> tickets;
+  for (const std::string& collection : collections) {
+    tickets.push_back(TicketOf(reply, collection));
   }
-  const auto& times = reply.coll_flush_ts();
-  if (const auto ts = times.find(collection); ts != times.end()) ticket.flush_ts = ts->second;
-  const auto& seals = reply.coll_seal_times();
-  if (const auto seal = seals.find(collection); seal != seals.end()) {
-    ticket.seal_time = seal->second;
-  }
-  ticket.channel_checkpoints.insert(reply.channel_cps().begin(), reply.channel_cps().end());
-  return ticket;
+  return tickets;
 }
 
 Result<bool> GrpcClient::IsFlushed(const CallContext& ctx, const std::string& db,
@@ -519,15 +545,31 @@ Result<std::vector<Segment>> GrpcClient::ListPersistentSegments(const CallContex
 }
 
 Result<int64_t> GrpcClient::Insert(const CallContext& ctx, const InsertRequest& request) {
-  const std::string what = request.collection_name + "/" + request.partition_name;
   MB_ASSIGN_OR_RETURN(const auto reply,
-                      CallToItsEnd(ctx, "Insert", request.db_name, what, &Stub::Insert,
-                                   ToProto(request), Repeat::kIfRefused));
+                      Write(ctx, "Insert", &Stub::Insert, request, Repeat::kIfRefused));
   return reply.insert_cnt();
 }
 
-Result<std::vector<QueriedColumn>> GrpcClient::Query(const CallContext& ctx,
-                                                     const QueryRequest& request) {
+Result<int64_t> GrpcClient::Upsert(const CallContext& ctx, const InsertRequest& request) {
+  MB_ASSIGN_OR_RETURN(const auto reply,
+                      Write(ctx, "Upsert", &Stub::Upsert, request, Repeat::kAlways));
+  return reply.upsert_cnt();
+}
+
+Result<api::MutationResult> GrpcClient::Write(
+    const CallContext& ctx, std::string_view name,
+    Rpc::Method<api::InsertRequest, api::MutationResult> method, const InsertRequest& request,
+    Repeat repeat) {
+  return Send(ctx,
+              {.what = std::string(name),
+               .db = request.db_name,
+               .repeat = repeat,
+               .runs_to_its_end = true,
+               .timeout = kWriteTimeout},
+              request.collection_name + "/" + request.partition_name, method, ToProto(request));
+}
+
+Result<std::vector<Column>> GrpcClient::Query(const CallContext& ctx, const QueryRequest& request) {
   MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "Query", request.db_name, request.collection_name,
                                              &Stub::Query, ToProto(request)));
   return FromProto(reply);

@@ -1,7 +1,6 @@
 #include "milvus/convert_internal.h"
 
 #include <charconv>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -272,32 +271,6 @@ proto::milvus::CreateCollectionRequest ToProto(const CreateCollectionRequest& re
   out.set_consistency_level(request.consistency_level);
   AppendTo(*out.mutable_properties(), request.properties);
   out.set_num_partitions(request.num_partitions);
-  return out;
-}
-
-proto::milvus::InsertRequest ToProto(const InsertRequest& request) {
-  proto::milvus::InsertRequest out;
-  out.set_db_name(request.db_name);
-  out.set_collection_name(request.collection_name);
-  out.set_partition_name(request.partition_name);
-  out.set_num_rows(static_cast<uint32_t>(request.keys.size()));
-  auto& keys = *out.add_fields_data();
-  keys.set_type(data_type::kInt64);
-  keys.set_field_name(request.key_field);
-  keys.mutable_scalars()->mutable_long_data()->mutable_data()->Add(request.keys.begin(),
-                                                                   request.keys.end());
-  auto& vectors = *out.add_fields_data();
-  vectors.set_type(request.vector_type);
-  vectors.set_field_name(request.vector_field);
-  vectors.mutable_vectors()->set_dim(request.dim);
-  if (request.vector_type == data_type::kBinaryVector) {
-    vectors.mutable_vectors()->set_binary_vector(request.vectors);
-    return out;
-  }
-  auto& floats = *vectors.mutable_vectors()->mutable_float_vector()->mutable_data();
-  floats.Resize(static_cast<int>(request.vectors.size() / sizeof(float)), 0);
-  std::memcpy(floats.mutable_data(), request.vectors.data(),
-              static_cast<size_t>(floats.size()) * sizeof(float));
   return out;
 }
 

@@ -98,14 +98,17 @@ void Spread(const FieldData& field, Values& values) {
   values = std::move(spread);
 }
 
-Result<QueriedColumn> ColumnOf(const FieldData& field) {
+}  // namespace
+
+Result<Column> FromProto(const FieldData& field) {
   Values values = field.has_vectors() ? VectorsOf(field.vectors()) : ScalarsOf(field.scalars());
   if (values.fixed.size() != values.count * values.width) {
     return Unexpected(field, "a part of a value");
   }
-  QueriedColumn column{.field_name = field.field_name(),
-                       .data_type = field.type(),
-                       .is_dynamic = field.is_dynamic()};
+  Column column{.field_name = field.field_name(),
+                .data_type = field.type(),
+                .element_type = field.scalars().array_data().element_type(),
+                .is_dynamic = field.is_dynamic()};
   const auto& valid = field.valid_data();
   const auto alive = static_cast<size_t>(std::ranges::count(valid, true));
   const auto rows = static_cast<size_t>(valid.size());
@@ -122,21 +125,32 @@ Result<QueriedColumn> ColumnOf(const FieldData& field) {
   return column;
 }
 
-}  // namespace
-
 proto::milvus::QueryRequest ToProto(const QueryRequest& request) {
   proto::milvus::QueryRequest message;
   message.set_db_name(request.db_name);
   message.set_collection_name(request.collection_name);
   message.set_expr(request.expr);
   for (const std::string& field : request.output_fields) message.add_output_fields(field);
+  for (const std::string& name : request.partition_names) message.add_partition_names(name);
+  // Together with consistency level 0 the time counts instead of the level (internal/proxy,
+  // task_query.go).
+  message.set_guarantee_timestamp(request.guarantee_timestamp);
+  std::vector<KeyValue> params;
+  if (request.limit != 0) {
+    // Segments answer in the order of keys. Without the last parameter, a segment with many rows of
+    // one key would have rows left out that lie behind its own limit.
+    params = {{"limit", std::to_string(request.limit)}, {"reduce_stop_for_best", "True"}};
+  }
+  if (request.limit != 0 || request.guarantee_timestamp != 0)
+    params.push_back({"iterator", "True"});
+  AppendTo(*message.mutable_query_params(), params);
   return message;
 }
 
-Result<std::vector<QueriedColumn>> FromProto(const proto::milvus::QueryResults& reply) {
-  std::vector<QueriedColumn> columns;
+Result<std::vector<Column>> FromProto(const proto::milvus::QueryResults& reply) {
+  std::vector<Column> columns;
   for (const FieldData& field : reply.fields_data()) {
-    MB_ASSIGN_OR_RETURN(QueriedColumn column, ColumnOf(field));
+    MB_ASSIGN_OR_RETURN(Column column, FromProto(field));
     if (!columns.empty() && column.rows != columns.front().rows) {
       return Unexpected(field, "another number of rows");
     }

@@ -46,6 +46,8 @@ void FakeMilvus::Start() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:" + std::to_string(impl_->port),
                            MakeCredentials(impl_->options), &impl_->port);
+  // proxy.grpc.serverMaxRecvSize.
+  builder.SetMaxReceiveMessageSize(64 << 20);
   builder.RegisterService(&impl_->service);
   impl_->server = builder.BuildAndStart();
   MB_CHECK(impl_->server != nullptr);
@@ -102,6 +104,15 @@ std::optional<FakeCollection> FakeMilvus::Find(const std::string& db,
   });
 }
 
+void FakeMilvus::Change(const std::string& db, const std::string& name,
+                        const std::function<void(FakeCollection&)>& change) {
+  impl_->service.Locked([&](FakeMilvusState& state) {
+    FakeCollection* found = state.Find(db, name);
+    MB_CHECK(found != nullptr);
+    change(*found);
+  });
+}
+
 void FakeMilvus::Plan(const std::string& method, const FakeAnswer& answer, int times) {
   impl_->service.Plan(method, answer, times);
 }
@@ -113,7 +124,7 @@ void FakeMilvus::PlanImport(FakeImport outcome, const std::string& reason) {
 }
 
 void FakeMilvus::SetQuery(
-    std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)> answer) {
+    std::function<std::vector<milvus::Column>(const milvus::QueryRequest&)> answer) {
   impl_->service.Locked([&](FakeMilvusState&) { impl_->service.set_query(std::move(answer)); });
 }
 

@@ -36,12 +36,20 @@ struct FakeMilvusOptions {
   std::string tls_client_authority;
   /// Import tasks run one at a time and end at the next tick (2 s on a real server).
   std::chrono::milliseconds import_tick{10};
+  /// Added to the ids and times that the server gives: two servers have none in common.
+  int64_t id_offset = 0;
+  /// Most rows of a query for more than keys, 0 for any number
+  /// (quotaAndLimits.limits.maxOutputSize).
+  size_t max_output_rows = 0;
   /// Polls of GetFlushState that answer "not yet" after a flush.
   int unflushed_polls = 0;
   /// Flushes after which the first segment of the collection is gone, compacted into another whose
   /// id is greater by 50.
   int compactions = 0;
 };
+
+/// Values by field name, as bytes of a milvus::Column; `$meta` for the dynamic field.
+using FakeRow = std::map<std::string, std::string>;
 
 struct FakeCollection {
   /// `schema.name` is the name; an id or a created_timestamp of 0 is replaced by a new one.
@@ -54,6 +62,8 @@ struct FakeCollection {
   /// State 2 (growing) becomes 4 (flushed) by a flush; only flushed ones are listed.
   std::vector<milvus::Segment> segments;
   milvus::LoadState load_state = milvus::LoadState::kNotLoad;
+  /// What was inserted, by partition. Rows with the same key may be there several times.
+  std::map<std::string, std::vector<FakeRow>> rows;
   /// Told by a flush; empty as on servers before 2.4.
   std::map<std::string, std::string> channel_checkpoints;
 };
@@ -102,6 +112,10 @@ class FakeMilvus {
   void Drop(const std::string& db, const std::string& name);
   std::optional<FakeCollection> Find(const std::string& db, const std::string& name) const;
 
+  /// Let `change` have the collection, which must be there.
+  void Change(const std::string& db, const std::string& name,
+              const std::function<void(FakeCollection&)>& change);
+
   /// Answer the next `times` calls of `method` so.
   void Plan(const std::string& method, const FakeAnswer& answer, int times = 1);
   /// Planned answers nobody has asked for yet.
@@ -111,9 +125,9 @@ class FakeMilvus {
   /// Rows an import brings, 0 without; the real server reports success for an empty directory too.
   void SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows);
 
-  /// What queries of loaded collections answer, types of Milvus 2.3 only. Nothing without.
-  void SetQuery(
-      std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)> answer);
+  /// What queries of loaded collections answer instead of the rows that were inserted, types of
+  /// Milvus 2.3 only.
+  void SetQuery(std::function<std::vector<milvus::Column>(const milvus::QueryRequest&)> answer);
 
   /// In the order they came.
   std::vector<FakeCall> calls() const;

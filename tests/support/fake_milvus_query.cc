@@ -1,57 +1,46 @@
-// What a FakeMilvus answers to queries, in the form of Milvus 2.3.5.
+// What a FakeMilvus takes and answers of rows, in the form of Milvus 2.3.5.
+#include "milvus/convert_internal.h"
+#include "support/fake_milvus_rows.h"
 #include "support/fake_milvus_service.h"
 
-#include <cstring>
+#include <algorithm>
 #include <string>
+#include <utility>
 
 namespace milvus_backup::testing {
 namespace {
 
-// Numbers of schema.DataType.
-constexpr int32_t kBool = 1;
-constexpr int32_t kInt64 = 5;
-constexpr int32_t kFloat = 10;
-constexpr int32_t kDouble = 11;
-constexpr int32_t kArray = 22;
-constexpr int32_t kJson = 23;
-constexpr int32_t kBinaryVector = 100;
-constexpr int32_t kFloatVector = 101;
+constexpr int kGrowing = 2;
 
-template <typename Stored, typename Add>
-void ForEachNumber(const std::string& bytes, const Add& add) {
-  for (size_t at = 0; at + sizeof(Stored) <= bytes.size(); at += sizeof(Stored)) {
-    Stored number;
-    std::memcpy(&number, bytes.data() + at, sizeof(number));
-    add(number);
+milvus::QueryRequest FromProto(const api::QueryRequest& request) {
+  milvus::QueryRequest asked{
+      .db_name = request.db_name(),
+      .collection_name = request.collection_name(),
+      .expr = request.expr(),
+      .output_fields = {request.output_fields().begin(), request.output_fields().end()},
+      .partition_names = {request.partition_names().begin(), request.partition_names().end()},
+      .guarantee_timestamp = request.guarantee_timestamp()};
+  for (const auto& param : request.query_params()) {
+    if (param.key() == "limit") asked.limit = std::stoll(param.value());
   }
+  return asked;
 }
 
-void SetScalars(const milvus::QueriedColumn& column, proto::schema::ScalarField& scalars) {
-  switch (column.data_type) {
-    case kBool:
-      return ForEachNumber<uint8_t>(
-          column.fixed, [&](uint8_t one) { scalars.mutable_bool_data()->add_data(one != 0); });
-    case kInt64:
-      return ForEachNumber<int64_t>(
-          column.fixed, [&](int64_t one) { scalars.mutable_long_data()->add_data(one); });
-    case kFloat:
-      return ForEachNumber<float>(column.fixed,
-                                  [&](float one) { scalars.mutable_float_data()->add_data(one); });
-    case kDouble:
-      return ForEachNumber<double>(
-          column.fixed, [&](double one) { scalars.mutable_double_data()->add_data(one); });
-    case kArray:
-      for (const std::string& text : column.texts) scalars.mutable_array_data()->add_data(text);
-      return;
-    case kJson:
-      for (const std::string& text : column.texts) scalars.mutable_json_data()->add_data(text);
-      return;
-    default:
-      if (column.width == sizeof(int32_t)) {
-        return ForEachNumber<int32_t>(
-            column.fixed, [&](int32_t one) { scalars.mutable_int_data()->add_data(one); });
-      }
-      for (const std::string& text : column.texts) scalars.mutable_string_data()->add_data(text);
+std::string TextOf(const milvus::QueryRequest& request) {
+  std::string text;
+  for (const std::string& name : request.partition_names) text += "/" + name;
+  text += " " + request.expr;
+  if (request.limit != 0) text += " limit=" + std::to_string(request.limit);
+  return text;
+}
+
+/// Arrays without elements come as no bytes at all.
+void Answer(const milvus::Column& column, proto::schema::FieldData& field) {
+  field = milvus::ToProto(column);
+  if (column.data_type != milvus::data_type::kArray) return;
+  auto& arrays = *field.mutable_scalars()->mutable_array_data();
+  for (size_t row = 0; row < column.rows; ++row) {
+    if (column.texts[row].empty()) arrays.mutable_data(static_cast<int>(row))->clear();
   }
 }
 
@@ -59,36 +48,69 @@ void SetScalars(const milvus::QueriedColumn& column, proto::schema::ScalarField&
 
 grpc::Status FakeMilvusService::Query(grpc::ServerContext* context,
                                       const api::QueryRequest* request, api::QueryResults* reply) {
-  milvus::QueryRequest asked{
-      .db_name = request->db_name(),
-      .collection_name = request->collection_name(),
-      .expr = request->expr(),
-      .output_fields = {request->output_fields().begin(), request->output_fields().end()}};
+  const milvus::QueryRequest asked = FromProto(*request);
   return ServeCollection(
-      context, "Query", request, reply, "", [&](const FakeCollection& collection) -> Refusal {
+      context, "Query", request, reply, TextOf(asked),
+      [&](const FakeCollection& collection) -> Refusal {
         if (collection.load_state != milvus::LoadState::kLoaded) {
           return {.code = 101, .error_code = 1, .reason = "collection not loaded"};
         }
-        if (!query_) return {};
-        for (const milvus::QueriedColumn& column : query_(asked)) {
-          auto& data = *reply->add_fields_data();
-          data.set_type(column.data_type);
-          data.set_is_dynamic(column.is_dynamic);
-          // Milvus 2.3 does not name the dynamic field.
-          if (!column.is_dynamic) data.set_field_name(column.field_name);
-          if (column.data_type == kBinaryVector || column.data_type == kFloatVector) {
-            auto& vectors = *data.mutable_vectors();
-            const bool is_float = column.data_type == kFloatVector;
-            vectors.set_dim(static_cast<int64_t>(is_float ? column.width / 4 : column.width * 8));
-            if (!is_float) vectors.set_binary_vector(column.fixed);
-            if (is_float) {
-              ForEachNumber<float>(
-                  column.fixed, [&](float one) { vectors.mutable_float_vector()->add_data(one); });
-            }
-          } else {
-            SetScalars(column, *data.mutable_scalars());
-          }
+        std::vector<milvus::Column> columns;
+        if (query_) {
+          columns = query_(asked);
+        } else if (const Refusal refusal =
+                       FindRows(collection, asked, options_.max_output_rows, columns);
+                   !refusal.ok()) {
+          return refusal;
         }
+        for (const milvus::Column& column : columns) Answer(column, *reply->add_fields_data());
+        return {};
+      });
+}
+
+grpc::Status FakeMilvusService::Insert(grpc::ServerContext* context,
+                                       const api::InsertRequest* request,
+                                       api::MutationResult* reply) {
+  return Write(context, request, reply, false);
+}
+
+grpc::Status FakeMilvusService::Upsert(grpc::ServerContext* context,
+                                       const api::InsertRequest* request,
+                                       api::MutationResult* reply) {
+  return Write(context, request, reply, true);
+}
+
+grpc::Status FakeMilvusService::Write(grpc::ServerContext* context,
+                                      const api::InsertRequest* request, api::MutationResult* reply,
+                                      bool is_upsert) {
+  const std::string more =
+      "/" + request->partition_name() + " rows=" + std::to_string(request->num_rows());
+  return ServeCollection(
+      context, is_upsert ? "Upsert" : "Insert", request, reply, more,
+      [&](FakeCollection& collection) -> Refusal {
+        FakeWrite write{.rows = request->num_rows(),
+                        .partition = request->partition_name(),
+                        .is_upsert = is_upsert};
+        for (const auto& field : request->fields_data()) {
+          auto column = milvus::FromProto(field);
+          if (!column.ok()) {
+            return {.code = 1100, .error_code = 5, .reason = column.status().message()};
+          }
+          write.columns.push_back(*std::move(column));
+        }
+        const Refusal refusal = WriteRows(collection, write, [&] { return state_.NewId(); });
+        if (!refusal.ok()) return refusal;
+        const auto partition =
+            std::ranges::find(collection.partitions, write.partition, &milvus::Partition::name);
+        collection.segments.push_back({.id = state_.NewId(),
+                                       .collection_id = collection.info.id,
+                                       .partition_id = partition == collection.partitions.end()
+                                                           ? collection.partitions.front().id
+                                                           : partition->id,
+                                       .num_rows = request->num_rows(),
+                                       .state = kGrowing});
+        if (is_upsert) reply->set_upsert_cnt(request->num_rows());
+        if (!is_upsert) reply->set_insert_cnt(request->num_rows());
         return {};
       });
 }

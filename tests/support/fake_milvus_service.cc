@@ -323,20 +323,24 @@ grpc::Status FakeMilvusService::ReleaseCollection(grpc::ServerContext* context,
 grpc::Status FakeMilvusService::Flush(grpc::ServerContext* context,
                                       const api::FlushRequest* request, api::FlushResponse* reply) {
   const std::string db = DatabaseOf(*context, request->db_name());
-  const std::string name =
-      request->collection_names_size() == 1 ? request->collection_names(0) : "?";
-  return Serve(context, "Flush", db + "." + name, reply, [&] {
-    FakeCollection* collection = state_.Find(db, name);
-    if (collection == nullptr) return CollectionNotFound(db, name);
-    const milvus::FlushTicket ticket = state_.Flush(*collection);
-    auto& ids = (*reply->mutable_coll_segids())[name];
-    for (const int64_t id : ticket.segment_ids) ids.add_data(id);
-    (*reply->mutable_coll_flush_ts())[name] = ticket.flush_ts;
-    (*reply->mutable_coll_seal_times())[name] = ticket.seal_time;
-    for (const auto& [channel, position] : ticket.channel_checkpoints) {
-      (*reply->mutable_channel_cps())[channel] = position;
+  std::string names;
+  for (const std::string& name : request->collection_names()) {
+    names += (names.empty() ? "" : ",") + name;
+  }
+  return Serve(context, "Flush", db + "." + names, reply, [&]() -> Refusal {
+    for (const std::string& name : request->collection_names()) {
+      FakeCollection* collection = state_.Find(db, name);
+      if (collection == nullptr) return CollectionNotFound(db, name);
+      const milvus::FlushTicket ticket = state_.Flush(*collection);
+      auto& ids = (*reply->mutable_coll_segids())[name];
+      for (const int64_t id : ticket.segment_ids) ids.add_data(id);
+      (*reply->mutable_coll_flush_ts())[name] = ticket.flush_ts;
+      (*reply->mutable_coll_seal_times())[name] = ticket.seal_time;
+      for (const auto& [channel, position] : ticket.channel_checkpoints) {
+        (*reply->mutable_channel_cps())[channel] = position;
+      }
     }
-    return Refusal();
+    return {};
   });
 }
 
@@ -387,39 +391,6 @@ grpc::Status FakeMilvusService::GetCollectionStatistics(
                                     {{.key = "row_count", .value = std::to_string(rows)}});
                            return Refusal();
                          });
-}
-
-grpc::Status FakeMilvusService::Insert(grpc::ServerContext* context,
-                                       const api::InsertRequest* request,
-                                       api::MutationResult* reply) {
-  const std::string more =
-      "/" + request->partition_name() + " rows=" + std::to_string(request->num_rows());
-  return ServeCollection(context, "Insert", request, reply, more, [&](FakeCollection& collection) {
-    for (const auto& field : request->fields_data()) {
-      const int64_t rows = field.has_scalars() ? field.scalars().long_data().data_size()
-                           : field.vectors().has_binary_vector()
-                               ? static_cast<int64_t>(field.vectors().binary_vector().size()) * 8 /
-                                     field.vectors().dim()
-                               : field.vectors().float_vector().data_size() / field.vectors().dim();
-      if (rows != request->num_rows()) {
-        return Refusal{.code = 1100, .error_code = 1, .reason = "num_rows of a column is wrong"};
-      }
-    }
-    const auto partition = std::ranges::find(collection.partitions, request->partition_name(),
-                                             &milvus::Partition::name);
-    if (partition == collection.partitions.end()) {
-      return Refusal{.code = 200,
-                     .error_code = 1,
-                     .reason = "partition not found[partition=" + request->partition_name() + "]"};
-    }
-    collection.segments.push_back({.id = static_cast<int64_t>(collection.segments.size()) + 1,
-                                   .collection_id = collection.info.id,
-                                   .partition_id = partition->id,
-                                   .num_rows = request->num_rows(),
-                                   .state = 2});
-    reply->set_insert_cnt(request->num_rows());
-    return Refusal();
-  });
 }
 
 grpc::Status FakeMilvusService::Import(grpc::ServerContext* context,

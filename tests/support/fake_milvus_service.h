@@ -55,8 +55,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
     const std::scoped_lock lock(mutex_);
     return calls_;
   }
-  using QueryAnswer =
-      std::function<std::vector<milvus::QueriedColumn>(const milvus::QueryRequest&)>;
+  using QueryAnswer = std::function<std::vector<milvus::Column>(const milvus::QueryRequest&)>;
   /// Call under the lock.
   void set_query(QueryAnswer answer) { query_ = std::move(answer); }
   void set_stopping(bool is_stopping) { is_stopping_ = is_stopping; }
@@ -219,6 +218,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   St GetCollectionStatistics(Ctx context, const api::GetCollectionStatisticsRequest* request,
                              api::GetCollectionStatisticsResponse* reply) override;
   St Insert(Ctx context, const api::InsertRequest* request, api::MutationResult* reply) override;
+  St Upsert(Ctx context, const api::InsertRequest* request, api::MutationResult* reply) override;
   St Import(Ctx context, const api::ImportRequest* request, api::ImportResponse* reply) override;
   St GetImportState(Ctx context, const api::GetImportStateRequest* request,
                     api::GetImportStateResponse* reply) override;
@@ -237,6 +237,9 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   St Query(Ctx context, const api::QueryRequest* request, api::QueryResults* reply) override;
   St BackupRBAC(Ctx context, const api::BackupRBACMetaRequest* /*request*/,
                 api::BackupRBACMetaResponse* reply) override;
+
+  St Write(Ctx context, const api::InsertRequest* request, api::MutationResult* reply,
+           bool is_upsert);
 
   FakeMilvusOptions options_;
   std::atomic<bool> is_stopping_ = false;

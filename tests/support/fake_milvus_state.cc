@@ -45,7 +45,10 @@ Refusal CollectionNotFound(const std::string& db, const std::string& name) {
 }
 
 FakeMilvusState::FakeMilvusState(const FakeMilvusOptions& options)
-    : options_(options), next_tick_(steady_clock::now() + options.import_tick) {
+    : options_(options),
+      next_id_(470000000000000001 + options.id_offset),
+      next_timestamp_(470000000000000000 + static_cast<uint64_t>(options.id_offset)),
+      next_tick_(steady_clock::now() + options.import_tick) {
   AddDatabase("default");
 }
 

@@ -52,6 +52,7 @@ class FakeMilvusState {
   static Refusal DropIndex(FakeCollection& collection, const std::string& name);
   static Refusal Load(FakeCollection& collection);
 
+  int64_t NewId() { return next_id_++; }
   /// Greater than all before it.
   uint64_t NewTimestamp() { return ++next_timestamp_; }
   milvus::FlushTicket Flush(FakeCollection& collection);
@@ -74,7 +75,6 @@ class FakeMilvusState {
   void SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows);
 
  private:
-  int64_t NewId() { return next_id_++; }
   bool IsAtLeast(int minor) const;
   Refusal CheckName(const std::string& name) const;
   /// Null when missing. Names change while imports run.
@@ -92,8 +92,8 @@ class FakeMilvusState {
   std::map<std::string, std::map<std::string, FakeCollection>> databases_;
   std::map<std::string, std::vector<milvus::KeyValue>> properties_;
   milvus::Rbac rbac_;
-  int64_t next_id_ = 470000000000000001;
-  uint64_t next_timestamp_ = 470000000000000000;
+  int64_t next_id_;
+  uint64_t next_timestamp_;
   int polls_until_flushed_ = 0;
   std::vector<Task> tasks_;
   std::optional<size_t> running_;

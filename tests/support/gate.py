@@ -59,7 +59,7 @@ class Gate:
     Without a pattern it counts HTTP/2 requests, which is what gRPC calls are. From the `nth` on nothing goes through,
     in neither direction, until `open()`; with `passes` what was sent `nth` still does. The connections of a client that
     has gone stay open towards the server, so that it is not told of its end. A gate `beside` another counts with it and
-    shuts with it.
+    shuts with it. `listen` is a port that an earlier gate had.
     """
 
     def __init__(
@@ -70,12 +70,13 @@ class Gate:
         *,
         passes: bool = False,
         beside: Gate | None = None,
+        listen: int = 0,
     ) -> None:
         self._target = port
         self._pattern = re.compile(pattern) if pattern is not None else None
         self._passes = passes
         self._shutter = beside._shutter if beside else _Shutter(nth)
-        self._listener = socket.create_server((HOST, 0), backlog=256)
+        self._listener = socket.create_server((HOST, listen), backlog=256)
         self._sockets: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
 

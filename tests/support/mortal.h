@@ -183,6 +183,11 @@ class MortalClient : public milvus::Client {
                                     const std::string& collection) override {
     return life_.Around([&] { return inner_.Flush(ctx, db, collection); });
   }
+  Result<std::vector<milvus::FlushTicket>> FlushTogether(
+      const CallContext& ctx, const std::string& db,
+      const std::vector<std::string>& collections) override {
+    return life_.Around([&] { return inner_.FlushTogether(ctx, db, collections); });
+  }
   Result<bool> IsFlushed(const CallContext& ctx, const std::string& db,
                          const std::string& collection,
                          const milvus::FlushTicket& ticket) override {
@@ -205,6 +210,9 @@ class MortalClient : public milvus::Client {
   Result<int64_t> Insert(const CallContext& ctx, const milvus::InsertRequest& request) override {
     return life_.Around([&] { return inner_.Insert(ctx, request); });
   }
+  Result<int64_t> Upsert(const CallContext& ctx, const milvus::InsertRequest& request) override {
+    return life_.Around([&] { return inner_.Upsert(ctx, request); });
+  }
   Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
     return life_.Around([&] { return inner_.Import(ctx, request); });
   }
@@ -217,8 +225,8 @@ class MortalClient : public milvus::Client {
                                                           const std::string& collection) override {
     return life_.Around([&] { return inner_.ListImportTasks(ctx, db, collection); });
   }
-  Result<std::vector<milvus::QueriedColumn>> Query(const CallContext& ctx,
-                                                   const milvus::QueryRequest& request) override {
+  Result<std::vector<milvus::Column>> Query(const CallContext& ctx,
+                                            const milvus::QueryRequest& request) override {
     return life_.Around([&] { return inner_.Query(ctx, request); });
   }
   Result<milvus::Rbac> BackupRbac(const CallContext& ctx) override {

@@ -18,12 +18,23 @@ struct KeyValue {
 
 /// schema.DataType
 namespace data_type {
+inline constexpr int32_t kBool = 1;
+inline constexpr int32_t kInt8 = 2;
+inline constexpr int32_t kInt16 = 3;
+inline constexpr int32_t kInt32 = 4;
 inline constexpr int32_t kInt64 = 5;
+inline constexpr int32_t kFloat = 10;
+inline constexpr int32_t kDouble = 11;
+inline constexpr int32_t kString = 20;
 inline constexpr int32_t kVarChar = 21;
 inline constexpr int32_t kArray = 22;
 inline constexpr int32_t kJson = 23;
 inline constexpr int32_t kBinaryVector = 100;
 inline constexpr int32_t kFloatVector = 101;
+inline constexpr int32_t kFloat16Vector = 102;
+inline constexpr int32_t kBFloat16Vector = 103;
+inline constexpr int32_t kSparseFloatVector = 104;
+inline constexpr int32_t kInt8Vector = 105;
 inline constexpr int32_t kArrayOfVector = 106;
 /// True for every vector type, including array of vector.
 constexpr bool IsVector(int32_t type) { return type >= kBinaryVector && type <= kArrayOfVector; }
@@ -178,22 +189,6 @@ struct ImportRequest {
   std::vector<KeyValue> options;
 };
 
-/// Rows of a collection with an int64 key and one vector field.
-struct InsertRequest {
-  std::string db_name;
-  std::string collection_name;
-  std::string partition_name;
-  std::string key_field;
-  std::vector<int64_t> keys;
-  std::string vector_field;
-  /// kFloatVector or kBinaryVector.
-  int32_t vector_type = data_type::kFloatVector;
-  /// Of binary vectors in bits.
-  int64_t dim = 0;
-  /// Row after row: little-endian floats, or bits.
-  std::string vectors;
-};
-
 /// common.LoadState, as GetLoadingProgress percentages express it.
 enum class LoadState { kNotLoad, kLoading, kLoaded };
 
@@ -208,21 +203,35 @@ struct CreateCollectionRequest {
   int64_t num_partitions = 0;
 };
 
-/// Rows to be read; everything that was written before the call is seen.
+/// Which rows to read of which fields.
 struct QueryRequest {
   std::string db_name;
   std::string collection_name;
-  /// Which rows, as Milvus writes conditions.
+  /// Which rows, as Milvus writes conditions. Without one there must be a limit, unless rows are
+  /// counted.
   std::string expr;
   /// Fields by name, `$meta` for the dynamic one; or `count(*)` alone.
   std::vector<std::string> output_fields;
+  /// All of them when empty.
+  std::vector<std::string> partition_names;
+  /// Hybrid. What was written until then is seen. What was written later is not seen by servers
+  /// that pin iterators (2.4 and newer); 2.3 shows what it has got by the time of the call. 0:
+  /// everything that was written before the call is seen.
+  uint64_t guarantee_timestamp = 0;
+  /// When not 0, the rows with the smallest primary keys, in the order of those: at least one where
+  /// there is any, about as many as the limit, and no row is left out below the last one. At most
+  /// 16384 (quotaAndLimits.limits.maxQueryResultWindow).
+  int64_t limit = 0;
 };
 
-/// The values of one field in the rows that a query found, as they lie in the logs of a segment.
-struct QueriedColumn {
+/// The values of one field in some rows, as they lie in the logs of a segment: what a query found,
+/// or what is to be inserted.
+struct Column {
   std::string field_name;
   /// schema.DataType.
   int32_t data_type = 0;
+  /// schema.DataType of the elements of arrays.
+  int32_t element_type = 0;
   /// The field of the dynamic columns, whose name servers may leave out.
   bool is_dynamic = false;
   size_t rows = 0;
@@ -231,10 +240,21 @@ struct QueriedColumn {
   /// Numbers and dense vectors one after the other, little endian: Bool has 1 byte, Int8 to Int32
   /// have 4. Nulls are zeros.
   std::string fixed;
-  /// VarChar, JSON, serialized arrays, sparse vectors. Nulls are empty.
+  /// VarChar, JSON, serialized arrays, sparse vectors. Nulls are empty, and so are arrays without
+  /// elements where a server says so.
   std::vector<std::string> texts;
   /// 1 for every null; empty when there is none.
   std::vector<uint8_t> nulls;
+};
+
+/// Rows to be inserted, or to take the place of those with the same primary keys.
+struct InsertRequest {
+  std::string db_name;
+  std::string collection_name;
+  /// Empty for the default one, and for a collection with a partition key.
+  std::string partition_name;
+  /// Of the same rows, one for every field but an automatic primary key.
+  std::vector<Column> columns;
 };
 
 struct RbacUser {

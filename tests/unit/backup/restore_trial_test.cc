@@ -81,7 +81,7 @@ class RestoreTrialTest : public RestoreTest {
     return std::stoul(scratch.substr(scratch.rfind('_') + 1));
   }
 
-  std::vector<milvus::QueriedColumn> Answer(const milvus::QueryRequest& request) {
+  std::vector<milvus::Column> Answer(const milvus::QueryRequest& request) {
     const size_t number = NumberOf(request.collection_name);
     const std::vector<ServedRow>& rows = served_[number];
     if (request.output_fields == std::vector<std::string>{"count(*)"}) {
@@ -95,11 +95,11 @@ class RestoreTrialTest : public RestoreTest {
     std::string list = request.expr.substr(request.expr.find('[') + 1);
     list.back() = ',';
     list.insert(0, ",");
-    std::vector<milvus::QueriedColumn> columns;
+    std::vector<milvus::Column> columns;
     const std::vector<ShownField> fields = ShownFieldsOf(info_.collection_backups[number].schema);
     for (size_t i = 0; i < fields.size(); ++i) {
       const auto type = static_cast<int32_t>(fields[i].type);
-      milvus::QueriedColumn& column = columns.emplace_back(milvus::QueriedColumn{
+      milvus::Column& column = columns.emplace_back(milvus::Column{
           .field_name = fields[i].name, .data_type = type, .is_dynamic = fields[i].is_dynamic});
       const bool is_text = type == 20 || type == 21 || type == 22 || type == 23;
       for (const ServedRow& row : rows) {
@@ -184,7 +184,7 @@ TEST_F(RestoreTrialTest, OtherValuesMissingRowsAndCountsAreNamed) {
     auto columns = Answer(request);
     if (NumberOf(request.collection_name) != 3) return columns;
     if (request.output_fields.size() == 1) columns[0].fixed[0] = static_cast<char>(149);
-    for (milvus::QueriedColumn& column : columns) {
+    for (milvus::Column& column : columns) {
       if (request.output_fields.size() > 1) column = {.field_name = column.field_name};
     }
     return columns;

@@ -290,31 +290,6 @@ TEST_F(ClientTest, SegmentsThatVanishWhileListedAreAskedForAgain) {
   EXPECT_EQ(server_->count("GetPersistentSegmentInfo"), 4U);
 }
 
-TEST_F(ClientTest, InsertsColumnsOfEitherKindOfVector) {
-  Start();
-  server_->Add("default", SmallCollection("c"));
-  const float values[] = {1, 2, 3, 4, 5, 6};
-  InsertRequest request{
-      .db_name = "default",
-      .collection_name = "c",
-      .partition_name = "_default",
-      .key_field = "id",
-      .keys = {7, 8, 9},
-      .vector_field = "data",
-      .dim = 2,
-      .vectors = std::string(reinterpret_cast<const char*>(values), sizeof(values))};
-  ASSERT_OK_AND_ASSIGN(const int64_t floats, client_->Insert(ctx_, request));
-  EXPECT_EQ(floats, 3);
-  request.vector_type = data_type::kBinaryVector;
-  request.dim = 16;
-  request.vectors = "abcdef";
-  ASSERT_OK_AND_ASSIGN(const int64_t bits, client_->Insert(ctx_, request));
-  EXPECT_EQ(bits, 3);
-  EXPECT_EQ(server_->count("Insert"), 2U);
-  request.vectors = "abcd";  // of two rows
-  EXPECT_NE(client_->Insert(ctx_, request).status().ToString().find("num_rows"), std::string::npos);
-}
-
 class ImportTest : public ClientTest {
  protected:
   ImportRequest Request(const std::string& partition) const {
