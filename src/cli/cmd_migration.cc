@@ -50,11 +50,13 @@ class MigrationProgram {
                     "Configuration file; looked for here and in configs/ when not given")
         ->default_str("migration.yaml");
     app_.add_option("-t,--table", table_,
-                    "Only of sources that this version cannot migrate yet; no effect on others");
+                    "start with milvus2x: this collection instead of meta.collection");
     commands_ = {{"dump", AddMigrationDump(app_)},
                  {"export", AddMigrationExport(app_)},
                  {"load", AddMigrationLoad(app_)},
                  {"start", AddMigrationStart(app_)}};
+    app_.get_subcommand("start")->add_flag("--json", json_,
+                                           "milvus2x: print the result as JSON, the log on stderr");
     app_.add_subcommand("version", "Print the version of this program");
     AddUnbuiltCommand(app_, "server");
   }
@@ -90,25 +92,29 @@ class MigrationProgram {
     RaiseFileLimit();
     const std::stop_source stop = InstallSignalHandling();
     if (Status status = OpenLog({.style = log::Style::kBracketed,
-                                 .console_is_stdout = true,
+                                 .console_is_stdout = !json_,
                                  .path = "logs/migration.log",
                                  .max_size_mib = kLogFileMib,
                                  .max_backups = kLogFiles,
                                  .max_days = kLogDays});
         !status.ok()) {
-      return Fail(status, false);
+      return Fail(status, json_);
     }
-    const MigrationContext context{.call = {.stop = stop.get_token()},
-                                   .config = {.path = config_.empty() ? "migration.yaml" : config_,
-                                              .environment = config::ProcessEnvironment}};
+    MigrationContext context{.call = {.stop = stop.get_token()},
+                             .config = {.path = config_.empty() ? "migration.yaml" : config_,
+                                        .environment = config::ProcessEnvironment},
+                             .table = table_,
+                             .json = json_};
     const Status status = commands_.at(name)(context);
-    return status.ok() ? static_cast<int>(kDone) : Fail(status, false);
+    return status.ok() ? context.exit_code : Fail(status, json_);
   }
 
-  CLI::App app_{"Bring the data of Milvus 0.9 to 1.x or of a Faiss file into Milvus 2.x",
-                "milvus-migration"};
+  CLI::App app_{
+      "Bring the data of Milvus 0.9 to 1.x, of another Milvus or of a Faiss file into Milvus 2.x",
+      "milvus-migration"};
   std::string config_;
   std::string table_;
+  bool json_ = false;
   std::map<std::string, MigrationCommand> commands_;
 };
 

@@ -22,16 +22,30 @@ struct MigrationContext {
   CallContext call;
   /// Where --config says the file is.
   config::LoadOptions config;
+  /// Of --table.
+  std::string table;
+  /// Results and errors are one JSON object on stdout, the log goes to stderr.
+  bool json = false;
+  /// What the program ends with when the command returns no error.
+  int exit_code = 0;
 };
 
 /// Runs a command whose flags have been parsed. An error decides the exit status.
-using MigrationCommand = std::function<Status(const MigrationContext& context)>;
+using MigrationCommand = std::function<Status(MigrationContext& context)>;
 
 MigrationCommand AddMigrationDump(CLI::App& app);
 MigrationCommand AddMigrationExport(CLI::App& app);
 MigrationCommand AddMigrationLoad(CLI::App& app);
-/// Dump and load in one run.
+/// The whole of a migration in one run, of whatever kind the configuration describes.
 MigrationCommand AddMigrationStart(CLI::App& app);
+
+struct StartMilvus2xFlags {
+  bool all = false;
+  bool load_source = false;
+  bool index = false;
+};
+/// `start` with workMode milvus2x.
+Status StartMilvus2x(MigrationContext& context, const StartMilvus2xFlags& flags);
 
 struct DumpFlags {
   std::string collections;

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace milvus_backup::cli {
 namespace {
@@ -96,14 +97,37 @@ Status RunLoad(const MigrationContext& context, const LoadFlags& flags) {
   return Status::Ok();
 }
 
-Status RunStart(const MigrationContext& context, const LoadFlags& flags, const DumpFlags& dump) {
+struct StartFlags {
+  LoadFlags load;
+  DumpFlags dump;
+  bool all = false;
+  bool load_source = false;
+};
+
+/// A flag that means nothing to this kind of migration is a mistake.
+Status RefuseFlag(bool is_given, std::string_view flag, std::string_view mode) {
+  if (!is_given) return Status::Ok();
+  return InvalidArgumentError(fmt::format("{} is not for workMode {}", flag, mode));
+}
+
+Status RunStart(MigrationContext& context, const StartFlags& flags) {
+  MB_ASSIGN_OR_RETURN(const std::string mode, config::MigrationWorkMode(context.config));
+  if (mode == "milvus2x") {
+    MB_RETURN_IF_ERROR(RefuseFlag(flags.load.keep, "--keep", mode));
+    MB_RETURN_IF_ERROR(RefuseFlag(flags.dump.skip_bad_rows, "--skip-bad-rows", mode));
+    return StartMilvus2x(
+        context, {.all = flags.all, .load_source = flags.load_source, .index = flags.load.index});
+  }
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.source = true, .milvus = true}));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.all, "--all", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.load_source, "--load-source", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(context.json, "--json", mode));
   const MigrationJob job("start");
   MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
-                      DumpAsConfigured(context.call, options, dump));
+                      DumpAsConfigured(context.call, options, flags.dump));
   MB_ASSIGN_OR_RETURN(const migration::LoadReport loaded,
-                      LoadAsConfigured(context.call, options, flags));
+                      LoadAsConfigured(context.call, options, flags.load));
   job.PrintSuccess(dumped.seconds + loaded.seconds);
   job.PrintInfo(dumped.segments);
   return Status::Ok();
@@ -121,14 +145,16 @@ MigrationCommand AddMigrationLoad(CLI::App& app) {
 }
 
 MigrationCommand AddMigrationStart(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("start", "Dump and load in one run");
-  auto flags = std::make_shared<LoadFlags>();  // shared with the returned function
-  auto dump = std::make_shared<DumpFlags>();   // likewise
-  AddLoadFlags(*command, *flags);
-  command->add_flag("--skip-bad-rows", dump->skip_bad_rows,
-                    "Leave out rows with a NaN or an infinity, which Milvus 2.x refuses");
-  return
-      [flags, dump](const MigrationContext& context) { return RunStart(context, *flags, *dump); };
+  CLI::App* command = app.add_subcommand(
+      "start", "Dump and load in one run, or with milvus2x everything from server to server");
+  auto flags = std::make_shared<StartFlags>();  // shared with the returned function
+  AddLoadFlags(*command, flags->load);
+  command->add_flag("--skip-bad-rows", flags->dump.skip_bad_rows,
+                    "milvus1x: leave out rows with a NaN or an infinity, which 2.x refuses");
+  command->add_flag("--all", flags->all, "milvus2x: every collection of the source's database");
+  command->add_flag("--load-source", flags->load_source,
+                    "milvus2x: load collections of the source that are not, and release them");
+  return [flags](MigrationContext& context) { return RunStart(context, *flags); };
 }
 
 }  // namespace milvus_backup::cli

@@ -49,6 +49,14 @@ std::string ProgressLine(const transfer::Progress& progress,
       line += fmt::format("  ETA {:.0f} s", static_cast<double>(total - bytes) / rate);
     }
   }
+  if (const uint64_t rows = progress.rows_planned; rows > 0) {
+    const uint64_t done = progress.rows_done;
+    const double rate = elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0;
+    line += fmt::format("  {}/{} rows  {:.0f}/s", done, rows, rate);
+    if (rate > 0 && done < rows) {
+      line += fmt::format("  ETA {:.0f} s", static_cast<double>(rows - done) / rate);
+    }
+  }
   if (const uint64_t imports = progress.imports_planned; imports > 0) {
     const uint64_t done = progress.imports_done;
     line += fmt::format("  {}/{} imports", done, imports);

@@ -1,13 +1,11 @@
 #include "milvus_backup/config/migration.h"
 
+#include "migration_keys.h"
 #include "milvus_words.h"
-#include "resolver.h"
 #include "source_file.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,47 +23,6 @@ constexpr int64_t kMaxWorkers = 256;
 constexpr int64_t kMaxShards = 16;
 /// Of `reader.bufferSize`, KB.
 constexpr int64_t kMaxBufferKib = int64_t{4} << 20;
-
-/// The keys of the file, by lower-case path.
-class MigrationKeys {
- public:
-  explicit MigrationKeys(const FlatFile& file) : file_(file) {}
-
-  std::string Text(const std::string& key, const std::string& fallback = "") const {
-    const auto node = file_.find(ToLower(key));
-    return node == file_.end() ? fallback : node->second.text;
-  }
-
-  Result<std::string> Required(const std::string& key) const {
-    std::string text = Text(key);
-    if (text.empty()) return ConfigError(key + " is not set");
-    return text;
-  }
-
-  Result<bool> Bool(const std::string& key) const {
-    const std::string text = Text(key);
-    if (text.empty()) return false;
-    const auto value = ParseBool(text);
-    if (!value) return ConfigError(fmt::format("{} is '{}'; use true or false", key, text));
-    return *value;
-  }
-
-  Result<int64_t> Number(const std::string& key, int64_t fallback, int64_t max) const {
-    const std::string text = Text(key);
-    if (text.empty()) return fallback;
-    int64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, value);
-    if (parsed.ec != std::errc() || parsed.ptr != end || value < 1 || value > max) {
-      return ConfigError(
-          fmt::format("{} is '{}'; use a whole number from 1 to {}", key, text, max));
-    }
-    return value;
-  }
-
- private:
-  const FlatFile& file_;
-};
 
 std::string Trimmed(std::string text) {
   while (text.ends_with('/')) text.pop_back();
@@ -112,24 +69,11 @@ Result<S3Provider> ProviderOf(const std::string& key, const std::string& cloud,
 }
 
 /// `[http[s]://]host[:port]` into address and port.
-Status SetEndpoint(const std::string& key, std::string endpoint, storage::S3Options& s3) {
-  if (endpoint.starts_with("https://")) s3.use_ssl = true;
-  if (const size_t scheme = endpoint.find("://"); scheme != std::string::npos) {
-    endpoint.erase(0, scheme + 3);
-  }
-  while (endpoint.ends_with('/')) endpoint.pop_back();
-  s3.port = 0;
-  const size_t colon = endpoint.rfind(':');
-  const bool is_ipv6_alone = endpoint.ends_with(']');
-  if (colon != std::string::npos && !is_ipv6_alone) {
-    const char* const end = endpoint.data() + endpoint.size();
-    const auto parsed = std::from_chars(endpoint.data() + colon + 1, end, s3.port);
-    if (parsed.ec != std::errc() || parsed.ptr != end || s3.port == 0) {
-      return ConfigError(fmt::format("{} is '{}'; use host or host:port", key, endpoint));
-    }
-    endpoint.erase(colon);
-  }
-  s3.address = std::move(endpoint);
+Status SetEndpoint(const std::string& key, const std::string& text, storage::S3Options& s3) {
+  MB_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(key, text));
+  s3.use_ssl = s3.use_ssl || endpoint.is_tls;
+  s3.port = endpoint.port;
+  s3.address = endpoint.address;
   return Status::Ok();
 }
 
@@ -209,33 +153,18 @@ Result<migration::MetaSource> MetaOf(const MigrationKeys& keys) {
   return meta;
 }
 
-/// `[http[s]://]host[:port]`.
-Status SetMilvus(const MigrationKeys& keys, migration::Options& options) {
-  const std::string key = "target.milvus2x.endpoint";
-  MB_ASSIGN_OR_RETURN(const std::string endpoint, keys.Required(key));
-  storage::S3Options parsed;
-  MB_RETURN_IF_ERROR(SetEndpoint(key, endpoint, parsed));
-  if (parsed.address.empty() || parsed.address.find_first_of("/{} ") != std::string::npos) {
-    return ConfigError(fmt::format("{} is '{}'; use host:port", key, endpoint));
-  }
-  options.milvus.address = parsed.address;
-  if (parsed.port != 0) options.milvus.port = parsed.port;
-  if (parsed.use_ssl) options.milvus.tls_mode = milvus::TlsMode::kServer;
-  options.milvus.user = keys.Text("target.milvus2x.username");
-  options.milvus.password = Secret(keys.Text("target.milvus2x.password"));
-  options.database = keys.Text("target.milvus2x.database");
-  return options.milvus.Validate();
-}
-
 Result<migration::WorkMode> WorkModeOf(const MigrationKeys& keys) {
   const std::string key = "dumper.worker.workMode";
   const std::string mode = keys.Text(key);
   if (mode.empty()) return ConfigError(key + " is not set");
   if (mode == "milvus1x") return migration::WorkMode::kMilvus1x;
   if (mode == "faiss") return migration::WorkMode::kFaiss;
-  if (mode == "milvus2x" || mode == "elasticsearch") {
+  if (mode == "milvus2x") {
+    return InvalidArgumentError("not support workMode milvus2x").WithAdvice("use start");
+  }
+  if (mode == "elasticsearch") {
     return InvalidArgumentError(fmt::format("{}: {} is not built yet in this version", key, mode))
-        .WithAdvice("milvus1x and faiss are");
+        .WithAdvice("milvus1x, milvus2x and faiss are");
   }
   return ConfigError(fmt::format("[{}] not support {}", key, mode));
 }
@@ -319,7 +248,10 @@ Result<migration::Options> LoadMigration(const LoadOptions& load, const Migratio
                         keys.Number("dumper.worker.reader.bufferSize", 1024, kMaxBufferKib));
     options.reader_buffer_bytes = static_cast<uint64_t>(kib) * 1024;
     MB_ASSIGN_OR_RETURN(options.target, PlaceOf(keys, "target", "outputDir"));
-    if (needs.milvus) MB_RETURN_IF_ERROR(SetMilvus(keys, options));
+    if (needs.milvus) {
+      MB_ASSIGN_OR_RETURN(options.milvus, keys.MilvusAt("target.milvus2x"));
+      options.database = keys.Text("target.milvus2x.database");
+    }
     if (options.work_mode == migration::WorkMode::kFaiss) {
       MB_ASSIGN_OR_RETURN(options.faiss, FaissTargetOf(keys));
     }

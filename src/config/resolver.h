@@ -20,7 +20,7 @@ namespace milvus_backup::config {
 /// What stands at one path of a file.
 struct FlatNode {
   enum class Kind { kText, kList, kSection };
-  /// Items of a list are joined by commas; a section has none.
+  /// Items of a list are joined by commas, mappings among them by their `name`; a section has none.
   std::string text;
   Kind kind = Kind::kText;
   /// Counted from 1.

@@ -65,12 +65,21 @@ class Flattener {
 
   std::string Join(const YAML::Node& list) {
     std::string joined;
-    for (const auto& item : list) {
+    for (const auto& each : list) {
+      const YAML::Node item = each.IsMap() ? NameOf(each) : YAML::Node(each);
       if (!item.IsScalar()) continue;
       Count(item, item.Scalar().size());
       joined += (joined.empty() ? "" : ",") + item.Scalar();
     }
     return joined;
+  }
+
+  /// What an item that is a mapping is called: `- name: id`.
+  static YAML::Node NameOf(const YAML::Node& item) {
+    for (const auto& entry : item) {
+      if (entry.first.IsScalar() && ToLower(entry.first.Scalar()) == "name") return entry.second;
+    }
+    return {};
   }
 
   FlatFile flat_;

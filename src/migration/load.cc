@@ -3,6 +3,7 @@
 #include "collection_load.h"
 #include "faiss_job.h"
 #include "load_plan.h"
+#include "target_database.h"
 #include "target_schema.h"
 
 #include "milvus_backup/backup/import_watch.h"
@@ -33,19 +34,6 @@ std::string NamesOf(const PlannedCollection& collection) {
     if (tag != name) text += fmt::format(", its partition '{}' {}", tag, name);
   }
   return text;
-}
-
-Status EnsureDatabase(const CallContext& ctx, milvus::Client& client, const std::string& db,
-                      bool dry_run) {
-  if (db == kDefaultDb) return Status::Ok();
-  if (!client.has_databases()) {
-    return FailedPreconditionError(
-        fmt::format("target.milvus2x.database is {}, but Milvus {} has no databases", db,
-                    client.server_version()));
-  }
-  MB_ASSIGN_OR_RETURN(const std::vector<std::string> existing, client.ListDatabases(ctx));
-  if (dry_run || std::ranges::count(existing, db) > 0) return Status::Ok();
-  return client.CreateDatabase(ctx, db);
 }
 
 class LoadJob {

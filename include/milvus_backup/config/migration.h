@@ -3,7 +3,10 @@
 
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/migration/milvus2x_options.h"
 #include "milvus_backup/migration/options.h"
+
+#include <string>
 
 namespace milvus_backup::config {
 
@@ -21,5 +24,12 @@ struct MigrationNeeds {
 /// needed. Errors name the key and carry Origin::kConfig, but for a workMode or cloud that is not
 /// built yet, which is an error of usage.
 Result<migration::Options> LoadMigration(const LoadOptions& options, const MigrationNeeds& needs);
+
+/// `dumper.worker.workMode` of the file, which says what kind of migration it describes.
+Result<std::string> MigrationWorkMode(const LoadOptions& options);
+
+/// As LoadMigration, of a file whose workMode is milvus2x. The state directory lies beside the
+/// file.
+Result<migration::Milvus2xOptions> LoadMilvus2x(const LoadOptions& options);
 
 }  // namespace milvus_backup::config

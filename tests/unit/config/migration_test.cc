@@ -168,11 +168,13 @@ TEST_F(MigrationConfigTest, MistakesAreNamedByKey) {
 }
 
 TEST_F(MigrationConfigTest, ModesNotBuiltYetSaySo) {
-  for (const std::string mode : {"milvus2x", "elasticsearch"}) {
+  for (const std::string mode : {"elasticsearch"}) {
     const Status status = LoadFrom(Guide("milvus1x", mode)).status();
     EXPECT_THAT(status, IsError(Code::kInvalidArgument, mode + " is not built yet"));
     EXPECT_EQ(status.origin(), Origin::kSelf);  // exit status 2
   }
+  EXPECT_THAT(LoadFrom(Guide("milvus1x", "milvus2x")),
+              IsError(Code::kInvalidArgument, "not support workMode milvus2x"));
 }
 
 constexpr const char* kFaiss = R"(

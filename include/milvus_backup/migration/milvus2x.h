@@ -1,0 +1,101 @@
+/// From one Milvus to another by their own calls: rows are queried and inserted. No storage is
+/// looked at.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/milvus2x_options.h"
+#include "milvus_backup/milvus/client.h"
+#include "milvus_backup/storage/backend.h"
+#include "milvus_backup/transfer/progress.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::migration {
+
+/// Largest page of a query (quotaAndLimits.limits.maxQueryResultWindow).
+inline constexpr int64_t kMaxPageRows = 16384;
+
+struct Milvus2xRules {
+  /// Every collection of the source's database.
+  bool all = false;
+  /// Load source collections that are not loaded, and release them at the end.
+  bool load_source = false;
+  /// Give the target the indexes of the source.
+  bool create_indexes = false;
+  /// Rows of one range come to about this many bytes. A range is in memory about five times.
+  uint64_t range_bytes = uint64_t{2} << 20;
+  /// Most bytes of one insert; Milvus 2.3 receives 64 MiB.
+  uint64_t insert_bytes = uint64_t{16} << 20;
+  /// Keys that are looked up at a time to cut ranges.
+  int64_t keys_per_page = kMaxPageRows;
+  /// Rows compared one by one at the end, where the target can be loaded.
+  size_t sample_rows = 200;
+  /// How long a server that restarts is waited for.
+  std::chrono::milliseconds restart_patience = std::chrono::minutes(5);
+  std::chrono::milliseconds poll_interval{100};
+  /// How long Milvus may take to count rows that it says it has.
+  std::chrono::milliseconds count_patience{10000};
+  /// How often what is confirmed is written down.
+  std::chrono::milliseconds record_interval{500};
+};
+
+struct Migrated {
+  /// Collections at both ends, without databases.
+  std::string source;
+  std::string target;
+  /// Rows that the source counted at the start: of rows with one key, all.
+  uint64_t counted = 0;
+  /// Rows with different keys that were read and written, by earlier runs too.
+  uint64_t rows = 0;
+  /// Of those written twice because an earlier run or an answer was cut off.
+  uint64_t repeated = 0;
+  /// Rows in the target before and after, as Milvus counts stored rows.
+  int64_t before = 0;
+  int64_t after = 0;
+  /// Rows compared one by one; 0 where the target has no index to be loaded with.
+  size_t compared = 0;
+  /// The target was not there before.
+  bool created = false;
+  /// An earlier run had finished it.
+  bool was_done = false;
+  /// The source was written to meanwhile: what was written may be missing.
+  bool source_changed = false;
+};
+
+struct Milvus2xReport {
+  std::vector<Migrated> collections;
+  std::vector<std::string> warnings;
+  double seconds = 0;
+  bool source_changed() const;
+};
+
+/// How far a run is, for log lines: called with growing percents, 100 at the end of a collection.
+using Milvus2xPercent = std::function<void(const std::string& collection, int percent)>;
+
+/// Bring collections over: create database, collection and partitions that are missing, read the
+/// rows of each partition by ranges of primary keys, several at a time, insert them, compare counts
+/// and, where the target can be loaded, sampled rows. Of rows with one key the source returns the
+/// newest.
+///
+/// What is confirmed is written into `state`, so that the same command after a run that was killed
+/// goes on: rows that may be there already are upserted. Where the target makes the keys such rows
+/// cannot be recognised; then a collection that the earlier run had created is dropped and begun
+/// anew.
+///
+/// Errors: kFailedPrecondition when a server is older than 2.3, a source is not loaded, a target
+/// does not fit, or an interrupted run cannot be continued; kNotFound for a source that is not
+/// there; kAlreadyExists while another run with this state directory is under way; kDataLoss when
+/// counts or rows differ; the servers' own.
+Result<Milvus2xReport> MigrateMilvus2x(const CallContext& ctx, milvus::Client& source,
+                                       milvus::Client& target, const Milvus2xOptions& options,
+                                       const Milvus2xRules& rules, storage::Backend& state,
+                                       transfer::Progress& progress,
+                                       const Milvus2xPercent& on_percent);
+
+}  // namespace milvus_backup::migration

@@ -1,0 +1,162 @@
+#include "milvus_backup/migration/milvus2x.h"
+
+#include "milvus2x_collection.h"
+#include "target_database.h"
+
+#include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/milvus/version.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+constexpr char kDefaultDb[] = "default";
+/// Queries by ranges of keys, count(*) and upserts came with it.
+constexpr milvus::Version kOldest{2, 3, 0};
+
+Status CheckVersion(const milvus::Client& client, const char* end) {
+  const milvus::ParsedVersion parsed = milvus::ParseVersion(client.server_version());
+  if (!parsed.known || parsed.version >= kOldest) return Status::Ok();
+  return FailedPreconditionError(
+             fmt::format("the {} is Milvus {}, and 2.3 is the oldest that works", end,
+                         client.server_version()))
+      .WithAdvice("use create, copy and restore");
+}
+
+/// The collections to bring over, each once.
+Result<std::vector<std::string>> ChooseCollections(const CallContext& ctx, milvus::Client& source,
+                                                   const Milvus2xOptions& options, bool all) {
+  std::vector<std::string> names = options.collections;
+  if (all) {
+    MB_ASSIGN_OR_RETURN(names, source.ListCollections(ctx, options.source_database));
+  }
+  std::vector<std::string> chosen;
+  for (std::string& name : names) {
+    if (std::ranges::count(chosen, name) == 0) chosen.push_back(std::move(name));
+  }
+  if (chosen.size() > 1 && !options.target_collection.empty()) {
+    return InvalidArgumentError(
+               fmt::format("meta.milvus.collection is {}, but there are {} collections",
+                           options.target_collection, chosen.size()))
+        .WithOrigin(Origin::kConfig);
+  }
+  return chosen;
+}
+
+class Job {
+ public:
+  Job(milvus::Client& source, milvus::Client& target, const Milvus2xOptions& options,
+      const Milvus2xRules& rules, storage::Backend& state, transfer::Progress& progress,
+      const Milvus2xPercent& on_percent)
+      : options_(options), run_{source, target, options_, rules, state, progress, on_percent} {
+    for (std::string* db : {&options_.source_database, &options_.target_database}) {
+      if (db->empty()) *db = kDefaultDb;
+    }
+  }
+
+  Result<Milvus2xReport> Run(const CallContext& ctx) {
+    const auto started = std::chrono::steady_clock::now();
+    MB_RETURN_IF_ERROR(CheckVersion(run_.source, "source"));
+    MB_RETURN_IF_ERROR(CheckVersion(run_.target, "target"));
+    MB_RETURN_IF_ERROR(CheckApart());
+    MB_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                        ChooseCollections(ctx, run_.source, options_, run_.rules.all));
+    MB_ASSIGN_OR_RETURN(const auto lock, backup::RunLock::Acquire(
+                                             ctx, run_.state, "locks/",
+                                             meta::NewRunRecord("migration", options_.state_dir)));
+    MB_RETURN_IF_ERROR(EnsureDatabase(ctx, run_.target, options_.target_database, false));
+    const Status status = MigrateAll(ctx, names);
+    Release();
+    MB_RETURN_IF_ERROR(status);
+    for (const auto& each : collections_) {
+      std::ranges::copy(each->warnings(), std::back_inserter(report_.warnings));
+    }
+    report_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return std::move(report_);
+  }
+
+ private:
+  /// A collection that is read and added to has no end.
+  Status CheckApart() const {
+    const bool same_place = run_.source.endpoint() == run_.target.endpoint() &&
+                            options_.source_database == options_.target_database;
+    if (!same_place) return Status::Ok();
+    const bool renamed = options_.collections.size() == 1 && !run_.rules.all &&
+                         !options_.target_collection.empty() &&
+                         options_.target_collection != options_.collections.front();
+    if (renamed) return Status::Ok();
+    return InvalidArgumentError("source and target are the same collections")
+        .WithOrigin(Origin::kConfig)
+        .WithAdvice("set meta.milvus.collection or target.milvus2x.database to another name");
+  }
+
+  Status MigrateAll(const CallContext& ctx, const std::vector<std::string>& names) {
+    run_.progress.SetPhase("check");
+    for (const std::string& name : names) {
+      const std::string& target =
+          options_.target_collection.empty() ? name : options_.target_collection;
+      collections_.push_back(std::make_unique<CollectionMigration>(run_, name, target));
+      MB_RETURN_IF_ERROR(collections_.back()->Prepare(ctx).Annotate("collection '" + name + "'"));
+    }
+    run_.progress.SetPhase("copy");
+    for (const auto& collection : collections_) run_.progress.rows_planned += collection->counted();
+    std::vector<std::string> filled;
+    for (const auto& collection : collections_) {
+      MB_RETURN_IF_ERROR(
+          collection->Copy(ctx).Annotate("collection '" + collection->source_name() + "'"));
+      if (!collection->was_done()) filled.push_back(collection->target_name());
+    }
+    run_.progress.SetPhase("flush");
+    MB_RETURN_IF_ERROR(
+        FlushAndWait(ctx, run_.target, options_.target_database, filled, run_.rules.poll_interval));
+    run_.progress.SetPhase("compare");
+    for (const auto& collection : collections_) {
+      auto migrated = collection->Finish(ctx);
+      if (!migrated.ok()) {
+        return migrated.status().Annotate("collection '" + collection->source_name() + "'");
+      }
+      report_.collections.push_back(*std::move(migrated));
+    }
+    return Status::Ok();
+  }
+
+  void Release() {
+    for (const auto& collection : collections_) {
+      // Also when the run was stopped.
+      const Status released = collection->ReleaseSource({});
+      if (released.ok()) continue;
+      report_.warnings.push_back(fmt::format("collection '{}' was loaded and is not released: {}",
+                                             collection->source_name(), released.ToString()));
+    }
+  }
+
+  Milvus2xOptions options_;
+  const Milvus2xRun run_;
+  std::vector<std::unique_ptr<CollectionMigration>> collections_;
+  Milvus2xReport report_;
+};
+
+}  // namespace
+
+bool Milvus2xReport::source_changed() const {
+  return std::ranges::any_of(collections, &Migrated::source_changed);
+}
+
+Result<Milvus2xReport> MigrateMilvus2x(const CallContext& ctx, milvus::Client& source,
+                                       milvus::Client& target, const Milvus2xOptions& options,
+                                       const Milvus2xRules& rules, storage::Backend& state,
+                                       transfer::Progress& progress,
+                                       const Milvus2xPercent& on_percent) {
+  return Job(source, target, options, rules, state, progress, on_percent).Run(ctx);
+}
+
+}  // namespace milvus_backup::migration

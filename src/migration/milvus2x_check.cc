@@ -1,0 +1,100 @@
+#include "milvus2x_check.h"
+
+#include "row_columns.h"
+
+#include "milvus_backup/base/clock.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace milvus_backup::migration {
+namespace {
+
+using milvus::Column;
+
+/// How long a server may take to load what was written.
+constexpr std::chrono::minutes kLoadLimit{30};
+/// Few enough that answers with the widest vectors stay small.
+constexpr size_t kKeysPerQuery = 50;
+
+std::map<RowKey, size_t> RowsByKey(const RowPlan& rows, const std::vector<Column>& columns) {
+  std::map<RowKey, size_t> found;
+  const auto keys = std::ranges::find(columns, rows.key.name(), &Column::field_name);
+  if (keys == columns.end()) return found;
+  for (size_t row = 0; row < keys->rows; ++row) found[rows.key.At(*keys, row)] = row;
+  return found;
+}
+
+std::string TextOf(const RowPlan& rows, const RowKey& key) {
+  return rows.key.is_text() ? "'" + key.text + "'" : std::to_string(key.number);
+}
+
+}  // namespace
+
+Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                    const std::vector<std::string>& names,
+                    std::chrono::milliseconds poll_interval) {
+  if (names.empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::FlushTicket> tickets,
+                      client.FlushTogether(ctx, db, names));
+  for (size_t i = 0; i < names.size();) {
+    MB_ASSIGN_OR_RETURN(const bool done, client.IsFlushed(ctx, db, names[i], tickets[i]));
+    if (done) {
+      ++i;
+    } else if (!Clock::Real().SleepFor(poll_interval, ctx.stop)) {
+      return CancelledError();
+    }
+  }
+  return Status::Ok();
+}
+
+Result<bool> LoadAndWait(const CallContext& ctx, const CollectionPlace& place,
+                         std::chrono::milliseconds poll_interval) {
+  const auto limit = std::chrono::steady_clock::now() + kLoadLimit;
+  MB_ASSIGN_OR_RETURN(milvus::LoadState state,
+                      place.client->GetLoadState(ctx, place.db, place.name));
+  if (state == milvus::LoadState::kLoaded) return false;
+  MB_RETURN_IF_ERROR(place.client->LoadCollection(ctx, place.db, place.name));
+  while (true) {
+    MB_ASSIGN_OR_RETURN(state, place.client->GetLoadState(ctx, place.db, place.name));
+    if (state == milvus::LoadState::kLoaded) return true;
+    if (std::chrono::steady_clock::now() > limit) {
+      return Status(Code::kDeadlineExceeded, fmt::format("Milvus has not loaded {} within {} min",
+                                                         place.name, kLoadLimit.count()))
+          .WithOrigin(Origin::kMilvus);
+    }
+    if (!Clock::Real().SleepFor(poll_interval, ctx.stop)) return CancelledError();
+  }
+}
+
+Result<size_t> CompareRows(const CallContext& ctx, const CollectionReader& source,
+                           const CollectionReader& target, const RowPlan& rows,
+                           const std::vector<RowKey>& keys) {
+  size_t compared = 0;
+  for (size_t begin = 0; begin < keys.size(); begin += kKeysPerQuery) {
+    const auto first = keys.begin() + static_cast<std::ptrdiff_t>(begin);
+    const size_t count = std::min(kKeysPerQuery, keys.size() - begin);
+    const std::vector<RowKey> asked(first, first + static_cast<std::ptrdiff_t>(count));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> there, source.Fetch(ctx, asked));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> here, target.Fetch(ctx, asked));
+    const auto arrived = RowsByKey(rows, here);
+    for (const auto& [key, row] : RowsByKey(rows, there)) {
+      const auto other = arrived.find(key);
+      if (other == arrived.end()) {
+        return DataLossError(
+            fmt::format("the target lacks the row with key {}", TextOf(rows, key)));
+      }
+      for (size_t i = 0; i < there.size(); ++i) {
+        if (SameValue(there[i], row, here[i], other->second)) continue;
+        return DataLossError(fmt::format("field {} of the row with key {} differs",
+                                         there[i].field_name, TextOf(rows, key)));
+      }
+      ++compared;
+    }
+  }
+  return compared;
+}
+
+}  // namespace milvus_backup::migration

@@ -1,0 +1,34 @@
+/// Whether a target holds what was brought over. Functions without state, thread-safe.
+#pragma once
+
+#include "milvus2x_rows.h"
+#include "row_key.h"
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::migration {
+
+/// Flush collections of a database and wait for that, so that all of their rows are counted as
+/// stored.
+Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                    const std::vector<std::string>& names, std::chrono::milliseconds poll_interval);
+
+/// Load a collection if it is not loaded, and wait until it is. Returns whether it had to be
+/// loaded.
+Result<bool> LoadAndWait(const CallContext& ctx, const CollectionPlace& place,
+                         std::chrono::milliseconds poll_interval);
+
+/// Compare the rows with these keys field by field. Returns how many the source still has.
+/// kDataLoss naming the first key and field that differ.
+Result<size_t> CompareRows(const CallContext& ctx, const CollectionReader& source,
+                           const CollectionReader& target, const RowPlan& rows,
+                           const std::vector<RowKey>& keys);
+
+}  // namespace milvus_backup::migration

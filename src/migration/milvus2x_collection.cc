@@ -1,0 +1,365 @@
+#include "milvus2x_collection.h"
+
+#include "milvus2x_partition.h"
+
+#include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+/// Every row is read and written, which are half of the way each.
+constexpr uint64_t kHalf = 50;
+
+std::string PlaceText(const CollectionPlace& place) {
+  return fmt::format("{}/{}/{}", place.client->endpoint(), place.db, place.name);
+}
+
+/// At most `count` of the keys, evenly spread.
+std::vector<RowKey> Thinned(const std::vector<RowKey>& keys, size_t count) {
+  std::vector<RowKey> chosen;
+  const size_t taken = std::min(keys.size(), count);
+  for (size_t i = 0; i < taken; ++i) chosen.push_back(keys[i * keys.size() / taken]);
+  return chosen;
+}
+
+/// Turns rows into percents that never fall, and reports each once. Thread-safe.
+class PercentReporter {
+ public:
+  PercentReporter(const Milvus2xPercent& report, std::string name, uint64_t total)
+      : report_(report), name_(std::move(name)), total_(std::max<uint64_t>(total, 1)) {}
+
+  void Update(uint64_t read, uint64_t written) {
+    // 100 is for the end alone.
+    const uint64_t percent = std::min<uint64_t>((read + written) * kHalf / total_, 99);
+    const std::scoped_lock lock(mutex_);
+    if (percent <= known_) return;
+    known_ = percent;
+    report_(name_, static_cast<int>(percent));
+  }
+
+ private:
+  const Milvus2xPercent& report_;
+  const std::string name_;
+  const uint64_t total_;
+  std::mutex mutex_;
+  uint64_t known_ = 0;
+};
+
+}  // namespace
+
+CollectionMigration::CollectionMigration(const Milvus2xRun& run, const std::string& source,
+                                         const std::string& target)
+    : run_(run),
+      source_{&run.source, run.options.source_database, source},
+      target_{&run.target, run.options.target_database, target},
+      record_key_(CollectionRecordKey(target, PlaceText(target_))) {
+  migrated_ = {.source = source, .target = target};
+}
+
+Status CollectionMigration::CannotContinue(const std::string& why) const {
+  return FailedPreconditionError(
+             fmt::format("an earlier run has begun to fill {} and cannot be continued: {}",
+                         target_.name, why))
+      .WithAdvice(fmt::format("drop {} in the target, remove {}/{} and run the command again",
+                              target_.name, run_.options.state_dir, record_key_));
+}
+
+Status CollectionMigration::Save(const CallContext& ctx) const {
+  return WriteCollectionRecord(ctx, run_.state, record_key_, *record_);
+}
+
+Status CollectionMigration::Prepare(const CallContext& ctx) {
+  MB_RETURN_IF_ERROR(LookAtSource(ctx));
+  return LookAtTarget(ctx);
+}
+
+Status CollectionMigration::LookAtSource(const CallContext& ctx) {
+  milvus::Client& client = *source_.client;
+  MB_ASSIGN_OR_RETURN(described_, client.DescribeCollection(ctx, source_.db, source_.name));
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> partitions,
+                      client.ListPartitions(ctx, source_.db, source_.name));
+  MB_ASSIGN_OR_RETURN(plan_, PlanTarget(described_, partitions, run_.options, target_.name,
+                                        run_.target.server_version()));
+  for (const std::string& warning : plan_.warnings) {
+    warnings_.push_back(fmt::format("collection '{}': {}", source_.name, warning));
+  }
+  MB_ASSIGN_OR_RETURN(const milvus::LoadState state,
+                      client.GetLoadState(ctx, source_.db, source_.name));
+  if (state != milvus::LoadState::kLoaded) {
+    if (!run_.rules.load_source) {
+      return FailedPreconditionError(
+                 fmt::format("collection not loaded: {} cannot be read", source_.name))
+          .WithAdvice("load it, or have it loaded and released again with --load-source");
+    }
+    has_loaded_source_ = true;
+    MB_RETURN_IF_ERROR(LoadAndWait(ctx, source_, run_.rules.poll_interval).status());
+  }
+  const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
+  MB_ASSIGN_OR_RETURN(migrated_.counted, source.Count(ctx));
+  log::Event(log::Level::kInfo, "[Milvus23x] Count(*) ===>",
+             {{"collection", source_.name}, {"Count", std::to_string(migrated_.counted)}});
+  return Status::Ok();
+}
+
+Status CollectionMigration::LookAtTarget(const CallContext& ctx) {
+  MB_ASSIGN_OR_RETURN(record_, ReadCollectionRecord(ctx, run_.state, record_key_));
+  std::optional<milvus::Collection> existing;
+  auto described = run_.target.DescribeCollection(ctx, target_.db, target_.name);
+  if (described.ok()) {
+    existing = *std::move(described);
+  } else if (described.status().code() != Code::kNotFound) {
+    return described.status();
+  }
+  if (existing && existing->id == described_.id &&
+      existing->created_timestamp == described_.created_timestamp) {
+    return InvalidArgumentError("source and target are one and the same collection")
+        .WithOrigin(Origin::kConfig)
+        .WithAdvice("set meta.milvus.collection or target.milvus2x.database to another name");
+  }
+  MB_ASSIGN_OR_RETURN(begin_, DecideBegin(ctx, existing));
+  if (begin_ == Begin::kDone) return Status::Ok();
+  if (existing && !must_drop_) MB_RETURN_IF_ERROR(CheckRowsFit(*existing, plan_.rows));
+  if (begin_ == Begin::kContinue) return Status::Ok();
+  record_ = CollectionRecord{.source = PlaceText(source_),
+                             .target = PlaceText(target_),
+                             .source_id = described_.id,
+                             .target_id = existing && !must_drop_ ? existing->id : 0,
+                             .created = !existing || must_drop_,
+                             .keeps_keys = plan_.rows.keeps_keys};
+  return Status::Ok();
+}
+
+Result<CollectionMigration::Begin> CollectionMigration::DecideBegin(
+    const CallContext& ctx, const std::optional<milvus::Collection>& existing) {
+  if (!record_ || !existing) return Begin::kFresh;
+  const bool is_finished = record_->state == CollectionState::kDone;
+  if (record_->source != PlaceText(source_) || record_->source_id != described_.id) {
+    // A target of its own for each run is what people want who replace rows.
+    if (is_finished && run_.options.upsert) return Begin::kFresh;
+    return CannotContinue("its rows came from another collection, " + record_->source);
+  }
+  if (record_->state == CollectionState::kCreating) return ContinueCreating(ctx, existing);
+  if (record_->target_id != existing->id) {
+    if (is_finished) return Begin::kFresh;
+    return CannotContinue("it was dropped and created anew");
+  }
+  if (!is_finished) return ContinueFilling(existing);
+  return run_.options.upsert ? Begin::kFresh : Begin::kDone;
+}
+
+Result<CollectionMigration::Begin> CollectionMigration::ContinueCreating(
+    const CallContext& ctx, const std::optional<milvus::Collection>& existing) {
+  MB_ASSIGN_OR_RETURN(const int64_t rows,
+                      run_.target.CountStoredRows(ctx, target_.db, target_.name));
+  if (rows > 0) return CannotContinue("somebody else has put rows into it");
+  record_->target_id = existing->id;
+  record_->state = CollectionState::kFilling;
+  return Begin::kContinue;
+}
+
+Result<CollectionMigration::Begin> CollectionMigration::ContinueFilling(
+    const std::optional<milvus::Collection>& existing) {
+  if (record_->keeps_keys != plan_.rows.keeps_keys) {
+    return CannotContinue("meta.milvus.autoId has changed");
+  }
+  const bool is_unsure = std::ranges::any_of(
+      record_->partitions, [](const auto& each) { return each.second.has_unconfirmed(); });
+  if (record_->keeps_keys || !is_unsure) return Begin::kContinue;
+  if (!record_->created) {
+    return CannotContinue(
+        "rows get new keys, so nobody can tell which of them are there, and the collection was "
+        "there before");
+  }
+  warnings_.push_back(fmt::format(
+      "collection '{}': an earlier run had created {} and was interrupted while rows got new keys; "
+      "it is dropped and begun anew",
+      source_.name, existing->schema.name));
+  must_drop_ = true;
+  return Begin::kFresh;
+}
+
+Status CollectionMigration::Copy(const CallContext& ctx) {
+  transfer::Progress& progress = run_.progress;
+  if (begin_ == Begin::kDone) {
+    migrated_.was_done = true;
+    progress.rows_done += migrated_.counted;
+    warnings_.push_back(fmt::format(
+        "collection '{}' was brought over by an earlier run and is left alone; to migrate it again "
+        "remove {}/{}",
+        source_.name, run_.options.state_dir, record_key_));
+    return Status::Ok();
+  }
+  if (begin_ == Begin::kFresh) MB_RETURN_IF_ERROR(MakeTarget(ctx));
+  migrated_.created = record_->created;
+  migrated_.before = record_->rows_before;
+  MB_RETURN_IF_ERROR(MakePartitions(ctx));
+
+  // Every page is read as of the same time or a later one; also where a server does not tell it.
+  const auto now = run_.source.CurrentTimestamp(ctx);
+  const CollectionReader source(source_, plan_.rows, now.ok() ? *now : 0,
+                                run_.rules.restart_patience);
+  CollectionWriter target(target_, plan_.rows,
+                          {.max_bytes = run_.rules.insert_bytes,
+                           .upsert = run_.options.upsert,
+                           .patience = run_.rules.restart_patience});
+  uint64_t rows_before = 0;
+  for (const auto& [name, partition] : record_->partitions) rows_before += partition.rows;
+  const uint64_t shown_before = progress.rows_done;
+  PercentReporter percents(run_.on_percent, source_.name, migrated_.counted);
+  uint64_t finished = rows_before;
+  PartitionCopy copy(
+      source, target, plan_.rows.key,
+      {.parallel_ranges = run_.options.parallel_ranges,
+       .page_rows = run_.options.page_rows,
+       .run = run_.rules},
+      [this, &target, repeated = record_->repeated](const CallContext& save_ctx) {
+        record_->repeated = repeated + target.repeated();
+        return Save(save_ctx);
+      },
+      [&](uint64_t read, uint64_t written) {
+        progress.rows_done = shown_before + finished + written;
+        percents.Update(finished + read, finished + written);
+      });
+  log::Event(log::Level::kInfo, "start iterator milvus collection",
+             {{"collection", source_.name}, {"target", target_.name}});
+  for (auto& [name, partition] : record_->partitions) {
+    Status status = copy.Run(ctx, name, partition);
+    if (!status.ok()) {
+      return name.empty() ? status : std::move(status).Annotate("partition " + name);
+    }
+  }
+  log::Event(log::Level::kInfo, "milvus no data, iterator reach EOF",
+             {{"collection", source_.name}});
+  migrated_.source_changed = copy.source_changed();
+  sample_ = copy.TakeSample();
+  return Status::Ok();
+}
+
+Status CollectionMigration::MakeTarget(const CallContext& ctx) {
+  if (must_drop_) {
+    MB_RETURN_IF_ERROR(run_.target.DropCollection(ctx, target_.db, target_.name));
+  }
+  if (record_->created) {
+    MB_RETURN_IF_ERROR(Save(ctx));
+    MB_RETURN_IF_ERROR(run_.target.CreateCollection(ctx, plan_.create));
+    MB_ASSIGN_OR_RETURN(const milvus::Collection made,
+                        run_.target.DescribeCollection(ctx, target_.db, target_.name));
+    record_->target_id = made.id;
+  } else {
+    MB_RETURN_IF_ERROR(
+        FlushAndWait(ctx, run_.target, target_.db, {target_.name}, run_.rules.poll_interval));
+    MB_ASSIGN_OR_RETURN(record_->rows_before,
+                        run_.target.CountStoredRows(ctx, target_.db, target_.name));
+    if (record_->rows_before > 0 && !run_.options.upsert) {
+      warnings_.push_back(fmt::format(
+          "collection {} holds {} rows already; rows are added to them whatever their keys "
+          "(target.milvus2x.writeMode: upsert replaces rows)",
+          target_.name, record_->rows_before));
+    }
+  }
+  record_->state = CollectionState::kFilling;
+  return Save(ctx);
+}
+
+Status CollectionMigration::MakePartitions(const CallContext& ctx) {
+  if (plan_.rows.has_partition_key) {
+    record_->partitions.try_emplace("");
+    return Status::Ok();
+  }
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
+                      run_.target.ListPartitions(ctx, target_.db, target_.name));
+  for (const std::string& name : plan_.rows.partitions) {
+    record_->partitions.try_emplace(name);
+    if (std::ranges::count(existing, name, &milvus::Partition::name) > 0) continue;
+    MB_RETURN_IF_ERROR(run_.target.CreatePartition(ctx, target_.db, target_.name, name));
+  }
+  return Status::Ok();
+}
+
+Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
+  if (migrated_.was_done) return migrated_;
+  migrated_.repeated = record_->repeated;
+  for (const auto& [name, partition] : record_->partitions) migrated_.rows += partition.rows;
+  const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
+  MB_ASSIGN_OR_RETURN(const uint64_t counted, source.Count(ctx));
+  if (counted != migrated_.counted || migrated_.rows > migrated_.counted) {
+    migrated_.source_changed = true;
+  } else if (!migrated_.source_changed && migrated_.rows < migrated_.counted) {
+    warnings_.push_back(fmt::format(
+        "collection '{}': {} of {} rows have a primary key that another row has too; of rows with "
+        "one key only the newest can be read and was brought over",
+        source_.name, migrated_.counted - migrated_.rows, migrated_.counted));
+  }
+  MB_RETURN_IF_ERROR(CompareCounts(ctx));
+  if (run_.rules.create_indexes) {
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> indexes,
+                        run_.source.ListIndexes(ctx, source_.db, source_.name));
+    for (const milvus::Index& index : IndexesToCopy(indexes, plan_.rows)) {
+      MB_RETURN_IF_ERROR(run_.target.CreateIndex(ctx, target_.db, target_.name, index));
+    }
+  }
+  MB_RETURN_IF_ERROR(CompareAsLoaded(ctx, source));
+  record_->state = CollectionState::kDone;
+  MB_RETURN_IF_ERROR(Save(ctx));
+  run_.on_percent(source_.name, 100);
+  return migrated_;
+}
+
+Status CollectionMigration::CompareCounts(const CallContext& ctx) {
+  const auto rows = static_cast<int64_t>(migrated_.rows);
+  // Rows that were sent again, or took the place of others, are counted until they are compacted.
+  const bool is_exact = migrated_.repeated == 0 && !run_.options.upsert;
+  const auto is_right = [&](int64_t stored) {
+    if (run_.options.upsert) return stored >= rows;
+    const int64_t added = stored - migrated_.before;
+    return is_exact ? added == rows : added >= rows;
+  };
+  const auto limit = std::chrono::steady_clock::now() + run_.rules.count_patience;
+  while (true) {
+    MB_ASSIGN_OR_RETURN(migrated_.after,
+                        run_.target.CountStoredRows(ctx, target_.db, target_.name));
+    if (is_right(migrated_.after)) return Status::Ok();
+    if (std::chrono::steady_clock::now() > limit) break;
+    if (!Clock::Real().SleepFor(run_.rules.poll_interval, ctx.stop)) return CancelledError();
+  }
+  return DataLossError(fmt::format("{} holds {} rows; it had {} and {} were brought over",
+                                   target_.name, migrated_.after, migrated_.before, rows))
+      .WithAdvice("look for others that write to or delete from the target");
+}
+
+Status CollectionMigration::CompareAsLoaded(const CallContext& ctx,
+                                            const CollectionReader& source) {
+  MB_ASSIGN_OR_RETURN(const milvus::Collection described,
+                      run_.target.DescribeCollection(ctx, target_.db, target_.name));
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> indexes,
+                      run_.target.ListIndexes(ctx, target_.db, target_.name));
+  // Without indexes it cannot be loaded, and without being loaded not be read.
+  if (!VectorWithoutIndex(described.schema, indexes).empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const bool was_loaded, LoadAndWait(ctx, target_, run_.rules.poll_interval));
+  const CollectionReader target(target_, plan_.rows, 0, run_.rules.restart_patience);
+  MB_ASSIGN_OR_RETURN(const uint64_t count, target.Count(ctx));
+  if (record_->created && count != migrated_.rows) {
+    return DataLossError(
+        fmt::format("{} holds {} rows instead of {}", target_.name, count, migrated_.rows));
+  }
+  if (plan_.rows.keeps_keys && !migrated_.source_changed) {
+    const std::vector<RowKey> keys = Thinned(sample_, run_.rules.sample_rows);
+    MB_ASSIGN_OR_RETURN(migrated_.compared, CompareRows(ctx, source, target, plan_.rows, keys));
+  }
+  return was_loaded ? run_.target.ReleaseCollection(ctx, target_.db, target_.name) : Status::Ok();
+}
+
+Status CollectionMigration::ReleaseSource(const CallContext& ctx) {
+  if (!has_loaded_source_) return Status::Ok();
+  has_loaded_source_ = false;
+  return run_.source.ReleaseCollection(ctx, source_.db, source_.name);
+}
+
+}  // namespace milvus_backup::migration

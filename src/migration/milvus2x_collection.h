@@ -1,0 +1,86 @@
+/// One collection of a migration from Milvus 2.x.
+#pragma once
+
+#include "milvus2x_check.h"
+#include "milvus2x_record.h"
+#include "milvus2x_rows.h"
+#include "milvus2x_schema.h"
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/milvus2x.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::migration {
+
+/// What the collections of a run have in common. Everything outlives it.
+struct Milvus2xRun {
+  milvus::Client& source;
+  milvus::Client& target;
+  const Milvus2xOptions& options;
+  const Milvus2xRules& rules;
+  storage::Backend& state;
+  transfer::Progress& progress;
+  const Milvus2xPercent& on_percent;
+};
+
+/// Not thread-safe; starts its own threads.
+class CollectionMigration {
+ public:
+  CollectionMigration(const Milvus2xRun& run, const std::string& source, const std::string& target);
+
+  /// Look at source, target and record, and find out what there is to do. Changes nothing, but that
+  /// with `load_source` the source is loaded.
+  Status Prepare(const CallContext& ctx);
+  /// Bring the rows over. An error leaves a record behind that the same command goes on from.
+  Status Copy(const CallContext& ctx);
+  /// Compare, and index; the target has been flushed.
+  Result<Migrated> Finish(const CallContext& ctx);
+  /// Release a source that Prepare had to load.
+  Status ReleaseSource(const CallContext& ctx);
+
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  const std::string& source_name() const { return source_.name; }
+  const std::string& target_name() const { return target_.name; }
+  bool was_done() const { return migrated_.was_done; }
+  /// Rows that the source had when it was looked at.
+  uint64_t counted() const { return migrated_.counted; }
+
+ private:
+  enum class Begin { kFresh, kContinue, kDone };
+
+  Status LookAtSource(const CallContext& ctx);
+  Status LookAtTarget(const CallContext& ctx);
+  Result<Begin> DecideBegin(const CallContext& ctx,
+                            const std::optional<milvus::Collection>& existing);
+  Result<Begin> ContinueFilling(const std::optional<milvus::Collection>& existing);
+  Result<Begin> ContinueCreating(const CallContext& ctx,
+                                 const std::optional<milvus::Collection>& existing);
+  Status MakeTarget(const CallContext& ctx);
+  Status MakePartitions(const CallContext& ctx);
+  Status CompareCounts(const CallContext& ctx);
+  Status CompareAsLoaded(const CallContext& ctx, const CollectionReader& source);
+  Status Save(const CallContext& ctx) const;
+  /// kFailedPrecondition: what an earlier run has begun cannot be continued.
+  Status CannotContinue(const std::string& why) const;
+
+  const Milvus2xRun run_;
+  const CollectionPlace source_;
+  const CollectionPlace target_;
+  const std::string record_key_;
+  milvus::Collection described_;
+  TargetPlan plan_;
+  Begin begin_ = Begin::kFresh;
+  bool must_drop_ = false;
+  bool has_loaded_source_ = false;
+  std::optional<CollectionRecord> record_;
+  Migrated migrated_;
+  std::vector<RowKey> sample_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace milvus_backup::migration

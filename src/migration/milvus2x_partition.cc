@@ -1,0 +1,151 @@
+#include "milvus2x_partition.h"
+
+#include "row_columns.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace milvus_backup::migration {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// Rows of a range while nobody knows how large they are.
+constexpr size_t kFirstRows = 256;
+/// Keys of the first page, and bytes of the later ones: text keys may be long.
+constexpr int64_t kFirstKeys = 1024;
+constexpr size_t kKeyBytesPerPage = size_t{2} << 20;
+
+size_t BytesOfKeys(const std::vector<RowKey>& keys) {
+  size_t bytes = 0;
+  for (const RowKey& key : keys) bytes += sizeof(key.number) + key.text.size();
+  return bytes;
+}
+
+}  // namespace
+
+Status PartitionCopy::Run(const CallContext& ctx, const std::string& name,
+                          PartitionRecord& record) {
+  if (record.done) return Status::Ok();
+  saved_ = steady_clock::now();
+  TaskGroup group(static_cast<size_t>(rules_.parallel_ranges), ctx.stop);
+  const Status walked = Walk(ctx, name, record, group);
+  const Status copied = group.Wait();
+  const std::scoped_lock lock(mutex_);
+  record.done = walked.ok() && copied.ok();
+  // Also when the run is being stopped: what is confirmed need not be sent again.
+  const Status saved = save_({});
+  MB_RETURN_IF_ERROR(copied);
+  MB_RETURN_IF_ERROR(walked);
+  return saved;
+}
+
+Status PartitionCopy::Walk(const CallContext& ctx, const std::string& name, PartitionRecord& record,
+                           TaskGroup& group) {
+  const std::optional<RowKey> resumed = record.frontier;
+  const RangeSet done = record.confirmed;
+  std::optional<RowKey> after = done.contiguous_end();
+  int64_t limit = std::min(kFirstKeys, rules_.run.keys_per_page);
+  while (true) {
+    MB_ASSIGN_OR_RETURN(const std::vector<RowKey> keys, source_.NextKeys(ctx, name, after, limit));
+    if (keys.empty()) return Status::Ok();
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!record.frontier || *record.frontier < keys.back()) {
+        // Before the first of these rows is sent: a run that finds less here would send it again.
+        record.frontier = keys.back();
+        MB_RETURN_IF_ERROR(save_(ctx));
+      }
+    }
+    for (Cut& cut : CutKeys(keys, after, resumed, done)) {
+      const bool taken =
+          group.Submit([this, &name, &record, cut = std::move(cut)](const std::stop_token& stop) {
+            return CopyRange({.stop = stop}, name, cut, record);
+          });
+      // What has stopped the group says Wait.
+      if (!taken) return Status::Ok();
+    }
+    after = keys.back();
+    const size_t key_bytes = std::max<size_t>(BytesOfKeys(keys) / keys.size(), 1);
+    limit = std::clamp<int64_t>(static_cast<int64_t>(kKeyBytesPerPage / key_bytes), 1,
+                                rules_.run.keys_per_page);
+  }
+}
+
+std::vector<PartitionCopy::Cut> PartitionCopy::CutKeys(const std::vector<RowKey>& keys,
+                                                       std::optional<RowKey> after,
+                                                       const std::optional<RowKey>& resumed,
+                                                       const RangeSet& done) const {
+  std::vector<Cut> cuts;
+  Cut open;
+  const size_t most = RowsPerRange();
+  const auto close = [&] {
+    if (open.keys > 0) cuts.push_back(std::move(open));
+    open = {};
+  };
+  for (const RowKey& key : keys) {
+    if (done.Contains(key)) {
+      close();
+    } else {
+      if (open.keys == 0) open.range.after = after;
+      open.range.upto = key;
+      open.may_be_there = open.may_be_there || (resumed && key <= *resumed);
+      if (++open.keys == most) close();
+    }
+    after = key;
+  }
+  close();
+  return cuts;
+}
+
+size_t PartitionCopy::RowsPerRange() const {
+  constexpr auto kMost = static_cast<uint64_t>(kMaxPageRows);
+  if (rules_.page_rows) return std::min(static_cast<uint64_t>(*rules_.page_rows), kMost);
+  const uint64_t rows = read_;
+  if (rows == 0) return kFirstRows;
+  const uint64_t row_bytes = std::max<uint64_t>(read_bytes_ / rows, 1);
+  return std::clamp<uint64_t>(rules_.run.range_bytes / row_bytes, 1, kMost);
+}
+
+Status PartitionCopy::CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
+                                PartitionRecord& record) {
+  uint64_t rows = 0;
+  const CollectionReader::Sink write = [&](std::vector<milvus::Column> columns) -> Status {
+    const milvus::Column& keys = source_.KeyColumn(columns);
+    const size_t count = keys.rows;
+    if (count == 0) return Status::Ok();
+    if (rows == 0) {
+      const std::scoped_lock lock(mutex_);
+      sample_.push_back(key_.At(keys, 0));
+    }
+    read_bytes_ += BytesOf(columns);
+    read_ += count;
+    rows += count;
+    on_progress_(read_, written_);
+    MB_RETURN_IF_ERROR(target_.Write(ctx, name, std::move(columns), cut.may_be_there));
+    written_ += count;
+    on_progress_(read_, written_);
+    return Status::Ok();
+  };
+  MB_RETURN_IF_ERROR(source_.Read(ctx, name, cut.range, cut.keys, write));
+  if (rows != cut.keys) source_changed_ = true;
+  return Confirm(ctx, cut, rows, record);
+}
+
+Status PartitionCopy::Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows,
+                              PartitionRecord& record) {
+  const std::scoped_lock lock(mutex_);
+  record.confirmed.Add(cut.range);
+  record.rows += rows;
+  const auto now = steady_clock::now();
+  if (now - saved_ < rules_.run.record_interval) return Status::Ok();
+  saved_ = now;
+  return save_(ctx);
+}
+
+std::vector<RowKey> PartitionCopy::TakeSample() {
+  const std::scoped_lock lock(mutex_);
+  return std::move(sample_);
+}
+
+}  // namespace milvus_backup::migration

@@ -1,0 +1,88 @@
+/// Copies the rows of one partition after the other, several ranges of keys at a time.
+#pragma once
+
+#include "milvus2x_record.h"
+#include "milvus2x_rows.h"
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/base/task_group.h"
+#include "milvus_backup/migration/milvus2x.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::migration {
+
+/// One thread walks over the keys and cuts them into ranges; workers read and write those. The
+/// record is saved before rows beyond its frontier are sent, and every now and then afterwards.
+class PartitionCopy {
+ public:
+  struct Rules {
+    int parallel_ranges = 1;
+    std::optional<int64_t> page_rows;
+    Milvus2xRules run;
+  };
+  /// Told after every step how many rows were read and written in this run.
+  using OnProgress = std::function<void(uint64_t read, uint64_t written)>;
+  using SaveRecord = std::function<Status(const CallContext& ctx)>;
+
+  /// Everything outlives the copy. `save` writes the record that `Run` changes, one call at a time.
+  PartitionCopy(const CollectionReader& source, CollectionWriter& target, const KeyField& key,
+                const Rules& rules, SaveRecord save, OnProgress on_progress)
+      : source_(source),
+        target_(target),
+        key_(key),
+        rules_(rules),
+        save_(std::move(save)),
+        on_progress_(std::move(on_progress)) {}
+
+  /// Copy what `record` does not have yet of partition `name`; empty for all of the collection.
+  Status Run(const CallContext& ctx, const std::string& name, PartitionRecord& record);
+
+  /// A range held another number of rows than keys were seen in it.
+  bool source_changed() const { return source_changed_; }
+  /// A key of every range.
+  std::vector<RowKey> TakeSample();
+
+ private:
+  struct Cut {
+    KeyRange range;
+    size_t keys = 0;
+    bool may_be_there = false;
+  };
+
+  Status Walk(const CallContext& ctx, const std::string& name, PartitionRecord& record,
+              TaskGroup& group);
+  std::vector<Cut> CutKeys(const std::vector<RowKey>& keys, std::optional<RowKey> after,
+                           const std::optional<RowKey>& resumed, const RangeSet& done) const;
+  Status CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
+                   PartitionRecord& record);
+  Status Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows, PartitionRecord& record);
+  /// As many as come to about `range_bytes`.
+  size_t RowsPerRange() const;
+
+  const CollectionReader& source_;
+  CollectionWriter& target_;
+  const KeyField& key_;
+  const Rules rules_;
+  const SaveRecord save_;
+  const OnProgress on_progress_;
+  std::atomic<uint64_t> read_ = 0;
+  std::atomic<uint64_t> read_bytes_ = 0;
+  std::atomic<uint64_t> written_ = 0;
+  std::atomic<bool> source_changed_ = false;
+  /// Guards the record, its saving and what is below.
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point saved_;
+  std::vector<RowKey> sample_;
+};
+
+}  // namespace milvus_backup::migration

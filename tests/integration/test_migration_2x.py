@@ -1,0 +1,320 @@
+"""Milvus 2.3.5 into another: the guide, collections of every kind, interruptions, refusals. Every row is compared."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import re
+from pathlib import Path
+from typing import Any, Iterable, Iterator
+
+import pytest
+from gate import Gate
+from pairwise import Combination
+from pymilvus import Collection, connections, db, utility
+from rows import PARTITIONS, Row, compare_partitions, create_collection, make_row, read_by_partition, vectors_of
+from servers import MilvusServer
+from test_matrix import FEW, TENANTS, Made, make
+from test_migration_1x import dropped_after
+from tool import Tool, finish
+from typed_rows import comparable, difference, make_readable, read
+
+DATABASE = "matrix2x"
+# Requests to the target after which a run is killed; every other one still arrives.
+KILLED_AFTER = [8, 14, 17, 20, 31]
+MORE_KILLED_AFTER = range(5, 45, 2)
+SMALL_ROWS = 600
+
+
+@pytest.fixture
+def migration(binary: Path, tmp_path: Path) -> Tool:
+    """The program under its other name."""
+    name = tmp_path / "milvus-migration"
+    name.symlink_to(binary)
+    return Tool(name, tmp_path)
+
+
+def config(
+    source: MilvusServer,
+    target: MilvusServer,
+    *,
+    collection: str = "",
+    meta: str = "",
+    database: str = "",
+    rows: int = 500,
+    target_port: int = 0,
+    more: str = "",
+) -> str:
+    """The migration.yaml of the guide, with further lines for `meta` and `target.milvus2x`."""
+    return f"""\
+dumper:
+  worker:
+    workMode: milvus2x
+    reader:
+      bufferSize: {rows}
+
+meta:
+  mode: config
+  version: 2.3.0
+  collection: {collection}
+{meta}
+source:
+  milvus2x:
+    endpoint: {source.address}:{source.port}
+    username: "{source.user}"
+    password: "{source.password}"
+    database: "{database}"
+
+target:
+  milvus2x:
+    endpoint: {target.address}:{target_port or target.port}
+    username: "{target.user}"
+    password: "{target.password}"
+    database: "{database}"
+{more}
+"""
+
+
+def into(name: str, *lines: str) -> str:
+    """A `meta.milvus` block."""
+    return "  milvus:\n" + "".join(f"    {line}\n" for line in (f"collection: {name}", *lines))
+
+
+def test_the_guide_step_by_step(
+    migration: Tool,
+    milvus_a: MilvusServer,
+    milvus_b: MilvusServer,
+    alias_a: str,
+    alias_b: str,
+    coll_rows: dict[str, dict[int, Row]],
+) -> None:
+    migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection="coll"))
+    with dropped_after(alias_b, "coll"):
+        moved = migration.succeed("start", f"--config={migration.folder}/migration.yaml")
+        for line in (
+            r'\["\[Milvus23x\] Count\(\*\) ===>"\] .*\[Count=\d+\]',
+            r'\["=================>JobProcess!"\] \[Percent=50\]',
+            r'\["=================>JobProcess!"\] \[Percent=100\]',
+            r'\["\[Starter\] migration Milvus2x to Milvus2x finish!!!"\] \[Cost=[\d.]+\]',
+            r'\["\[Starter\] Migration Success!"\] \[Cost=[\d.]+\]',
+            r"Migration Success! Job start\w{21} cost=\[[\d.]+\]",
+        ):
+            assert re.search(line, moved.stdout), f"{line} in {moved.stdout}"
+        percents = [int(each) for each in re.findall(r"JobProcess!\"\] \[Percent=(\d+)\]", moved.stdout)]
+        assert percents == sorted(percents) and percents.count(100) == 1
+        assert not Collection("coll", using=alias_b).has_index()
+        assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll")) is None
+        assert Collection("coll", using=alias_b).schema == Collection("coll", using=alias_a).schema
+        # A second time nothing is inserted twice.
+        again = migration.succeed("start", "-c", "migration.yaml")
+        assert "done before this run" in again.stdout and "left alone" in again.stderr
+        assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll")) is None
+
+
+def test_the_guides_further_options(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_b: str, coll_rows: dict[str, dict[int, Row]]
+) -> None:
+    meta = "  fields:\n    - name: pk\n    - name: vector\n    - name: title\n"
+    meta += into("target_collection_name", "shardNum: 2", "closeDynamicField: true", "consistencyLevel: Customized")
+    migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection="coll", meta=meta))
+    with dropped_after(alias_b, "target_collection_name"):
+        result = migration.succeed("start", "--json", "--index")
+        assert json.loads(result.stdout)["collections"][0]["rows_compared"] > 30
+        target = Collection("target_collection_name", using=alias_b)
+        assert [each.name for each in target.schema.fields] == ["pk", "vector", "title"]
+        assert not target.schema.enable_dynamic_field and target.num_shards == 2
+        assert target.index().params["index_type"] == "IVF_FLAT"
+        kept = ("pk", "vector", "title")
+        expected = {
+            partition: {key: {name: row[name] for name in kept} for key, row in rows.items()}
+            for partition, rows in coll_rows.items()
+        }
+        assert compare_partitions(expected, read_by_partition(alias_b, "target_collection_name")) is None
+
+
+@pytest.fixture(scope="module")
+def databases(milvus_a: MilvusServer, milvus_b: MilvusServer) -> Iterator[tuple[str, str]]:
+    """pymilvus connections to a database of this module's own in both servers; the program makes the second."""
+    aliases = []
+    for number, server in enumerate((milvus_a, milvus_b)):
+        connections.connect(f"plain{number}", host=server.address, port=server.port)
+        if number == 0:
+            db.create_database(DATABASE, using="plain0")
+        aliases.append(f"matrix2x{number}")
+    connections.connect(aliases[0], host=milvus_a.address, port=milvus_a.port, db_name=DATABASE)
+    yield aliases[0], aliases[1]
+    for number in range(2):
+        for name in utility.list_collections(using=aliases[number]):
+            utility.drop_collection(name, using=aliases[number])
+        connections.disconnect(aliases[number])
+        db.drop_database(DATABASE, using=f"plain{number}")
+        connections.disconnect(f"plain{number}")
+
+
+def without_keys(rows: list[dict[str, Any]], kind: Combination) -> list[dict[str, Any]]:
+    """Rows; those whose keys the target has made, with all the rest of them as the key."""
+    if not kind["auto_id"]:
+        return rows
+    return [{**row, "pk": json.dumps({**row, "pk": 0}, sort_keys=True, default=repr)} for row in rows]
+
+
+def check(made: Made, alias: str) -> None:
+    """Compare schema, partitions, and every column of every row in the target."""
+    moved = Collection(made.name, using=alias)
+    assert moved.schema == made.collection.schema
+    assert moved.num_shards == made.collection.num_shards
+    assert {each.name for each in moved.partitions} == {each.name for each in made.collection.partitions}
+    make_readable(moved)
+    rows_in = {name or None: rows for name, rows in made.alive.items()}
+
+    def compare(expected: list[dict[str, Any]], **query: Any) -> None:
+        here = list(comparable(expected, moved.schema).values())
+        there = list(comparable(read(moved, **query), moved.schema).values())
+        assert len(there) == len(expected)
+        by_key = [{row["pk"]: row for row in without_keys(rows, made.kind)} for rows in (here, there)]
+        assert difference(*by_key) is None
+
+    for partition, rows in rows_in.items():
+        compare(rows, partition=partition)
+    if made.kind["partition_key"] == "tenant_number":
+        for tenant in range(TENANTS):
+            expected = [row for row in made.rows if row["tenant_number"] == tenant]
+            compare(expected, expression=f"tenant_number == {tenant}")
+    moved.release()
+
+
+def test_every_pair_of_settings(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, databases: tuple[str, str]
+) -> None:
+    source, target = databases
+    made: list[Made] = []
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda item: make(source, f"kind_{item[0]}", item[1]), enumerate(FEW)))
+        list(pool.map(lambda each: make_readable(each.collection), made[1:]))
+        # The first is loaded by the program.
+        make_readable(made[0].collection)
+        made[0].collection.release()
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, database=DATABASE, rows=25))
+        refused = migration.run("start", "--all")
+        assert refused.status == 1 and "collection not loaded" in refused.stderr
+        result = migration.succeed("start", "--all", "--load-source", "--json")
+        assert len(json.loads(result.stdout)["collections"]) == len(FEW)
+        connections.connect(target, host=milvus_b.address, port=milvus_b.port, db_name=DATABASE)
+        checks = {str(each.kind): pool.submit(check, each, target) for each in made}
+        outcomes = {kind: str(done.exception()) for kind, done in checks.items() if done.exception()}
+    assert outcomes == {}
+    assert utility.load_state("kind_0", using=source).name == "NotLoad"
+
+
+def put(alias: str, name: str) -> Collection:
+    """A loaded collection that is not flushed: a server takes one flush in 10 s."""
+    collection = create_collection(alias, name)
+    vectors = vectors_of(SMALL_ROWS)
+    for offset, partition in enumerate(PARTITIONS):
+        rows = [make_row(number, vectors[number]) for number in range(offset, SMALL_ROWS, 2)]
+        collection.insert(rows, partition_name=partition)
+    collection.load()
+    return collection
+
+
+def kill_and_repeat(
+    tool: Tool, source: MilvusServer, target: MilvusServer, aliases: tuple[str, str], points: Iterable[int]
+) -> None:
+    """Kill a run at each of these requests to the target, run them again together, and compare every row."""
+    names = [f"killed_{number}" for number in points]
+    port, killed = 0, 0
+    with dropped_after(aliases[0], *names), dropped_after(aliases[1], *names):
+        for name, number in zip(names, points):
+            put(aliases[0], name)
+            with Gate(target.port, None, number, passes=killed % 2 == 0, listen=port) as gate:
+                port = gate.port
+                tool.write_config("migration.yaml", config(source, target, collection=name, rows=40, target_port=port))
+                with tool.started("start") as process:
+                    killed += gate.reached_within(30)
+                    process.kill()
+                    process.communicate()
+        assert killed == len(names)
+        with Gate(target.port, None, 10**6, listen=port):
+            together = f"[{', '.join(names)}]"
+            text = config(source, target, collection=together, rows=40, target_port=port)
+            tool.write_config("migration.yaml", text)
+            result = json.loads(tool.succeed("start", "--json").stdout)
+        assert {each["rows"] for each in result["collections"]} == {SMALL_ROWS}
+        assert any(each["rows_repeated"] for each in result["collections"])
+        for name in names:
+            expected = read_by_partition(aliases[0], name)
+            assert sum(len(rows) for rows in expected.values()) == SMALL_ROWS
+            assert compare_partitions(expected, read_by_partition(aliases[1], name)) is None
+            count = Collection(name, using=aliases[1]).query(
+                "", output_fields=["count(*)"], consistency_level="Strong"
+            )
+            assert count[0]["count(*)"] == SMALL_ROWS
+
+
+def test_killed_runs_go_on(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_a: str, alias_b: str
+) -> None:
+    kill_and_repeat(migration, milvus_a, milvus_b, (alias_a, alias_b), KILLED_AFTER)
+
+
+@pytest.mark.soak
+def test_runs_killed_anywhere_go_on(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_a: str, alias_b: str
+) -> None:
+    kill_and_repeat(migration, milvus_a, milvus_b, (alias_a, alias_b), MORE_KILLED_AFTER)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("restarted", ["source", "target"])
+def test_a_server_may_restart_half_way(
+    migration: Tool,
+    milvus_a: MilvusServer,
+    milvus_b: MilvusServer,
+    alias_b: str,
+    coll_rows: dict[str, dict[int, Row]],
+    restarted: str,
+) -> None:
+    name = f"restarted_{restarted}"
+    text = config(milvus_a, milvus_b, collection="coll", meta=into(name), rows=100)
+    migration.write_config("migration.yaml", text)
+    with dropped_after(alias_b, name), migration.started("start") as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "Percent=30" in line:
+                break
+        (milvus_a if restarted == "source" else milvus_b).restart()
+        finished = finish(process, 300)
+        assert finished.status == 0, finished
+        assert compare_partitions(coll_rows, read_by_partition(alias_b, name)) is None
+
+
+def test_duplicate_keys_are_reported(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_a: str, alias_b: str
+) -> None:
+    collection = put(alias_a, "twice")
+    with dropped_after(alias_a, "twice"), dropped_after(alias_b, "twice"):
+        rows = read_by_partition(alias_a, "twice")
+        old = next(iter(rows["part_a"].values()))
+        row = {**old, "title": "the newest", "vector": [0.5] * 32}
+        collection.insert([row], partition_name="part_a")
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection="twice"))
+        moved = migration.succeed("start")
+        assert "1 of" in moved.stderr and "have a primary key that another row has too" in moved.stderr
+        there = read_by_partition(alias_b, "twice")
+        assert {name: set(each) for name, each in there.items()} == {name: set(each) for name, each in rows.items()}
+        assert there["part_a"][old["pk"]]["title"] == "the newest"
+
+
+def test_mistakes_are_named(migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_b: str) -> None:
+    def refused(status: int, part: str, *flags: str, **changes: Any) -> None:
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, **changes))
+        finished = migration.run("start", *flags)
+        assert finished.status == status and part in finished.stderr, finished
+
+    refused(4, "meta.collection is not set")
+    refused(1, "no_such", collection="no_such")
+    refused(4, "not found milvus collection field : nothing", collection="coll", meta="  fields: [nothing]\n")
+    refused(4, "writeMode", collection="coll", more="    writeMode: replace\n")
+    refused(2, "--keep is not for workMode milvus2x", "--keep", collection="coll")
+    refused(2, "exclude each other", "--all", "-t", "coll")
+    assert not utility.has_collection("coll", using=alias_b)
