@@ -43,6 +43,10 @@ struct StartMilvus2xFlags {
   bool all = false;
   bool load_source = false;
   bool index = false;
+  /// Through the storages instead of by queries, and where those are.
+  bool via_storage = false;
+  std::string source_config;
+  std::string target_config;
 };
 /// `start` with workMode milvus2x.
 Status StartMilvus2x(MigrationContext& context, const StartMilvus2xFlags& flags);

@@ -100,8 +100,7 @@ Status RunLoad(const MigrationContext& context, const LoadFlags& flags) {
 struct StartFlags {
   LoadFlags load;
   DumpFlags dump;
-  bool all = false;
-  bool load_source = false;
+  StartMilvus2xFlags milvus2x;
 };
 
 /// A flag that means nothing to this kind of migration is a mistake.
@@ -115,13 +114,15 @@ Status RunStart(MigrationContext& context, const StartFlags& flags) {
   if (mode == "milvus2x") {
     MB_RETURN_IF_ERROR(RefuseFlag(flags.load.keep, "--keep", mode));
     MB_RETURN_IF_ERROR(RefuseFlag(flags.dump.skip_bad_rows, "--skip-bad-rows", mode));
-    return StartMilvus2x(
-        context, {.all = flags.all, .load_source = flags.load_source, .index = flags.load.index});
+    StartMilvus2xFlags of_milvus2x = flags.milvus2x;
+    of_milvus2x.index = flags.load.index;
+    return StartMilvus2x(context, of_milvus2x);
   }
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.source = true, .milvus = true}));
-  MB_RETURN_IF_ERROR(RefuseFlag(flags.all, "--all", mode));
-  MB_RETURN_IF_ERROR(RefuseFlag(flags.load_source, "--load-source", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.all, "--all", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.load_source, "--load-source", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.via_storage, "--via-storage", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(context.json, "--json", mode));
   const MigrationJob job("start");
   MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
@@ -151,9 +152,21 @@ MigrationCommand AddMigrationStart(CLI::App& app) {
   AddLoadFlags(*command, flags->load);
   command->add_flag("--skip-bad-rows", flags->dump.skip_bad_rows,
                     "milvus1x: leave out rows with a NaN or an infinity, which 2.x refuses");
-  command->add_flag("--all", flags->all, "milvus2x: every collection of the source's database");
-  command->add_flag("--load-source", flags->load_source,
+  StartMilvus2xFlags& milvus2x = flags->milvus2x;
+  command->add_flag("--all", milvus2x.all, "milvus2x: every collection of the source's database");
+  command->add_flag("--load-source", milvus2x.load_source,
                     "milvus2x: load collections of the source that are not, and release them");
+  CLI::Option* via = command->add_flag(
+      "--via-storage", milvus2x.via_storage,
+      "milvus2x: take a backup and restore it in the target, instead of queries and inserts");
+  command
+      ->add_option("--source-config", milvus2x.source_config,
+                   "With --via-storage: backup.yaml with the storages of the source")
+      ->needs(via);
+  command
+      ->add_option("--target-config", milvus2x.target_config,
+                   "With --via-storage: backup.yaml with the storage of the target")
+      ->needs(via);
   return [flags](MigrationContext& context) { return RunStart(context, *flags); };
 }
 

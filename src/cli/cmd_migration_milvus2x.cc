@@ -1,5 +1,6 @@
 #include "cmd_migration.h"
 #include "exit_code.h"
+#include "migration_via_storage.h"
 #include "output.h"
 #include "terminal_progress.h"
 
@@ -12,9 +13,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace milvus_backup::cli {
 namespace {
@@ -41,14 +44,14 @@ nlohmann::ordered_json ToJson(const Migrated& one) {
           {"source_changed", one.source_changed}};
 }
 
-void PrintJson(const Milvus2xReport& report) {
+void PrintReport(const Milvus2xReport& report) {
   nlohmann::ordered_json collections = nlohmann::ordered_json::array();
   for (const Migrated& one : report.collections) collections.push_back(ToJson(one));
   const nlohmann::ordered_json result = {{"status", report.source_changed() ? "changed" : "ok"},
                                          {"collections", std::move(collections)},
                                          {"warnings", report.warnings},
                                          {"seconds", report.seconds}};
-  PrintLine(result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  PrintJson(result);
 }
 
 void PrintText(const Milvus2xReport& report) {
@@ -111,10 +114,58 @@ Result<Milvus2xOptions> OptionsOf(const MigrationContext& context,
   return options;
 }
 
+/// `start` with --via-storage.
+Status StartViaStorage(const MigrationContext& context, const Milvus2xOptions& options,
+                       const StartMilvus2xFlags& flags) {
+  if (flags.load_source) {
+    return InvalidArgumentError("--load-source is not for --via-storage")
+        .WithAdvice("leave it out: files are read whether their collection is loaded or not");
+  }
+  log::Event(log::Level::kInfo, "migration through the storages: --via-storage", {});
+  const auto started = std::chrono::steady_clock::now();
+  std::optional<MigrationJob> job;
+  if (!context.json) job.emplace("start");
+  MB_ASSIGN_OR_RETURN(const backup::RestoreReport report,
+                      MigrateViaStorage(context.call, options,
+                                        {.source_config = flags.source_config,
+                                         .target_config = flags.target_config,
+                                         .all = flags.all,
+                                         .index = flags.index,
+                                         .show_progress = !context.json}));
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  log::Event(log::Level::kInfo, "[Starter] Migration Success!",
+             {{"Cost", fmt::format("{:f}", seconds)}});
+  PrintWarnings(report.warnings);
+  NoteDone("the migration is complete");
+  if (job) {
+    for (const backup::RestoredCollection& one : report.collections) {
+      PrintLine(fmt::format("{}: {} rows are in {}", one.source, one.rows.restored, one.target));
+    }
+    job->PrintSuccess(seconds);
+    job->PrintInfo(report.collections.size());
+    return Status::Ok();
+  }
+  nlohmann::ordered_json collections = nlohmann::ordered_json::array();
+  for (const backup::RestoredCollection& one : report.collections) {
+    collections.push_back(
+        {{"source", one.source}, {"target", one.target}, {"rows", one.rows.restored}});
+  }
+  const nlohmann::ordered_json result = {{"status", "ok"},
+                                         {"via_storage", true},
+                                         {"collections", std::move(collections)},
+                                         {"warnings", report.warnings},
+                                         {"seconds", seconds}};
+  PrintJson(result);
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status StartMilvus2x(MigrationContext& context, const StartMilvus2xFlags& flags) {
   MB_ASSIGN_OR_RETURN(const Milvus2xOptions options, OptionsOf(context, flags));
+  if (flags.via_storage) return StartViaStorage(context, options, flags);
+  log::Event(log::Level::kInfo, "migration by queries and inserts: no --via-storage", {});
   std::optional<MigrationJob> job;
   if (!context.json) job.emplace("start");
   const std::string& table = context.table;
@@ -134,7 +185,7 @@ Status StartMilvus2x(MigrationContext& context, const StartMilvus2xFlags& flags)
     log::Event(log::Level::kInfo, "[Starter] Migration Success!", {{"Cost", cost}});
   }
   if (!job) {
-    PrintJson(report);
+    PrintReport(report);
     return Status::Ok();
   }
   PrintText(report);

@@ -18,7 +18,7 @@ namespace {
 using migration::Milvus2xOptions;
 
 /// Milvus' limit for the shards of a collection.
-constexpr int64_t kMaxShards = 16;
+constexpr int64_t kMaxTargetShards = 16;
 constexpr int64_t kMaxRanges = 64;
 /// quotaAndLimits.limits.maxQueryResultWindow.
 constexpr int64_t kMaxPageRows = 16384;
@@ -46,7 +46,8 @@ Status ResolveCollection(const MigrationKeys& keys, Milvus2xOptions& options) {
   options.target_collection = keys.Text("meta.milvus.collection");
   const std::string shards = keys.Text("meta.milvus.shardNum");
   if (!shards.empty() && shards != "0") {
-    MB_ASSIGN_OR_RETURN(const int64_t number, keys.Number("meta.milvus.shardNum", 1, kMaxShards));
+    MB_ASSIGN_OR_RETURN(const int64_t number,
+                        keys.Number("meta.milvus.shardNum", 1, kMaxTargetShards));
     options.shards_num = static_cast<int32_t>(number);
   }
   MB_ASSIGN_OR_RETURN(const std::optional<bool> closed,

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 import pytest
+from configs import backup_config
 from gate import Gate
 from pairwise import Combination
 from pymilvus import Collection, connections, db, utility
 from rows import PARTITIONS, Row, compare_partitions, create_collection, make_row, read_by_partition, vectors_of
-from servers import MilvusServer
+from servers import MilvusServer, MinioServer
 from test_matrix import FEW, TENANTS, Made, make
 from test_migration_1x import dropped_after
 from tool import Tool, finish
@@ -286,6 +287,34 @@ def test_a_server_may_restart_half_way(
         finished = finish(process, 300)
         assert finished.status == 0, finished
         assert compare_partitions(coll_rows, read_by_partition(alias_b, name)) is None
+
+
+def test_through_the_storages(
+    migration: Tool,
+    milvus_a: MilvusServer,
+    minio_a: MinioServer,
+    milvus_b: MilvusServer,
+    minio_b: MinioServer,
+    alias_a: str,
+    alias_b: str,
+) -> None:
+    migration.write_config("a.yaml", backup_config(milvus_a, minio_a))
+    migration.write_config("b.yaml", backup_config(milvus_b, minio_b))
+    sites = ("--source-config", "a.yaml", "--target-config", "b.yaml")
+    with dropped_after(alias_a, "stored"), dropped_after(alias_b, "arrived"):
+        put(alias_a, "stored").release()
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection="stored", meta=into("arrived")))
+        moved = migration.succeed("start", "--via-storage", *sites, "--index")
+        assert f"stored: {SMALL_ROWS} rows are in default.arrived" in moved.stdout
+        assert "migration through the storages: --via-storage" in moved.stdout
+        rows = read_by_partition(alias_a, "stored")
+        assert compare_partitions(rows, read_by_partition(alias_b, "arrived")) is None
+        assert not [key for key in minio_a.client.keys(minio_a.bucket) if "/migration_" in key]
+        migration.write_config(
+            "migration.yaml", config(milvus_a, milvus_b, collection="stored", meta="  fields: [pk, vector]\n")
+        )
+        refused = migration.run("start", "--via-storage", *sites)
+        assert refused.status == 2 and "meta.fields cannot be had with --via-storage" in refused.stderr
 
 
 def test_duplicate_keys_are_reported(

@@ -1,0 +1,139 @@
+#include "migration_via_storage.h"
+
+#include "services.h"
+#include "terminal_progress.h"
+
+#include "milvus_backup/backup/create.h"
+#include "milvus_backup/backup/delete.h"
+#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/config/config.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::cli {
+namespace {
+
+using migration::Milvus2xOptions;
+
+constexpr char kDefaultDb[] = "default";
+
+std::string DatabaseOf(const std::string& name) { return name.empty() ? kDefaultDb : name; }
+
+/// Files are what they are: nothing of their rows or schema can be changed on the way.
+Status RefuseChanges(const Milvus2xOptions& options) {
+  const std::vector<std::pair<bool, const char*>> changes = {
+      {!options.fields.empty(), "meta.fields"},
+      {options.auto_id.has_value(), "meta.milvus.autoId"},
+      {options.dynamic_field.has_value(), "meta.milvus.closeDynamicField"},
+      {options.consistency_level.has_value(), "meta.milvus.consistencyLevel"},
+      {options.shards_num.has_value(), "meta.milvus.shardNum"},
+      {options.upsert, "target.milvus2x.writeMode: upsert"}};
+  for (const auto& [is_set, key] : changes) {
+    if (!is_set) continue;
+    return InvalidArgumentError(fmt::format("{} cannot be had with --via-storage", key))
+        .WithAdvice("leave one of the two out");
+  }
+  return Status::Ok();
+}
+
+/// The environment is meant for the one file of a program, not for two.
+Result<config::Config> LoadSite(const std::string& path, const char* flag,
+                                const milvus::ClientOptions& server) {
+  if (path.empty()) {
+    return InvalidArgumentError(fmt::format("--via-storage needs {} FILE", flag))
+        .WithAdvice("name the backup.yaml that says where this Milvus keeps its data");
+  }
+  auto config = config::Load(
+      {.path = path, .sets = {}, .environment = [](const std::string&) { return std::nullopt; }});
+  if (!config.ok()) return config.status().Annotate(flag);
+  config->milvus = server;
+  return config;
+}
+
+/// The same for the same command, so that it is taken up again.
+std::string BackupName(const Milvus2xOptions& options, bool all) {
+  constexpr size_t kDigits = 16;
+  std::string text = fmt::format("{}:{}/{}/{}", options.target.address, options.target.port,
+                                 options.target_database, options.target_collection);
+  if (!all) {
+    for (const std::string& name : options.collections) text += "," + name;
+  }
+  return "migration_" + HexEncode(Sha256(AsBytes(text))).substr(0, kDigits);
+}
+
+Status TakeBackup(const CallContext& ctx, backup::Site& site, const Milvus2xOptions& options,
+                  bool all, const std::string& name) {
+  const std::map<std::string, std::vector<std::string>> wanted = {
+      {DatabaseOf(options.source_database),
+       all ? std::vector<std::string>() : options.collections}};
+  backup::CreateOptions create{.name = name};
+  MB_ASSIGN_OR_RETURN(create.selection, backup::Selection::FromDatabases(wanted));
+  const auto report = backup::CreateBackup(ctx, site, create);
+  // An earlier run had come as far; a restore refuses one that is not complete.
+  if (report.status().code() == Code::kAlreadyExists) return Status::Ok();
+  MB_RETURN_IF_ERROR(report.status().Annotate("backup " + name));
+  for (const backup::CollectionReport& one : report->per_collection) {
+    MB_RETURN_IF_ERROR(one.status.Annotate(one.name));
+  }
+  return Status::Ok();
+}
+
+Result<backup::RestoreOptions> RestoreOptionsOf(const Milvus2xOptions& options,
+                                                const ViaStorageFlags& flags,
+                                                const std::string& name) {
+  backup::RestoreOptions restore{.name = name, .rebuild_index = flags.index};
+  const std::string from = DatabaseOf(options.source_database);
+  const std::string to = DatabaseOf(options.target_database);
+  if (from != to) MB_RETURN_IF_ERROR(restore.renames.Add(from + ".*", to + ".*"));
+  if (!options.target_collection.empty()) {
+    if (flags.all || options.collections.size() != 1) {
+      return InvalidArgumentError("meta.milvus.collection is only for a single collection")
+          .WithOrigin(Origin::kConfig);
+    }
+    MB_RETURN_IF_ERROR(restore.renames.Add(from + "." + options.collections.front(),
+                                           to + "." + options.target_collection));
+  }
+  return restore;
+}
+
+}  // namespace
+
+Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
+                                                const Milvus2xOptions& options,
+                                                const ViaStorageFlags& flags) {
+  MB_RETURN_IF_ERROR(RefuseChanges(options));
+  MB_ASSIGN_OR_RETURN(const config::Config source,
+                      LoadSite(flags.source_config, "--source-config", options.source));
+  MB_ASSIGN_OR_RETURN(config::Config target,
+                      LoadSite(flags.target_config, "--target-config", options.target));
+  target.backup_storage = source.backup_storage;
+  const std::string name = BackupName(options, flags.all);
+  MB_ASSIGN_OR_RETURN(const backup::RestoreOptions restore, RestoreOptionsOf(options, flags, name));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> from,
+                      Services::Create(ctx, source, Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> to,
+                      Services::Create(ctx, target, Services::Needs::kEverything));
+  to->site().parallel_collections = static_cast<size_t>(target.parallelism.restore_collection);
+  {
+    const TerminalProgress line(from->progress(), flags.show_progress);
+    MB_RETURN_IF_ERROR(TakeBackup(ctx, from->site(), options, flags.all, name));
+  }
+  const TerminalProgress line(to->progress(), flags.show_progress);
+  MB_ASSIGN_OR_RETURN(backup::RestoreReport report,
+                      backup::RestoreBackup(ctx, to->site(), restore));
+  const auto deleted = backup::DeleteBackup(ctx, from->site().backup_storage, name);
+  if (!deleted.ok()) {
+    report.warnings.push_back(fmt::format("backup {} stays in the source's backup storage: {}",
+                                          name, deleted.status().ToString()));
+  }
+  return report;
+}
+
+}  // namespace milvus_backup::cli

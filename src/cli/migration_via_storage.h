@@ -1,0 +1,31 @@
+/// A migration between two Milvus 2.x through their storages: a backup, restored at the other site.
+#pragma once
+
+#include "milvus_backup/backup/restore.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/milvus2x_options.h"
+
+#include <string>
+
+namespace milvus_backup::cli {
+
+struct ViaStorageFlags {
+  /// backup.yaml of either site, of which only the storages count: the servers are those of
+  /// migration.yaml.
+  std::string source_config;
+  std::string target_config;
+  bool all = false;
+  bool index = false;
+  bool show_progress = true;
+};
+
+/// Back the collections up into the source's backup storage, restore them into the target from
+/// there, and remove the backup. The same call goes on after a run that failed or was killed: the
+/// backup has the same name. kInvalidArgument for what `options` want changed on the way, which
+/// files cannot be; else the errors of create and restore.
+Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
+                                                const migration::Milvus2xOptions& options,
+                                                const ViaStorageFlags& flags);
+
+}  // namespace milvus_backup::cli
