@@ -34,7 +34,7 @@ Status PartitionCopy::Run(const CallContext& ctx, const std::string& name,
   const std::scoped_lock lock(mutex_);
   record.done = walked.ok() && copied.ok();
   // Also when the run is being stopped: what is confirmed need not be sent again.
-  const Status saved = save_({});
+  Status saved = save_({});
   MB_RETURN_IF_ERROR(copied);
   MB_RETURN_IF_ERROR(walked);
   return saved;

@@ -29,7 +29,7 @@ template <typename Stored, typename Numbers>
 Values FromNumbers(const Numbers& numbers) {
   Values values{.count = static_cast<size_t>(numbers.size()),
                 .width = sizeof(Stored),
-                .fixed = std::string(numbers.size() * sizeof(Stored), '\0'),
+                .fixed = std::string(static_cast<size_t>(numbers.size()) * sizeof(Stored), '\0'),
                 .texts = {}};
   char* out = values.fixed.data();
   for (const auto number : numbers) {
