@@ -185,7 +185,9 @@ def integration(tally: Tally, soak: bool = False) -> None:
     )
 
 
-FUZZ_TARGETS = ("InsertLog", "DeltaLog", "Parquet", "Values", "MetaJson", "Manifest", "ConfigYaml", "S3Xml", "Keys")
+FUZZ_TARGETS = (
+    "InsertLog", "DeltaLog", "Parquet", "Values", "MetaJson", "Manifest", "ConfigYaml", "S3Xml", "Keys", "Faiss",
+)
 
 
 def fuzz(target: str, seconds: int) -> tuple[str, int, str]:

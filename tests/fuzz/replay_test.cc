@@ -114,7 +114,7 @@ TEST(FuzzReplayTest, S3Xml) { Replay(S3Xml, {Seeds("s3_xml")}, 500); }
 
 TEST(FuzzReplayTest, Keys) { Replay(Keys, {Seeds("keys")}, 1000); }
 
-TEST(FuzzReplayTest, Faiss) { Replay(Faiss, {Data("faiss")}, 20); }
+TEST(FuzzReplayTest, Faiss) { Replay(Faiss, {Data("faiss"), Seeds("faiss")}, 20); }
 
 }  // namespace
 }  // namespace milvus_backup::fuzz

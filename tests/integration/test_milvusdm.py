@@ -94,8 +94,7 @@ def test_h2m_by_inserts(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
     old_log.parent.mkdir(parents=True)
     old_log.write_text("old")
     dm.environment["logs_num"] = "1"
-    binary_ids = numpy.frombuffer((HDF5 / "uint8_binary.h5").read_bytes()[2048 + 240 :][:240], dtype="<i8")
-    with dropped_after(alias_b, "floats", "bits"):
+    with dropped_after(alias_b, "floats"):
         stdout = run_task(
             dm,
             collection_task("H2M", h2m_files(HDF5 / "float32.h5"), milvus_b, "floats", (12, "L2"), partition="p_1"),
@@ -109,16 +108,29 @@ def test_h2m_by_inserts(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
         )
         index(alias_b, "floats")
         assert read_rows(alias_b, "floats", "embedding") == {"_default": {}, "p_1": FLOATS}
-
-        both = h2m_files(HDF5 / "uint8_binary.h5")
-        run_task(dm, collection_task("H2M", both, milvus_b, "bits", (64, "HAMMING"), "overwrite"))
-        index(alias_b, "bits", "HAMMING")
-        bits = contiguous(HDF5 / "uint8_binary.h5", 8, [int(key) for key in binary_ids])
-        assert any(vector.endswith(b"\0") for vector in bits.values())
-        assert read_rows(alias_b, "bits", "embedding") == {"_default": bits}
     logs = list((dm.folder / "work/logs").iterdir())
     assert len(logs) == 1 and re.fullmatch(r"milvusdm-\d{4}-\d\d-\d\d\.log", logs[0].name)
     assert not list((dm.folder / "work/state").rglob("*.json"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("by_import", [False, True])
+def test_h2m_of_binary_vectors(
+    dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, by_import: bool
+) -> None:
+    ids = numpy.frombuffer((HDF5 / "uint8_binary.h5").read_bytes()[2048 + 240 :][:240], dtype="<i8")
+    cases = [
+        ("bits", HDF5 / "uint8_binary.h5", 64, "HAMMING", [int(key) for key in ids]),
+        ("strings", HDF5 / "byte_example.h5", 512, "JACCARD", [1, 2, 3, 4, 5]),
+    ]
+    with dropped_after(alias_b, "bits", "strings"):
+        for name, path, bits, metric, keys in cases:
+            text = collection_task("H2M", h2m_files(path), milvus_b, name, (bits, metric), "overwrite")
+            run_task(dm, text + (storage(minio_b) if by_import else ""))
+            index(alias_b, name, metric)
+            rows = contiguous(path, bits // 8, keys)
+            assert name == "strings" or any(vector.endswith(b"\0") for vector in rows.values())
+            assert read_rows(alias_b, name, "embedding") == {"_default": rows}
 
 
 def test_h2m_by_bulk_insert_in_every_mode(
@@ -130,38 +142,26 @@ def test_h2m_by_bulk_insert_in_every_mode(
         return collection_task("H2M", files, milvus_b, "modes", (12, "IP"), mode, partition) + storage(minio_b)
 
     latest = h2m_files(HDF5 / "float32_latest_libver.h5")
-    without_ids = {i: vector for i, vector in zip(range(50, 100), FLOATS.values())}
     no_ids = h2m_files(HDF5 / "no_ids.h5")
-    with dropped_after(alias_b, "modes", "strings"):
+    with dropped_after(alias_b, "modes"):
         # A directory: the second file has no ids and is numbered behind the first.
         directory = f"  data_path:\n  data_dir: '{tmp_path}/dir'"
         assert "modes/_default: 100 rows imported\n" in run_task(dm, task(directory, "skip"))
         run_task(dm, task(latest, "append", "p"))
         run_task(dm, task(no_ids, "append", "p"))
         assert "skipped, it exists" in run_task(dm, task(latest, "skip", "p"))
-        index(alias_b, "modes", "IP")
-        numbered = contiguous(HDF5 / "no_ids.h5", 48, list(range(50)))
-        rows = read_rows(alias_b, "modes", "embedding")
-        assert rows["p"].keys() == FLOATS.keys() | numbered.keys()
-        assert {key: rows["p"][key] for key in numbered if key not in FLOATS} == {
-            key: vector for key, vector in numbered.items() if key not in FLOATS
-        }
-        assert rows["_default"].keys() == FLOATS.keys() | without_ids.keys()
+        assert Collection("modes", using=alias_b).num_entities == 200
 
         run_task(dm, task(latest, "overwrite", "p"))
+        index(alias_b, "modes", "IP")
         rows = read_rows(alias_b, "modes", "embedding")
-        assert rows["p"] == FLOATS and len(rows["_default"]) > 50
+        assert rows["p"] == FLOATS
+        # Rows of the second file are numbered behind those of the first.
+        assert rows["_default"].keys() == FLOATS.keys() | set(range(50, 100))
         run_task(dm, task(latest, "overwrite"))
         assert [partition.name for partition in Collection("modes", using=alias_b).partitions] == ["_default"]
         index(alias_b, "modes", "IP")
         assert read_rows(alias_b, "modes", "embedding") == {"_default": FLOATS}
-
-        strings = collection_task("H2M", h2m_files(HDF5 / "byte_example.h5"), milvus_b, "strings", (512, "JACCARD"))
-        run_task(dm, strings + storage(minio_b))
-        index(alias_b, "strings", "JACCARD")
-        assert read_rows(alias_b, "strings", "embedding") == {
-            "_default": contiguous(HDF5 / "byte_example.h5", 64, [1, 2, 3, 4, 5])
-        }
     assert minio_b.client.keys(minio_b.bucket, "milvusdm-temp/") == []
 
 
@@ -276,7 +276,7 @@ def check_synthetic(alias: str) -> None:
     assert not utility.has_collection("demo_ip", using=alias)
 
 
-def test_m2m_and_m2h_and_back(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str) -> None:
+def test_m2m(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str) -> None:
     target = f"  dest_host: '{milvus_b.address}'\n  dest_port: {milvus_b.port}\n  mode: 'skip'"
     with dropped_after(alias_b, "demo_l2", "demo_bin"):
         stdout = run_task(dm, old_task("M2M", target) + storage(minio_b))
@@ -284,17 +284,29 @@ def test_m2m_and_m2h_and_back(dm: Tool, milvus_b: MilvusServer, minio_b: MinioSe
         check_synthetic(alias_b)
         again = run_task(dm, old_task("M2M", target))
         assert "There collection:demo_l2 partition:p1 exists, and skip it." in again
-    # To HDF5, and from there by the YAML files that it has written.
+
+
+def write_hdf5(dm: Tool) -> list[Path]:
+    """M2H of the synthetic tree; gives the YAML files that it has written."""
     stdout = run_task(dm, old_task("M2H", f"  data_dir: '{dm.folder}/out'"))
     assert "Successfully copied all data." in stdout
-    yamls = sorted((dm.folder / "out").glob("*/yamls/*/*.yaml"))
-    assert [f"{path.parent.name}/{path.name}" for path in yamls] == [
-        "demo_bin/None.yaml",
-        "demo_l2/None.yaml",
-        "demo_l2/p1.yaml",
-    ]
+    return sorted((dm.folder / "out").glob("*/yamls/*/*.yaml"))
+
+
+def test_m2h(dm: Tool) -> None:
+    yamls = write_hdf5(dm)
+    names = ["demo_bin/None", "demo_l2/None", "demo_l2/p1"]
+    assert [f"{path.parent.name}/{path.stem}" for path in yamls] == names
+    # Contiguous, so the rows are in the file as they are.
+    for name, key in zip(names, ["demo_bin._default", "demo_l2._default", "demo_l2.p1"]):
+        (path,) = (dm.folder / "out").glob(f"*/{name}.h5")
+        assert b"".join(expected_rows(key).values()) in path.read_bytes()
+
+
+@pytest.mark.soak
+def test_m2h_and_back(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str) -> None:
     with dropped_after(alias_b, "demo_l2", "demo_bin"):
-        for path in yamls:
+        for path in write_hdf5(dm):
             text = path.read_text().replace("19530", str(milvus_b.port)).replace("mode: skip", "mode: append")
             run_task(dm, text.replace("127.0.0.1", milvus_b.address) + storage(minio_b))
         check_synthetic(alias_b)
