@@ -23,6 +23,24 @@ constexpr uint64_t kMaxLists = uint64_t{1} << 22;
 constexpr int32_t kMaxDim = 1 << 24;
 constexpr uint64_t kIdBytes = 8;
 
+/// Four characters as a number of the file.
+constexpr uint32_t FourCc(std::string_view text) {
+  uint32_t code = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    code |= static_cast<uint32_t>(static_cast<unsigned char>(text[i])) << (8 * i);
+  }
+  return code;
+}
+
+/// With `?` for what cannot be printed.
+std::string TextOf(uint32_t code) {
+  const auto bytes = std::bit_cast<std::array<char, 4>>(code);
+  std::string text(bytes.begin(), bytes.end());
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return std::isprint(c) == 0; }, '?');
+  return text;
+}
+
 /// Kinds that people have, and what to do about them.
 struct OtherKind {
   std::string_view code;
@@ -65,14 +83,15 @@ class LayoutReader {
       : ctx_(ctx), file_(file), window_(file, kWindowBytes) {}
 
   Result<FaissLayout> Run() {
-    MB_ASSIGN_OR_RETURN(const std::string code, Code4());
+    MB_ASSIGN_OR_RETURN(const auto code, Number<uint32_t>());
     FaissLayout layout;
     if (IsFlat(code)) {
       MB_ASSIGN_OR_RETURN(layout, Flat(code));
-    } else if (code == "IwFl" || code == "IBwF") {
-      MB_ASSIGN_OR_RETURN(layout, Ivf(code == "IBwF"));
-    } else if (code == "IxMp" || code == "IxM2" || code == "IBMp" || code == "IBM2") {
-      MB_ASSIGN_OR_RETURN(layout, Map(code.starts_with("IB")));
+    } else if (code == FourCc("IwFl") || code == FourCc("IBwF")) {
+      MB_ASSIGN_OR_RETURN(layout, Ivf(code == FourCc("IBwF")));
+    } else if (code == FourCc("IxMp") || code == FourCc("IxM2") || code == FourCc("IBMp") ||
+               code == FourCc("IBM2")) {
+      MB_ASSIGN_OR_RETURN(layout, Map(code == FourCc("IBMp") || code == FourCc("IBM2")));
     } else {
       return Refuse(code);
     }
@@ -81,8 +100,9 @@ class LayoutReader {
   }
 
  private:
-  static bool IsFlat(const std::string& code) {
-    return code == "IxF2" || code == "IxFI" || code == "IxFl" || code == "IBxF";
+  static bool IsFlat(uint32_t code) {
+    return code == FourCc("IxF2") || code == FourCc("IxFI") || code == FourCc("IxFl") ||
+           code == FourCc("IBxF");
   }
 
   uint64_t left() const { return file_.size - position_; }
@@ -91,7 +111,8 @@ class LayoutReader {
     return DataLossError(fmt::format("{} is damaged or cut off: {}", file_.name, what));
   }
 
-  Status Refuse(const std::string& code) const {
+  Status Refuse(uint32_t number) const {
+    const std::string code = TextOf(number);
     const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0; };
     if (!std::ranges::all_of(code, is_plain)) {
       return DataLossError(file_.name + " is no Faiss index");
@@ -116,12 +137,6 @@ class LayoutReader {
     MB_RETURN_IF_ERROR(window_.ReadAt(ctx_, position_, bytes));
     position_ += bytes.size();
     return std::bit_cast<T>(bytes);
-  }
-
-  Result<std::string> Code4() {
-    MB_ASSIGN_OR_RETURN(const auto code, Number<uint32_t>());
-    const auto bytes = std::bit_cast<std::array<char, 4>>(code);
-    return std::string(bytes.begin(), bytes.end());
   }
 
   /// Pass over `count` things of `size` bytes.
@@ -159,8 +174,8 @@ class LayoutReader {
     return layout;
   }
 
-  Result<FaissLayout> Flat(const std::string& code) {
-    MB_ASSIGN_OR_RETURN(FaissLayout layout, Header(code == "IBxF"));
+  Result<FaissLayout> Flat(uint32_t code) {
+    MB_ASSIGN_OR_RETURN(FaissLayout layout, Header(code == FourCc("IBxF")));
     MB_ASSIGN_OR_RETURN(const auto count, Number<uint64_t>());
     const uint64_t per_row = layout.is_binary ? layout.vector_bytes() : layout.dim;
     if (layout.rows > std::numeric_limits<uint64_t>::max() / per_row ||
@@ -175,9 +190,9 @@ class LayoutReader {
 
   Result<FaissLayout> Map(bool is_binary) {
     MB_RETURN_IF_ERROR(Header(is_binary).status());
-    MB_ASSIGN_OR_RETURN(const std::string code, Code4());
+    MB_ASSIGN_OR_RETURN(const auto code, Number<uint32_t>());
     if (!IsFlat(code)) {
-      if (code != "IwFl" && code != "IBwF") return Refuse(code);
+      if (code != FourCc("IwFl") && code != FourCc("IBwF")) return Refuse(code);
       return FailedPreconditionError(file_.name + " is an IDMap of an IVF index, which is not read")
           .WithAdvice("build the IVF index with add_with_ids instead: it holds ids itself");
     }
@@ -195,11 +210,11 @@ class LayoutReader {
     MB_ASSIGN_OR_RETURN(FaissLayout layout, Header(is_binary));
     MB_ASSIGN_OR_RETURN(const auto lists, Number<uint64_t>());
     MB_RETURN_IF_ERROR(Skip(1, sizeof(uint64_t), "numbers of probes"));
-    MB_ASSIGN_OR_RETURN(const std::string code, Code4());
+    MB_ASSIGN_OR_RETURN(const auto code, Number<uint32_t>());
     if (!IsFlat(code)) {
       return FailedPreconditionError(
                  fmt::format("{}: its coarse quantizer is of kind {}, which is not read",
-                             file_.name, code))
+                             file_.name, TextOf(code)))
           .WithAdvice("train the index with a flat quantizer");
     }
     MB_RETURN_IF_ERROR(Flat(code).status());
@@ -220,11 +235,11 @@ class LayoutReader {
   }
 
   Status Lists(uint64_t wanted, FaissLayout& layout) {
-    MB_ASSIGN_OR_RETURN(const std::string code, Code4());
-    if (code != "ilar") {
+    MB_ASSIGN_OR_RETURN(const auto code, Number<uint32_t>());
+    if (code != FourCc("ilar")) {
       return FailedPreconditionError(
                  fmt::format("{}: its inverted lists are of kind {}, not in the file itself",
-                             file_.name, code))
+                             file_.name, TextOf(code)))
           .WithAdvice("copy them into an index in memory and write that");
     }
     MB_ASSIGN_OR_RETURN(const auto lists, Number<uint64_t>());
@@ -237,21 +252,15 @@ class LayoutReader {
       return FailedPreconditionError(
           fmt::format("{} has {} lists; at most {} are read", file_.name, lists, kMaxLists));
     }
-    MB_ASSIGN_OR_RETURN(const std::string type, Code4());
+    MB_ASSIGN_OR_RETURN(const auto type, Number<uint32_t>());
     MB_ASSIGN_OR_RETURN(const auto numbers, Number<uint64_t>());
-    const bool full = type == "full";
-    if (!full && type != "sprs") return Damaged("lists of type " + Printable(type));
+    const bool full = type == FourCc("full");
+    if (!full && type != FourCc("sprs")) return Damaged("lists of type " + TextOf(type));
     if (full ? numbers != lists : numbers % 2 != 0 || numbers / 2 > lists) {
       return Damaged(fmt::format("{} sizes for {} lists", numbers, lists));
     }
     MB_RETURN_IF_ERROR(full ? FullSizes(numbers, layout) : SparseSizes(numbers / 2, lists, layout));
     return CheckSizes(layout);
-  }
-
-  static std::string Printable(std::string text) {
-    std::ranges::replace_if(
-        text, [](unsigned char c) { return std::isprint(c) == 0; }, '?');
-    return text;
   }
 
   Status FullSizes(uint64_t count, FaissLayout& layout) {
