@@ -235,9 +235,26 @@ class Creation {
     std::optional<milvus::GcPause> pause;
     if (copies && site_.gc_pause) pause.emplace(*site_.gc_pause);
     MB_RETURN_IF_ERROR(ForEachCollection(&CollectionCreation::Describe));
+    MB_RETURN_IF_ERROR(CheckNoneIsHeld());
     if (copies) MB_RETURN_IF_ERROR(CopyCollections());
     pause.reset();
     return WriteMetas();
+  }
+
+  /// A collection that was renamed since a partial backup took it would be a second one of the same
+  /// files.
+  Status CheckNoneIsHeld() {
+    for (const CollectionCreation& one : collections_) {
+      const auto held = std::ranges::find(info_.collection_backups, one.collection_id(),
+                                          &meta::CollectionBackup::collection_id);
+      if (!one.ok() || held == info_.collection_backups.end()) continue;
+      MB_RETURN_IF_ERROR(run_.claim->End(ctx_));
+      return FailedPreconditionError(fmt::format("backup {} has the collection {} under the name "
+                                                 "that it had before, {}",
+                                                 info_.name, one.report().name, Of(*held).name))
+          .WithAdvice("select the others with -c, or choose another name with -n");
+    }
+    return Status::Ok();
   }
 
   Status CopyCollections() {

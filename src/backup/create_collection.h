@@ -65,6 +65,8 @@ class CollectionCreation {
   bool ok() const { return report_.status.ok(); }
 
   const CollectionReport& report() const { return report_; }
+  /// 0 before Describe.
+  int64_t collection_id() const { return backup_.collection_id; }
   const transfer::CopySummary& copied() const { return copied_; }
   /// What the metas say of it; leaves this object without.
   meta::CollectionBackup TakeBackup() { return std::move(backup_); }

@@ -15,13 +15,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <compare>
 #include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -52,7 +52,9 @@ struct OwnedKey {
   explicit OwnedKey(const binlog::Key& key)
       : is_text(key.is_text), number(key.number), text(key.text) {}
   binlog::Key View() const { return {.is_text = is_text, .number = number, .text = text}; }
-  friend auto operator<=>(const OwnedKey&, const OwnedKey&) = default;
+  friend bool operator<(const OwnedKey& a, const OwnedKey& b) {
+    return std::tie(a.is_text, a.number, a.text) < std::tie(b.is_text, b.number, b.text);
+  }
 
   bool is_text;
   int64_t number;

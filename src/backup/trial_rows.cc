@@ -79,6 +79,7 @@ class AnsweredColumn {
   }
   AnsweredColumn(const AnsweredColumn&) = delete;
   AnsweredColumn& operator=(const AnsweredColumn&) = delete;
+  ~AnsweredColumn() = default;
 
   Status Append(std::string& out, const ShownField& field, size_t row) const {
     if (!fits_) {

@@ -86,7 +86,7 @@ Status OpenDmLog(const std::string& work_dir) {
   std::tm local{};
   localtime_r(&now, &local);
   const std::string dir = work_dir + "/logs";
-  const Status status =
+  Status status =
       OpenLog({.level = log::Level::kDebug,
                .console_level = log::Level::kInfo,
                .style = log::Style::kBarred,

@@ -24,7 +24,7 @@ using migration::WriteMode;
 /// A mapping of the file and what its keys are called in messages.
 class Section {
  public:
-  Section(YAML::Node node, std::string path) : node_(std::move(node)), path_(std::move(path)) {}
+  Section(const YAML::Node& node, std::string path) : node_(node), path_(std::move(path)) {}
 
   std::string NameOf(const std::string& key) const { return path_ + "." + key; }
   const YAML::Node& node() const { return node_; }

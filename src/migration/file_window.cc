@@ -64,7 +64,7 @@ Status FileWindow::ReadAt(const CallContext& ctx, uint64_t offset, std::span<std
     MB_CHECK(offset < file_.size);
     held_.resize(std::min(capacity_, file_.size - offset));
     begin_ = offset;
-    const Status status = file_.read(ctx, offset, held_);
+    Status status = file_.read(ctx, offset, held_);
     if (!status.ok()) {
       held_.clear();
       return status;

@@ -74,7 +74,8 @@ Result<std::vector<OldPartition>> PartitionsOf(const Meta& meta,
     if (std::ranges::count(listed, wanted, &OldPartition::tag) == 0) listed.push_back(*found);
   }
   // Overwriting the default partition drops the others, so it comes first.
-  std::ranges::stable_partition(listed, &std::string::empty, &OldPartition::tag);
+  std::stable_partition(listed.begin(), listed.end(),
+                        [](const OldPartition& one) { return one.tag.empty(); });
   return listed;
 }
 

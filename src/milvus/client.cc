@@ -464,6 +464,7 @@ Result<std::vector<FlushTicket>> GrpcClient::FlushTogether(
                       Send(ctx, {.what = "Flush", .db = db, .timeout = kFlushTimeout}, what,
                            &Stub::Flush, request));
   std::vector<FlushTicket> tickets;
+  tickets.reserve(collections.size());
   for (const std::string& collection : collections) {
     tickets.push_back(TicketOf(reply, collection));
   }

@@ -296,6 +296,19 @@ class PartialCrashTest : public CreateCrashTest {
   }
 };
 
+TEST_F(PartialCrashTest, ACollectionThatWasRenamedIsNotTakenTwice) {
+  LeavePartial();
+  const std::vector<std::string> before = Keys();
+  Add("new_name", 8, 6 * kMiB);
+  EXPECT_THAT(
+      CreateBackup({}, site_,
+                   {.name = "b", .selection = *Selection::ParseCollections("one,new_name")}),
+      IsError(Code::kFailedPrecondition, "default.new_name under the name that it had before"));
+  EXPECT_EQ(Keys(), before);
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateOne());
+  EXPECT_EQ(report.collections, 2U);
+}
+
 TEST_F(PartialCrashTest, WhatItHasIsKeptAfterASilenceAtAnyOperation) {
   LeavePartial();
   backups_.Live(kForever);
