@@ -68,6 +68,7 @@ Result<std::vector<OldPartition>> PartitionsOf(const Meta& meta,
     const auto found = std::ranges::find(all, wanted, &OldPartition::tag);
     if (found == all.end()) {
       std::vector<std::string> tags;
+      tags.reserve(all.size());
       for (const OldPartition& each : all) tags.push_back("'" + each.tag + "'");
       return Unknown(fmt::format("collection '{}' has no partition '{}'", name, tag), tags);
     }
