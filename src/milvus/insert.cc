@@ -102,6 +102,7 @@ void SetVectors(const Column& column, proto::schema::VectorField& vectors) {
       vectors.set_dim(width / static_cast<int64_t>(sizeof(float)));
       auto& floats = *vectors.mutable_float_vector()->mutable_data();
       floats.Resize(static_cast<int>(column.fixed.size() / sizeof(float)), 0);
+      if (floats.empty()) return;
       std::memcpy(floats.mutable_data(), column.fixed.data(),
                   static_cast<size_t>(floats.size()) * sizeof(float));
       return;
