@@ -81,6 +81,9 @@ class Hdf5File {
       return Refused(name, fmt::format("has {} dimensions", rank));
     }
     dataset.dims.assign(dims.begin(), dims.begin() + rank);
+    if (rank == 2 && dims[1] > kMaxColumns) {
+      return Refused(name, fmt::format("has {} columns", dims[1]));
+    }
     MB_RETURN_IF_ERROR(CheckStorage(name, dataset));
     return dataset;
   }
@@ -201,9 +204,6 @@ struct VectorType {
 Result<VectorType> VectorTypeOf(const Hdf5File& file, const Dataset& dataset) {
   const H5T_class_t kind = H5Tget_class(dataset.type.id());
   const size_t size = H5Tget_size(dataset.type.id());
-  if (dataset.dims.size() == 2 && dataset.dims[1] > kMaxColumns) {
-    return file.Refused(kVectors, fmt::format("has {} columns", dataset.dims[1]));
-  }
   VectorType type;
   if (kind == H5T_FLOAT && dataset.dims.size() == 2) {
     type.memory = {H5Tcopy(H5T_NATIVE_FLOAT), H5Tclose};
