@@ -248,7 +248,7 @@ class Creation {
       const auto held = std::ranges::find(info_.collection_backups, one.collection_id(),
                                           &meta::CollectionBackup::collection_id);
       if (!one.ok() || held == info_.collection_backups.end()) continue;
-      MB_RETURN_IF_ERROR(run_.claim->End(ctx_));
+      MB_RETURN_IF_ERROR(run_.claim->GiveBack(ctx_));
       return FailedPreconditionError(fmt::format("backup {} has the collection {} under the name "
                                                  "that it had before, {}",
                                                  info_.name, one.report().name, Of(*held).name))

@@ -309,6 +309,18 @@ TEST_F(PartialCrashTest, ACollectionThatWasRenamedIsNotTakenTwice) {
   EXPECT_EQ(report.collections, 2U);
 }
 
+// Nothing but the marker of the run that was killed says what such a backup has.
+TEST_F(PartialCrashTest, ARenamedCollectionLeavesABackupWithoutHeaderToBeContinued) {
+  LeaveWithoutHeader();
+  Add("new_name", 8, 6 * kMiB);
+  EXPECT_THAT(
+      CreateBackup({}, site_,
+                   {.name = "b", .selection = *Selection::ParseCollections("one,new_name")}),
+      IsError(Code::kFailedPrecondition, "default.new_name under the name that it had before"));
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateOne());
+  EXPECT_EQ(report.collections, 2U);
+}
+
 TEST_F(PartialCrashTest, WhatItHasIsKeptAfterASilenceAtAnyOperation) {
   LeavePartial();
   backups_.Live(kForever);
