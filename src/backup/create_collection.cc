@@ -29,7 +29,7 @@ constexpr int32_t kDropped = 6;
 constexpr int32_t kImporting = 7;
 /// common.SegmentLevel L0: only deletes.
 constexpr int32_t kLevelZero = 1;
-/// Flushes of one collection before a compaction after the last one is put up with.
+/// Flushes of one collection before it fails because there was a compaction after each.
 constexpr int kMostFlushes = 5;
 /// Between the moment and the flush: a write that was given its time before the moment has its
 /// segment by then, and the flush seals that one.
@@ -55,21 +55,29 @@ Status CollectionCreation::Describe(const CallContext& ctx) {
 
 Status CollectionCreation::ChooseMoment(const CallContext& ctx) {
   milvus::Client& client = *run_.site.client;
+  segments_at_moment_.clear();
+  stored_at_moment_.clear();
+  // What happens between two calls counts as later: storing by the list before the moment, being
+  // there by both, so that a compaction in between is noticed.
+  MB_RETURN_IF_ERROR(NoteSegments(ctx, &stored_at_moment_));
   const Result<uint64_t> now = client.CurrentTimestamp(ctx);
   if (!now.ok() && now.status().code() != Code::kUnimplemented) return now.status();
   moment_ = now.ok() ? *now : 0;
+  MB_RETURN_IF_ERROR(NoteSegments(ctx, nullptr));
+  if (moment_ != 0 && !Clock::Real().SleepFor(kWritesInFlight, ctx.stop)) return CancelledError();
+  return Status::Ok();
+}
+
+Status CollectionCreation::NoteSegments(const CallContext& ctx, std::set<int64_t>* stored) {
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments,
-                      client.ListPersistentSegments(ctx, name_.db, name_.collection));
-  segments_at_moment_.clear();
-  stored_at_moment_.clear();
+                      run_.site.client->ListPersistentSegments(ctx, name_.db, name_.collection));
   for (const milvus::Segment& segment : segments) {
     const bool has_rows = segment.num_rows > 0 && segment.level != kLevelZero;
     const bool stays = segment.state != kDropped && segment.state != kImporting;
     if (!has_rows || !stays || !KnowsPartition(segment.partition_id)) continue;
     segments_at_moment_.insert(segment.id);
-    if (segment.state == kFlushed) stored_at_moment_.insert(segment.id);
+    if (stored != nullptr && segment.state == kFlushed) stored->insert(segment.id);
   }
-  if (moment_ != 0 && !Clock::Real().SleepFor(kWritesInFlight, ctx.stop)) return CancelledError();
   return Status::Ok();
 }
 
@@ -122,11 +130,12 @@ Result<std::vector<milvus::Segment>> CollectionCreation::FindSettledSegments(
     MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments, FindSegments(ctx));
     if (moment_ == 0 || !WasCompacted(segments)) return segments;
     if (flushes == kMostFlushes) {
-      log::Warn(
-          "collection={}: Milvus compacts it all the time; rows that are replaced meanwhile may be "
-          "missing from the backup",
-          report_.name);
-      return segments;
+      return Status(Code::kAborted,
+                    fmt::format("Milvus has compacted it after each of {} flushes: rows that were "
+                                "replaced meanwhile could be lost",
+                                flushes))
+          .WithOrigin(Origin::kMilvus)
+          .WithAdvice("run the same command again");
     }
     MB_RETURN_IF_ERROR(Flush(ctx));
   }

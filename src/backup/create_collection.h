@@ -73,6 +73,8 @@ class CollectionCreation {
 
  private:
   Result<std::vector<milvus::Segment>> FindSegments(const CallContext& ctx);
+  /// Add to the segments at the moment; those in storage also to `stored` unless it is null.
+  Status NoteSegments(const CallContext& ctx, std::set<int64_t>* stored);
   Result<std::vector<milvus::Segment>> FindSettledSegments(const CallContext& ctx);
   bool WasCompacted(const std::vector<milvus::Segment>& segments) const;
   bool KnowsPartition(int64_t id) const;
