@@ -90,7 +90,9 @@ def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = No
     env = {
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={SUPPORT / 'tsan.supp'}",
+        # A suppression names a library in the stack of the other access, which a short history has forgotten.
+        "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:history_size=6:"
+        f"suppressions={SUPPORT / 'tsan.supp'}",
         "GTEST_TOTAL_SHARDS": str(shards),
     }
 
