@@ -1,11 +1,13 @@
 /// The least a copy of S3 objects can cost: GET and PUT of a list of objects with nothing around
-/// them. Unsigned, so the buckets must be open to everybody. Three ways to drive the requests, for
-/// docs/decisions: bare sockets and libcurl's easy interface on blocking threads, and libcurl's
-/// multi interface on event loops.
+/// them. Unsigned, so the buckets must be open to everybody, but for `signed`: bare sockets that
+/// send the signatures LIST holds, because servers take time to check them. Three ways to drive the
+/// requests, for docs/decisions: bare sockets and libcurl's easy interface on blocking threads, and
+/// libcurl's multi interface on event loops.
 ///
-///     copy_floor raw|easy|multi SOURCE_PORT DESTINATION_PORT WIDTH CHUNK_BYTES < LIST
+///     copy_floor raw|signed|easy|multi SOURCE_PORT DESTINATION_PORT WIDTH CHUNK_BYTES < LIST
 ///
-/// LIST holds `SIZE PATH` lines, the path being `/bucket/key` without escapes needed. Objects above
+/// LIST holds `SIZE PATH` lines, the path being `/bucket/key` without escapes needed; for `signed`
+/// the presigned queries of the GET and of the PUT follow, and nothing is cut. Objects above
 /// CHUNK_BYTES (0: none) are read in ranges of it, each written as an object of its own.
 #include <curl/curl.h>
 
@@ -36,6 +38,8 @@ struct Piece {
   uint64_t offset = 0;
   uint64_t length = 0;
   bool whole = true;
+  std::string get_query;
+  std::string put_query;
 };
 
 struct Plan {
@@ -143,12 +147,14 @@ void RunRaw(Plan& plan) {
   std::vector<char> body;
   while (const Piece* piece = plan.Take()) {
     if (body.size() < piece->length) body.resize(piece->length);
-    std::string head = "GET " + piece->path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n";
+    std::string head = "GET " + piece->path + piece->get_query +
+                       " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(plan.source) + "\r\n";
     if (!piece->whole) head += "Range: bytes=" + RangeOf(*piece) + "\r\n";
     source->Send(head + "\r\n", {});
     const size_t length = source->Receive(body.data(), body.size());
-    head = "PUT " + Target(*piece) +
-           " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+    head = "PUT " + Target(*piece) + piece->put_query +
+           " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(plan.destination) +
+           "\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
     destination->Send(head, {body.data(), length});
     char answer[16 * 1024];
     destination->Receive(answer, sizeof answer);
@@ -346,12 +352,17 @@ int main(int argc, char** argv) {
   const uint64_t chunk = std::strtoull(argv[5], nullptr, 10);
   uint64_t size = 0;
   for (std::string path; std::cin >> size >> path;) {
+    if (mode == "signed") {
+      Piece& piece = plan.pieces.emplace_back(Piece{path, 0, size, true, {}, {}});
+      std::cin >> piece.get_query >> piece.put_query;
+      continue;
+    }
     if (chunk == 0 || size <= chunk) {
-      plan.pieces.push_back({path, 0, size, true});
+      plan.pieces.push_back({path, 0, size, true, {}, {}});
       continue;
     }
     for (uint64_t offset = 0; offset < size; offset += chunk) {
-      plan.pieces.push_back({path, offset, std::min(chunk, size - offset), false});
+      plan.pieces.push_back({path, offset, std::min(chunk, size - offset), false, {}, {}});
     }
   }
   curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -359,7 +370,7 @@ int main(int argc, char** argv) {
   std::vector<std::jthread> threads;
   for (size_t i = 0; i < (mode == "multi" ? loops : width); ++i) {
     threads.emplace_back([&] {
-      if (mode == "raw") RunRaw(plan);
+      if (mode == "raw" || mode == "signed") RunRaw(plan);
       if (mode == "easy") RunEasy(plan);
       if (mode == "multi") Loop(plan, width / loops).Run();
     });
