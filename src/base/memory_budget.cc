@@ -41,8 +41,9 @@ Result<Buffer> MemoryBudget::Acquire(const CallContext& ctx, size_t size) {
     while (std::erase(abandoned_, serving_) > 0) ++serving_;
     return ticket == serving_ && (in_use_ == 0 || in_use_ + capacity <= limit_);
   };
-  const bool ready = ctx.deadline ? changed_.wait_until(lock, ctx.stop, *ctx.deadline, granted)
-                                  : changed_.wait(lock, ctx.stop, granted);
+  const bool ready =
+      granted() || (ctx.deadline ? changed_.wait_until(lock, ctx.stop, *ctx.deadline, granted)
+                                 : changed_.wait(lock, ctx.stop, granted));
   if (!ready) {
     abandoned_.push_back(ticket);
     changed_.notify_all();

@@ -19,8 +19,10 @@ std::string CanonicalValue(std::string_view value) {
   return text;
 }
 
-std::vector<const net::HttpHeader*> Sorted(const net::HttpHeaders& headers) {
-  std::vector<const net::HttpHeader*> sorted;
+using SortedHeaders = std::vector<const net::HttpHeader*>;
+
+SortedHeaders Sorted(const net::HttpHeaders& headers) {
+  SortedHeaders sorted;
   sorted.reserve(headers.size());
   for (const net::HttpHeader& header : headers) sorted.push_back(&header);
   std::stable_sort(sorted.begin(), sorted.end(),
@@ -28,16 +30,37 @@ std::vector<const net::HttpHeader*> Sorted(const net::HttpHeaders& headers) {
   return sorted;
 }
 
-std::string SignedNames(const net::HttpHeaders& headers) {
+std::string SignedNames(const SortedHeaders& sorted) {
   std::string names;
   std::string_view last;
-  for (const net::HttpHeader* header : Sorted(headers)) {
+  for (const net::HttpHeader* header : sorted) {
     if (header->name == last) continue;
     if (!names.empty()) names += ';';
     names += header->name;
     last = header->name;
   }
   return names;
+}
+
+std::string Compose(const SigningInput& input, const SortedHeaders& sorted,
+                    std::string_view names) {
+  std::string text;
+  text.reserve(1024);
+  text.append(input.method).append("\n").append(input.path).append("\n");
+  text.append(input.query).append("\n");
+  std::string_view last;
+  for (const net::HttpHeader* header : sorted) {
+    if (header->name == last) {
+      text.back() = ',';
+    } else {
+      text.append(header->name).append(":");
+    }
+    text.append(CanonicalValue(header->value)).append("\n");
+    last = header->name;
+  }
+  text.append("\n").append(names).append("\n");
+  text.append(input.payload_hash);
+  return text;
 }
 
 }  // namespace
@@ -60,23 +83,8 @@ std::string CanonicalQuery(const S3Query& query) {
 }
 
 std::string CanonicalRequest(const SigningInput& input) {
-  std::string text;
-  text.reserve(512);
-  text.append(input.method).append("\n").append(input.path).append("\n");
-  text.append(input.query).append("\n");
-  std::string_view last;
-  for (const net::HttpHeader* header : Sorted(*input.headers)) {
-    if (header->name == last) {
-      text.back() = ',';
-    } else {
-      text.append(header->name).append(":");
-    }
-    text.append(CanonicalValue(header->value)).append("\n");
-    last = header->name;
-  }
-  text.append("\n").append(SignedNames(*input.headers)).append("\n");
-  text.append(input.payload_hash);
-  return text;
+  const SortedHeaders sorted = Sorted(*input.headers);
+  return Compose(input, sorted, SignedNames(sorted));
 }
 
 std::string AmzDate(std::chrono::system_clock::time_point time) {
@@ -104,13 +112,15 @@ std::string S3Signer::Authorization(const SigningInput& input, std::string_view 
                                     const std::string& region) const {
   const std::string_view day = amz_date.substr(0, 8);
   const std::string scope = std::string(day) + "/" + region + "/s3/aws4_request";
-  const std::string canonical = CanonicalRequest(input);
+  const SortedHeaders sorted = Sorted(*input.headers);
+  const std::string names = SignedNames(sorted);
+  const std::string canonical = Compose(input, sorted, names);
   std::string to_sign = "AWS4-HMAC-SHA256\n";
   to_sign.append(amz_date).append("\n").append(scope).append("\n");
   to_sign.append(HexEncode(Sha256(AsBytes(canonical))));
   const Sha256Digest signature = HmacSha256(DayKey(day, region), to_sign);
   return "AWS4-HMAC-SHA256 Credential=" + access_key_.Reveal() + "/" + scope +
-         ", SignedHeaders=" + SignedNames(*input.headers) + ", Signature=" + HexEncode(signature);
+         ", SignedHeaders=" + names + ", Signature=" + HexEncode(signature);
 }
 
 }  // namespace milvus_backup::storage

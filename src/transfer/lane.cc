@@ -27,7 +27,10 @@ void Lane::Staff() {
 
 void Lane::Submit(Task task) {
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [this] { return tasks_.size() < kMaxQueued; });
+  if (tasks_.size() >= kMaxQueued) {
+    // For a half empty queue, so that this thread is not woken for every task.
+    room_.wait(lock, [this] { return tasks_.size() <= kMaxQueued / 2; });
+  }
   tasks_.push_back(std::move(task));
   Staff();
 }
@@ -54,12 +57,12 @@ Lane::Task Lane::Take() {
     }
     Task last = [task = std::move(series.task), index] { task(index); };
     series_.pop_front();
-    room_.notify_all();
+    if (!HasWork()) room_.notify_all();
     return last;
   }
   Task task = std::move(tasks_.front());
   tasks_.pop_front();
-  room_.notify_all();
+  if (tasks_.size() == kMaxQueued / 2 || !HasWork()) room_.notify_all();
   return task;
 }
 
