@@ -22,11 +22,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <optional>
-#include <random>
 #include <set>
 #include <utility>
 #include <vector>
@@ -36,16 +36,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string RandomUuid() {
-  std::random_device device;
-  std::string hex;
-  for (int i = 0; i < 4; ++i) hex += fmt::format("{:08x}", device());
-  // RFC 9562 version 4, variant 1.
-  hex[12] = '4';
-  hex[16] = "89ab"[static_cast<size_t>(device() % 4)];
-  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
-                     hex.substr(16, 4), hex.substr(20));
-}
+struct StrategyName {
+  std::string_view name;
+  Strategy strategy;
+};
+constexpr std::array<StrategyName, 4> kStrategies = {{{"meta_only", Strategy::kMetaOnly},
+                                                      {"skip_flush", Strategy::kSkipFlush},
+                                                      {"bulk_flush", Strategy::kBulkFlush},
+                                                      {"serial_flush", Strategy::kSerialFlush}}};
 
 /// Whether other collections would fail the same way.
 bool EndsTheRun(const Status& status) {
@@ -98,7 +96,7 @@ class Creation {
 
   Status Prepare() {
     const auto phase = run_.Enter("prepare");
-    info_.id = RandomUuid();
+    info_.id = options_.id.empty() ? RandomUuid() : options_.id;
     info_.name = options_.name.empty() ? meta::DefaultBackupName(std::chrono::system_clock::now())
                                        : options_.name;
     MB_RETURN_IF_ERROR(meta::ValidateBackupName(info_.name));
@@ -258,6 +256,10 @@ class Creation {
   }
 
   Status CopyCollections() {
+    if (site_.progress != nullptr) {
+      site_.progress->collections_planned = static_cast<uint64_t>(
+          std::ranges::count_if(collections_, [](const auto& one) { return one.ok(); }));
+    }
     switch (options_.strategy) {
       case Strategy::kMetaOnly:
       case Strategy::kSkipFlush:
@@ -266,12 +268,20 @@ class Creation {
         MB_RETURN_IF_ERROR(FlushAll());
         break;
       case Strategy::kSerialFlush:
-        return ForEachCollection([](CollectionCreation& collection, const CallContext& ctx) {
+        return ForEachCollection([this](CollectionCreation& collection, const CallContext& ctx) {
           const Status flushed = collection.Flush(ctx);
-          return flushed.ok() ? collection.CopyData(ctx) : flushed;
+          return flushed.ok() ? CopyData(collection, ctx) : flushed;
         });
     }
-    return ForEachCollection(&CollectionCreation::CopyData);
+    return ForEachCollection([this](CollectionCreation& collection, const CallContext& ctx) {
+      return CopyData(collection, ctx);
+    });
+  }
+
+  Status CopyData(CollectionCreation& collection, const CallContext& ctx) {
+    MB_RETURN_IF_ERROR(collection.CopyData(ctx));
+    if (site_.progress != nullptr) ++site_.progress->collections_done;
+    return Status::Ok();
   }
 
   Status FlushAll() {
@@ -462,6 +472,24 @@ class Creation {
 };
 
 }  // namespace
+
+Result<Strategy> ParseStrategy(std::string_view text) {
+  std::string known;
+  for (const StrategyName& entry : kStrategies) {
+    if (text == entry.name) return entry.strategy;
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  if (text == "snapshot") return InvalidArgumentError("snapshot is a format: see --format");
+  return InvalidArgumentError(fmt::format("'{}' is no strategy; use {}", text, known));
+}
+
+Status CheckFormat(std::string_view text) {
+  if (text == "auto" || text == "binlog") return Status::Ok();
+  if (text == "snapshot") {
+    return UnimplementedError("the snapshot format of Milvus 3.0 is not built yet; use binlog");
+  }
+  return InvalidArgumentError(fmt::format("'{}' is no format; use auto or binlog", text));
+}
 
 Result<CreateReport> CreateBackup(const CallContext& ctx, Site& site,
                                   const CreateOptions& options) {

@@ -221,15 +221,28 @@ class Restoration {
     // Staged data lies in Milvus' bucket until it is imported, so no more of it than must be.
     const size_t width = run_.stages() ? site_.parallel_collections
                                        : std::max(site_.parallel_collections, kQueuedCollections);
+    if (site_.progress != nullptr) site_.progress->collections_planned = plans_.size();
+    for (const CollectionPlan& plan : plans_) Tell(plan, RestorePhase::kPlanned);
     TaskGroup group(width, ctx_.stop);
-    for (CollectionRestore& collection : collections_) {
-      const bool taken = group.Submit([this, &collection](const std::stop_token& stop) {
-        return collection.Run({stop, ctx_.deadline})
-            .Annotate("collection " + collection.report().source);
-      });
+    for (size_t i = 0; i < plans_.size(); ++i) {
+      const bool taken = group.Submit(
+          [this, i](const std::stop_token& stop) { return RestoreCollection(i, stop); });
       if (!taken) break;
     }
     return group.Wait();
+  }
+
+  Status RestoreCollection(size_t index, const std::stop_token& stop) {
+    CollectionRestore& collection = collections_[index];
+    Tell(plans_[index], RestorePhase::kStarted);
+    const Status status = collection.Run({stop, ctx_.deadline});
+    if (status.ok() && site_.progress != nullptr) ++site_.progress->collections_done;
+    Tell(plans_[index], status.ok() ? RestorePhase::kDone : RestorePhase::kFailed);
+    return status.Annotate("collection " + collection.report().source);
+  }
+
+  void Tell(const CollectionPlan& plan, RestorePhase phase) const {
+    if (options_.observer) options_.observer(plan.target, phase);
   }
 
   // Last of all: an alias may have to leave one replaced collection for another.

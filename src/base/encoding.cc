@@ -2,6 +2,8 @@
 
 #include "milvus_backup/base/status.h"
 
+#include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
@@ -73,6 +75,21 @@ std::string RandomHex(size_t digits) {
   }
   text.resize(digits);
   return text;
+}
+
+std::string RandomUuid() {
+  std::string hex = RandomHex(32);
+  hex[12] = '4';                                              // version 4
+  hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) % 4];  // variant 1
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
+                     hex.substr(16, 4), hex.substr(20));
+}
+
+bool EqualInConstantTime(std::string_view a, std::string_view b) {
+  // Digests have one length whatever that of the texts is.
+  const Sha256Digest left = Sha256(AsBytes(a));
+  const Sha256Digest right = Sha256(AsBytes(b));
+  return CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
 std::string Base64Encode(ByteView bytes) {

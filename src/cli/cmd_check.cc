@@ -1,11 +1,11 @@
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/backup/check.h"
+#include "milvus_backup/service/backup_view.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -14,12 +14,11 @@ namespace milvus_backup::cli {
 namespace {
 
 Status RunCheck(const CommandContext& context) {
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
-                      Services::Create(context.call, context.config, Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, context.config,
+                                                service::Services::Needs::kEverything));
   MB_ASSIGN_OR_RETURN(const backup::CheckReport report,
                       backup::CheckSite(context.call, services->site()));
-  const config::StorageSettings& milvus = context.config.milvus_storage;
-  const config::StorageSettings& backup = context.config.backup_storage;
   if (context.json) {
     nlohmann::ordered_json document = {
         {"status", "ok"},
@@ -32,23 +31,7 @@ Status RunCheck(const CommandContext& context) {
     PrintLine(document.dump());
     return Status::Ok();
   }
-  PrintLine(
-      fmt::format("\nMilvus version: {}\nStorage:\n"
-                  "  milvus-storage-type: {}\n  milvus-bucket: {}\n  milvus-rootpath: {}\n"
-                  "  backup-storage-type: {}\n  backup-bucket: {}\n  backup-rootpath: {}\n",
-                  report.milvus_version, milvus.provider, milvus.bucket, milvus.root_path,
-                  backup.provider, backup.bucket, backup.root_path));
-  if (report.milvus_root_is_empty) {
-    PrintLine(
-        fmt::format("!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
-                    "holds no data yet, or {} or {} is not the one Milvus uses.",
-                    milvus.root_path, milvus.keys.bucket, milvus.keys.root_path));
-  }
-  if (report.backup_storage_is_missing) {
-    PrintLine(fmt::format("{} does not exist yet: create makes it. Copying was not tried.",
-                          services->site().backup_storage.backend->Describe()));
-  }
-  PrintLine("Success!");
+  PrintLine(service::CheckText(report, context.config, services->site()));
   return Status::Ok();
 }
 

@@ -2,18 +2,17 @@
 #include "commands.h"
 #include "output.h"
 #include "selection_flags.h"
-#include "services.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,15 +22,6 @@ namespace milvus_backup::cli {
 namespace {
 
 using backup::Strategy;
-
-struct StrategyName {
-  std::string_view name;
-  Strategy strategy;
-};
-constexpr std::array<StrategyName, 4> kStrategies = {{{"meta_only", Strategy::kMetaOnly},
-                                                      {"skip_flush", Strategy::kSkipFlush},
-                                                      {"bulk_flush", Strategy::kBulkFlush},
-                                                      {"serial_flush", Strategy::kSerialFlush}}};
 
 struct CreateFlags {
   std::string name;
@@ -45,27 +35,9 @@ struct CreateFlags {
   bool fail_fast = false;
 };
 
-std::string CheckStrategy(const std::string& text) {
-  std::string known;
-  for (const StrategyName& entry : kStrategies) {
-    if (text == entry.name) return "";
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  if (text == "snapshot") return "snapshot is a format: see --format";
-  return fmt::format("'{}' is no strategy; use {}", text, known);
-}
-
-std::string CheckFormat(const std::string& text) {
-  if (text == "auto" || text == "binlog") return "";
-  if (text == "snapshot") return "the snapshot format of Milvus 3.0 is not built yet; use binlog";
-  return fmt::format("'{}' is no format; use auto or binlog", text);
-}
-
 // --strategy wins over -f, and -f over --meta_only, as in the reference tool.
-Strategy ChooseStrategy(const CreateFlags& flags) {
-  for (const StrategyName& entry : kStrategies) {
-    if (flags.strategy == entry.name) return entry.strategy;
-  }
+Result<Strategy> ChooseStrategy(const CreateFlags& flags) {
+  if (!flags.strategy.empty()) return backup::ParseStrategy(flags.strategy);
   if (flags.force) return Strategy::kSkipFlush;
   return flags.meta_only ? Strategy::kMetaOnly : Strategy::kSerialFlush;
 }
@@ -146,13 +118,14 @@ void Print(const backup::CreateReport& report) {
 
 Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
   backup::CreateOptions options{.name = flags.name,
-                                .strategy = ChooseStrategy(flags),
                                 .rbac = flags.rbac,
                                 .dry_run = flags.dry_run,
                                 .fail_fast = flags.fail_fast};
+  MB_ASSIGN_OR_RETURN(options.strategy, ChooseStrategy(flags));
   MB_ASSIGN_OR_RETURN(options.selection, ParseSelection(flags.selection));
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
-                      Services::Create(context.call, context.config, Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, context.config,
+                                                service::Services::Needs::kEverything));
   auto progress = std::make_unique<TerminalProgress>(services->progress(), !context.json);
   MB_ASSIGN_OR_RETURN(const backup::CreateReport report,
                       backup::CreateBackup(context.call, services->site(), options));
@@ -189,10 +162,11 @@ Command AddCreate(CLI::App& app) {
   command
       ->add_option("--strategy", flags->strategy,
                    "meta_only, skip_flush, bulk_flush or serial_flush (default)")
-      ->check(CheckStrategy);
+      ->check(Checker([](std::string_view text) { return backup::ParseStrategy(text).status(); }));
   command->add_flag("-f,--force", flags->force, "The same as --strategy skip_flush");
   command->add_flag("--meta_only", flags->meta_only, "The same as --strategy meta_only");
-  command->add_option("--format", flags->format, "auto or binlog")->check(CheckFormat);
+  command->add_option("--format", flags->format, "auto or binlog")
+      ->check(Checker(backup::CheckFormat));
   command->add_flag("--rbac", flags->rbac,
                     "Also users, roles and grants (Milvus 2.4.10 and newer)");
   command->add_flag("--dry-run", flags->dry_run,

@@ -1,11 +1,11 @@
 #include "arguments.h"
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/backup/delete.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/writer.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -40,9 +40,9 @@ void Print(const DeleteFlags& flags, const std::string& place, const meta::Delet
 }
 
 Status RunDelete(const CommandContext& context, const DeleteFlags& flags) {
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Services> services,
-      Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, context.config,
+                                                service::Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
   MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, flags.name));
   MB_ASSIGN_OR_RETURN(const meta::DeletedBackup deleted,

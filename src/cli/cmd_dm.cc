@@ -1,12 +1,12 @@
 #include "output.h"
 #include "program.h"
-#include "services.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/signals.h"
 #include "milvus_backup/config/dm.h"
 #include "milvus_backup/migration/dm.h"
+#include "milvus_backup/service/services.h"
 #include "milvus_backup/storage/open.h"
 
 #include <CLI/CLI.hpp>
@@ -113,7 +113,7 @@ Result<std::unique_ptr<DmBackends>> OpenBackends(const config::DmConfig& config,
   backends->places.state = {.backend = backends->state.get(), .local_root = root};
   if (!config.storage) return backends;
   backup::Place place;
-  MB_ASSIGN_OR_RETURN(backends->staging, OpenPlace(*config.storage, place));
+  MB_ASSIGN_OR_RETURN(backends->staging, service::OpenPlace(*config.storage, place));
   backends->staging_store = {.backend = backends->staging.get(),
                              .prefix = kStagingDir,
                              .milvus_prefix = place.milvus_prefix};

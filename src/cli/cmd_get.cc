@@ -1,11 +1,11 @@
 #include "arguments.h"
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/service/backup_view.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 
@@ -17,19 +17,15 @@ namespace milvus_backup::cli {
 namespace {
 
 Status RunGet(const CommandContext& context, const std::string& name) {
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Services> services,
-      Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
-  const backup::Place& place = services->site().backup_storage;
-  MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
-  MB_ASSIGN_OR_RETURN(
-      const meta::BackupInfo info,
-      meta::ReadBackup(context.call, *place.backend, backup_dir, meta::Depth::kCollections));
-  meta::BriefOptions options{.indent = context.json ? 0 : 4};
-  MB_ASSIGN_OR_RETURN(options.task.meta_size,
-                      meta::ReadMetaSize(context.call, *place.backend, backup_dir));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, context.config,
+                                                service::Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(const service::StoredBackup stored,
+                      service::ReadStored(context.call, services->site().backup_storage, name));
+  const meta::BriefOptions options{.task = {.meta_size = stored.meta_size},
+                                   .indent = context.json ? 0 : 4};
   PrintLine(meta::EncodeToString(
-      [&](const meta::TextSink& sink) { return meta::EncodeBrief(info, options, sink); }));
+      [&](const meta::TextSink& sink) { return meta::EncodeBrief(stored.info, options, sink); }));
   return Status::Ok();
 }
 

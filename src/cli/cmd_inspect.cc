@@ -2,11 +2,11 @@
 #include "backup_source.h"
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/backup/inspect.h"
 #include "milvus_backup/backup/selection.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -202,9 +202,9 @@ class Inspect {
 Status RunInspect(const CommandContext& context, const InspectFlags& flags) {
   MB_RETURN_IF_ERROR(Validate(flags));
   MB_ASSIGN_OR_RETURN(const BackupSource source, FindSource(context.config, flags.source, false));
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Services> services,
-      Services::Create(context.call, source.config, Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, source.config,
+                                                service::Services::Needs::kBackupStorage));
   const std::string& name = flags.name.empty() ? source.name : flags.name;
   return Inspect(context, services->site().backup_storage, name, flags).Run();
 }

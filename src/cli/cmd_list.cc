@@ -1,8 +1,8 @@
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -15,9 +15,9 @@ namespace milvus_backup::cli {
 namespace {
 
 Status RunList(const CommandContext& context) {
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Services> services,
-      Services::Create(context.call, context.config, Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
+                      service::Services::Create(context.call, context.config,
+                                                service::Services::Needs::kBackupStorage));
   const backup::Place& place = services->site().backup_storage;
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
                       meta::ListBackups(context.call, *place.backend, place.root));

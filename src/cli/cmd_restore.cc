@@ -3,12 +3,12 @@
 #include "commands.h"
 #include "output.h"
 #include "restore_flags.h"
-#include "services.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -125,8 +125,9 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
   config::Config config = context.config;
   MB_ASSIGN_OR_RETURN(config.backup_storage,
                       FindBackupStorage(context.config, flags.from, flags.from_config, "--from"));
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
-                      Services::Create(context.call, config, Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<service::Services> services,
+      service::Services::Create(context.call, config, service::Services::Needs::kEverything));
   backup::Site& site = services->site();
   site.parallel_collections = static_cast<size_t>(config.parallelism.restore_collection);
   const TerminalProgress progress(services->progress(), !context.json);

@@ -2,12 +2,12 @@
 #include "backup_source.h"
 #include "commands.h"
 #include "output.h"
-#include "services.h"
 
 #include "milvus_backup/backup/restore_trial.h"
 #include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -201,10 +201,11 @@ Status RunVerify(const CommandContext& context, const VerifyFlags& flags) {
   MB_ASSIGN_OR_RETURN(backup::VerifyOptions options, ToOptions(flags));
   MB_ASSIGN_OR_RETURN(const BackupSource source,
                       FindSource(context.config, flags.source, flags.all));
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
-                      Services::Create(context.call, source.config,
-                                       flags.restore_test ? Services::Needs::kEverything
-                                                          : Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<service::Services> services,
+      service::Services::Create(context.call, source.config,
+                                flags.restore_test ? service::Services::Needs::kEverything
+                                                   : service::Services::Needs::kBackupStorage));
   backup::Site& site = services->site();
   site.parallel_collections = static_cast<size_t>(source.config.parallelism.restore_collection);
   MB_ASSIGN_OR_RETURN(const std::vector<std::string> names,

@@ -39,6 +39,7 @@ Command AddGet(CLI::App& app);
 Command AddInspect(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRestore(CLI::App& app);
+Command AddServer(CLI::App& app);
 Command AddVerify(CLI::App& app);
 
 /// Runs one of the commands about the configuration itself, which need no server, no log and, to

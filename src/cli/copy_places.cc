@@ -1,9 +1,9 @@
 #include "copy_places.h"
 
 #include "backup_source.h"
-#include "services.h"
 
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/service/services.h"
 #include "milvus_backup/storage/open.h"
 
 #include <fmt/format.h>
@@ -107,7 +107,7 @@ Result<CopySide> OpenDirectory(const std::string& text) {
 Result<CopySide> OpenInBucket(const StorageSettings& settings, const std::string& bucket,
                               const std::string& path) {
   CopySide side;
-  MB_ASSIGN_OR_RETURN(side.backend, OpenBucket(settings, bucket));
+  MB_ASSIGN_OR_RETURN(side.backend, service::OpenBucket(settings, bucket));
   side.tree = {.backend = side.backend.get(), .dir = WithSlash(path)};
   side.spot = SpotOf(settings, bucket, path);
   return side;
@@ -118,7 +118,7 @@ Result<CopySide> OpenInBucket(const StorageSettings& settings, const std::string
 Result<CopySide> OpenBackupRoot(const StorageSettings& settings) {
   CopySide side;
   backup::Place place;
-  MB_ASSIGN_OR_RETURN(side.backend, OpenPlace(settings, place));
+  MB_ASSIGN_OR_RETURN(side.backend, service::OpenPlace(settings, place));
   const bool is_disk = settings.kind == StorageKind::kLocal;
   side.tree = {.backend = side.backend.get(),
                .dir = WithSlash(meta::JoinPath(place.root, "")),

@@ -61,10 +61,11 @@ class Program {
     commands_ = {
         {"check", AddCheck(app_)},   {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
         {"delete", AddDelete(app_)}, {"get", AddGet(app_)},         {"inspect", AddInspect(app_)},
-        {"list", AddList(app_)},     {"restore", AddRestore(app_)}, {"verify", AddVerify(app_)},
+        {"list", AddList(app_)},     {"restore", AddRestore(app_)}, {"server", AddServer(app_)},
+        {"verify", AddVerify(app_)},
     };
     config_command_ = AddConfig(app_);
-    for (const char* name : {"server", "migrate", "l0compact"}) {
+    for (const char* name : {"migrate", "l0compact"}) {
       AddUnbuiltCommand(app_, name);
     }
   }

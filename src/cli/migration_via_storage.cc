@@ -1,6 +1,5 @@
 #include "migration_via_storage.h"
 
-#include "services.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/create.h"
@@ -8,6 +7,7 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/service/services.h"
 
 #include <fmt/format.h>
 
@@ -116,10 +116,12 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
   target.backup_storage = source.backup_storage;
   const std::string name = BackupName(options, flags.all);
   MB_ASSIGN_OR_RETURN(const backup::RestoreOptions restore, RestoreOptionsOf(options, flags, name));
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> from,
-                      Services::Create(ctx, source, Services::Needs::kEverything));
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> to,
-                      Services::Create(ctx, target, Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<service::Services> from,
+      service::Services::Create(ctx, source, service::Services::Needs::kEverything));
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<service::Services> to,
+      service::Services::Create(ctx, target, service::Services::Needs::kEverything));
   to->site().parallel_collections = static_cast<size_t>(target.parallelism.restore_collection);
   {
     const TerminalProgress line(from->progress(), flags.show_progress);

@@ -1,7 +1,8 @@
 #include "restore_flags.h"
 
-#include "json_flags.h"
 #include "selection_flags.h"
+
+#include "milvus_backup/service/json_options.h"
 
 namespace milvus_backup::cli {
 namespace {
@@ -36,7 +37,7 @@ Result<backup::RestoreOptions> ToOptions(const RestoreFlags& flags) {
                                       .databases = flags.databases}));
   MB_ASSIGN_OR_RETURN(options.targets, backup::Selection::ParseFilter(flags.filter));
   MB_ASSIGN_OR_RETURN(options.renames, backup::RenameRules::Parse(flags.rename));
-  MB_ASSIGN_OR_RETURN(options.skip_params, ParseSkipParams(flags.skip_params));
+  MB_ASSIGN_OR_RETURN(options.skip_params, service::ParseSkipParams(flags.skip_params));
   options.max_shard_num = flags.max_shard_num;
   options.rebuild_index = flags.rebuild_index;
   options.use_auto_index = flags.use_auto_index;

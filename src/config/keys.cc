@@ -23,6 +23,10 @@ constexpr Key kKeys[] = {
     {"http.enabled", "", "", "", "true", kBool},
     {"http.debugMode http.debug_mode", "", "server.debugMode", "", "false", kBool},
     {"http.swaggerBasePath", "", "server.swaggerBasePath", "", ""},
+    {"server.address", "", "server.address", "", "127.0.0.1"},
+    {"server.token", "MILVUS_BACKUP_SERVER_TOKEN", "server.token", "MILVUS_BACKUP_SERVER_TOKEN", "", kSecret},
+    {"server.stateDir", "", "server.stateDir", "", "server-state"},
+    {"server.maxJobs", "", "server.maxJobs", "", "2", kNumber, 1, 64},
 
     {"cloud.address", "", "zillizCloud.endpoint", "", "https://api.cloud.zilliz.com"},
     {"cloud.apikey", "", "zillizCloud.apiKey", "ZILLIZ_CLOUD_API_KEY", "", kSecret},

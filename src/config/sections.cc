@@ -142,6 +142,10 @@ Status LoadCommon(const Resolver& values, Config& config) {
   config.keep_temp_files = values.Bool("restore.keepTempFiles");
   config.gc_pause = {.enable = values.Bool("backup.pauseGC"),
                      .address = values.Text("milvus.management.endpoint")};
+  config.server = {.address = values.Text("server.address"),
+                   .token = Secret(values.Text("server.token")),
+                   .state_dir = values.Text("server.stateDir"),
+                   .max_jobs = static_cast<int>(values.Number("server.maxJobs"))};
   return Status::Ok();
 }
 

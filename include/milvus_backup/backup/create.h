@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace milvus_backup::backup {
@@ -21,9 +22,19 @@ enum class Strategy {
   kSerialFlush,  ///< flush and copy collection by collection
 };
 
+/// `meta_only`, `skip_flush`, `bulk_flush` or `serial_flush`; kInvalidArgument listing them
+/// otherwise.
+Result<Strategy> ParseStrategy(std::string_view text);
+
+/// What `--format` may say: `auto` and `binlog`, which mean the same. kInvalidArgument otherwise.
+Status CheckFormat(std::string_view text);
+
 struct CreateOptions {
   /// Empty chooses `backup_<UTC time>`.
   std::string name;
+  /// Of the backup, as its metas tell it; empty chooses one. A backup that is taken up keeps its
+  /// own.
+  std::string id;
   Selection selection;
   Strategy strategy = Strategy::kSerialFlush;
   /// Also back up users, roles and grants.

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -30,6 +31,11 @@ struct SkipParams {
   std::set<std::string> field_type_params;
   std::set<std::string> index_params;
 };
+
+enum class RestorePhase { kPlanned, kStarted, kDone, kFailed };
+
+/// Told how far single collections are, by the names they will have. Called by several threads.
+using RestoreObserver = std::function<void(const CollectionName& target, RestorePhase phase)>;
 
 struct RestoreOptions {
   std::string name;
@@ -63,6 +69,8 @@ struct RestoreOptions {
   bool check = true;
   /// Check and report what would be done.
   bool dry_run = false;
+  /// May be empty.
+  RestoreObserver observer;
   /// Time between two questions for the import that Milvus works on.
   std::chrono::milliseconds import_poll_interval{50};
   /// How long imports into a reused target that a killed run may have sent are waited for to show

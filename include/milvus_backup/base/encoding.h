@@ -20,6 +20,10 @@ std::string HexEncode(ByteView bytes);
 std::optional<std::vector<std::byte>> HexDecode(std::string_view text);
 /// So many random lower-case hex digits, from the system's source of randomness.
 std::string RandomHex(size_t digits);
+/// A random UUID (RFC 9562 version 4), lower case.
+std::string RandomUuid();
+/// Whether the texts are equal, in a time that does not tell how much of them is: for secrets.
+bool EqualInConstantTime(std::string_view a, std::string_view b);
 /// Standard alphabet with padding (RFC 4648 §4).
 std::string Base64Encode(ByteView bytes);
 Result<std::string> Base64Decode(std::string_view text);

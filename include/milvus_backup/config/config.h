@@ -73,6 +73,18 @@ struct GcPause {
   std::string address = "http://localhost:9091";
 };
 
+/// Of `milvus-backup server`.
+struct ServerSettings {
+  /// Host name or IP address to listen on.
+  std::string address = "127.0.0.1";
+  /// What requests must carry; empty asks for nothing.
+  Secret token;
+  /// Where the states of tasks are kept.
+  std::string state_dir = "server-state";
+  /// Tasks that run at once.
+  int max_jobs = 2;
+};
+
 /// One resolved key, for `config show` and messages.
 struct Setting {
   std::string key;
@@ -100,6 +112,7 @@ struct Config {
   /// Leave the staging directory of a restore in Milvus' bucket.
   bool keep_temp_files = false;
   GcPause gc_pause;
+  ServerSettings server;
   /// Other storages by name, in lower case.
   std::map<std::string, StorageSettings> storages;
   /// Every key of the file's version, in the order of the documentation.

@@ -15,6 +15,9 @@ class Progress {
   std::atomic<uint64_t> objects_done{0};
   std::atomic<uint64_t> bytes_planned{0};
   std::atomic<uint64_t> bytes_done{0};
+  /// Of a backup or restore.
+  std::atomic<uint64_t> collections_planned{0};
+  std::atomic<uint64_t> collections_done{0};
   /// Of a migration that reads and writes rows.
   std::atomic<uint64_t> rows_planned{0};
   std::atomic<uint64_t> rows_done{0};

@@ -107,11 +107,10 @@ TEST(CommandLineTest, UsageErrorsNameTheFlag) {
 
 TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
   for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{"server"},
-                                             {"migrate", "-n", "x"},
+       std::vector<std::vector<std::string>>{{"migrate", "-n", "x"},
                                              {"l0compact"},
                                              {"restore", "secondary"},
-                                             {"--json=false", "server"},
+                                             {"--json=false", "l0compact"},
                                              {"--config", "f", "migrate", "start", "--help"},
                                              {"--config", "f", "restore", "secondary", "-n"}}) {
     EXPECT_NE(ErrorOf(arguments, 2).find("is not built yet"), std::string::npos)
@@ -130,7 +129,7 @@ TEST(CommandLineTest, JsonErrorsAreOneObjectOnStdout) {
            {{"--json", "bogus"}, 2, "unknown command 'bogus'"},
            {{"get", "--json"}, 2, "--name"},
            {{"create", "--nope", "--json"}, 2, "--nope"},
-           {{"--json", "server"}, 2, "server is not built yet"},
+           {{"--json", "l0compact"}, 2, "l0compact is not built yet"},
            {{"migrate", "-n", "x", "--json"}, 2, "migrate is not built yet"},
            {{"--json", "restore", "secondary"}, 2, "restore secondary is not built yet"},
            {{"create", "-n", "1bad", "--json"}, 2, "'1bad'"},

@@ -1,6 +1,5 @@
 #include "cli/restore_flags.h"
 
-#include "cli/json_flags.h"
 #include "support/status_matchers.h"
 
 #include <gtest/gtest.h>
@@ -86,24 +85,14 @@ TEST(RestoreFlagsTest, ContradictionsAreRefused) {
   EXPECT_THAT(ToOptions({.name = "b", .rename = "a"}), IsError(Code::kInvalidArgument, "--rename"));
 }
 
-TEST(JsonFlagsTest, SkippedParametersByKind) {
-  ASSERT_OK_AND_ASSIGN(const backup::SkipParams skip,
-                       ParseSkipParams(R"({"collectionProperties":["a","b"],"indexParams":["c"],
-                          "fieldTypeParams":["d"],"fieldIndexParams":["e"]})"));
-  EXPECT_EQ(skip.collection_properties, (std::set<std::string>{"a", "b"}));
-  EXPECT_EQ(skip.index_params, std::set<std::string>{"c"});
-  EXPECT_EQ(skip.field_type_params, std::set<std::string>{"d"});
-  EXPECT_EQ(skip.field_index_params, std::set<std::string>{"e"});
-  EXPECT_THAT(ParseSkipParams(R"({"properties":[]})"),
-              IsError(Code::kInvalidArgument, "has no 'properties'"));
-}
-
 TEST(JsonFlagsTest, BadTextsAreShownWithAnExample) {
   for (const char* text : {"{", "[]", "1", R"({"db":"c"})", R"({"db":[1]})"}) {
     EXPECT_THAT(ToOptions({.name = "b", .database_collections = text}),
                 IsError(Code::kInvalidArgument, "--database_collections"))
         << text;
-    EXPECT_THAT(ParseSkipParams(text), IsError(Code::kInvalidArgument, "--skip_params")) << text;
+    EXPECT_THAT(ToOptions({.name = "b", .skip_params = text}),
+                IsError(Code::kInvalidArgument, "--skip_params"))
+        << text;
   }
 }
 

@@ -1,4 +1,4 @@
-#include "services.h"
+#include "milvus_backup/service/services.h"
 
 #include "milvus_backup/storage/open.h"
 
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 namespace {
 
 using config::StorageKind;
@@ -116,4 +116,4 @@ Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
   return services;
 }
 
-}  // namespace milvus_backup::cli
+}  // namespace milvus_backup::service

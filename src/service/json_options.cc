@@ -1,4 +1,4 @@
-#include "json_flags.h"
+#include "milvus_backup/service/json_options.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,18 +10,17 @@
 #include <utility>
 #include <vector>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 namespace {
 
 using ListsByKey = std::map<std::string, std::vector<std::string>>;
 
 /// An object of lists of strings.
-Result<ListsByKey> ParseLists(const std::string& text, std::string_view flag,
+Result<ListsByKey> ParseLists(const std::string& text, std::string_view option,
                               std::string_view example) {
   const auto bad = [&] {
     return InvalidArgumentError(
-               fmt::format("{} '{}' is not a JSON object of lists of names", flag, text))
-        .WithAdvice(fmt::format("write it like {} '{}'", flag, example));
+        fmt::format("{} '{}' is not of the form {}", option, text, example));
   };
   const nlohmann::json object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return bad();
@@ -39,12 +38,12 @@ Result<ListsByKey> ParseLists(const std::string& text, std::string_view flag,
 
 }  // namespace
 
-Result<backup::SkipParams> ParseSkipParams(const std::string& text) {
+Result<backup::SkipParams> ParseSkipParams(const std::string& text, std::string_view option) {
   backup::SkipParams skip;
   if (text.empty()) return skip;
   MB_ASSIGN_OR_RETURN(
       const ListsByKey lists,
-      ParseLists(text, "--skip_params", R"({"collectionProperties":["collection.ttl.seconds"]})"));
+      ParseLists(text, option, R"({"collectionProperties":["collection.ttl.seconds"]})"));
   const std::array<std::pair<std::string_view, std::set<std::string>*>, 4> kinds = {{
       {"collectionProperties", &skip.collection_properties},
       {"fieldIndexParams", &skip.field_index_params},
@@ -58,13 +57,21 @@ Result<backup::SkipParams> ParseSkipParams(const std::string& text) {
     }
     if (keys == nullptr) {
       return InvalidArgumentError(
-          fmt::format("--skip_params has no '{}'; it knows collectionProperties, fieldIndexParams, "
+          fmt::format("{} has no '{}'; it knows collectionProperties, fieldIndexParams, "
                       "fieldTypeParams and indexParams",
-                      key));
+                      option, key));
     }
     keys->insert(names.begin(), names.end());
   }
   return skip;
 }
 
-}  // namespace milvus_backup::cli
+Result<backup::Selection> ParseDatabaseCollections(const std::string& text,
+                                                   std::string_view option) {
+  if (text.empty()) return backup::Selection();
+  MB_ASSIGN_OR_RETURN(const ListsByKey lists,
+                      ParseLists(text, option, R"({"db1":["coll1","coll2"],"db2":[]})"));
+  return backup::Selection::FromDatabases(lists);
+}
+
+}  // namespace milvus_backup::service

@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 
 /// Open the storage at its own root. `place` gets what it says of Milvus, and points to the result.
 /// Sends nothing.
@@ -43,4 +43,4 @@ class Services {
   backup::Site site_;
 };
 
-}  // namespace milvus_backup::cli
+}  // namespace milvus_backup::service

@@ -1,4 +1,4 @@
-#include "cli/services.h"
+#include "milvus_backup/service/services.h"
 
 #include "support/fake_milvus.h"
 #include "support/status_matchers.h"
@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 namespace {
 
 class ServicesTest : public ::testing::Test {
@@ -51,4 +51,4 @@ TEST_F(ServicesTest, MilvusInAContainerSeesOnlyWhatIsSaid) {
 }
 
 }  // namespace
-}  // namespace milvus_backup::cli
+}  // namespace milvus_backup::service

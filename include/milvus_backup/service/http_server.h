@@ -1,0 +1,52 @@
+/// A plain HTTP server around a handler.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/service/http.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace milvus_backup::service {
+
+struct HttpServerOptions {
+  std::string address = "127.0.0.1";
+  /// 0 takes a free one.
+  uint16_t port = 0;
+  /// Requests answered at once; more wait.
+  size_t threads = 32;
+  size_t max_body_bytes = size_t{1} << 20;
+  /// Without a byte of a request for so long, and with a body that takes longer in all, the
+  /// connection is closed.
+  std::chrono::seconds read_timeout{10};
+  std::chrono::seconds write_timeout{30};
+};
+
+/// A connection carries one request. What it can do is told to the handler; what throws is answered
+/// with 500. Thread-safe.
+class HttpServer {
+ public:
+  /// Listen, and answer from now on. kUnavailable naming address and port when that is not
+  /// possible.
+  static Result<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
+                                                   HttpHandler handler);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  /// As Stop.
+  ~HttpServer();
+
+  uint16_t port() const;
+  /// Take no more requests, and wait for the answers to those that are being handled.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace milvus_backup::service

@@ -1,0 +1,101 @@
+/// Runs jobs in the background, a bounded number at once, and remembers what became of them beyond
+/// the end of the process.
+#pragma once
+
+#include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/service/job.h"
+#include "milvus_backup/transfer/progress.h"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::service {
+
+struct JobRunnerOptions {
+  /// Of the records; one runner at a time has it.
+  std::string directory;
+  /// Jobs that run at once.
+  size_t max_running = 2;
+  /// Jobs that wait for their turn; more are refused.
+  size_t max_queued = 8;
+  /// Jobs that have ended and are remembered; older ones are forgotten.
+  size_t max_finished = 1000;
+  /// Must outlive the runner.
+  Clock* clock = &Clock::Real();
+};
+
+struct JobRequest {
+  /// As ValidateJobId takes it.
+  std::string id;
+  std::string kind;
+  std::string subject;
+  /// How to go on with the job when it does not come to its end.
+  std::string advice;
+};
+
+/// What a job is given while it works. Thread-safe.
+class JobContext {
+ public:
+  virtual ~JobContext() = default;
+  /// Its stop token is the job's: a job that was stopped leaves what can be gone on with and
+  /// returns kCancelled.
+  virtual const CallContext& call() const = 0;
+  /// Where the job says how far it is.
+  virtual transfer::Progress& progress() = 0;
+  /// Set the state of the item called `name`, adding it when it is new.
+  virtual void SetItem(const std::string& name, JobState state) = 0;
+};
+
+using JobWork = std::function<Status(JobContext& job)>;
+
+/// Every job reaches a final state: the one its work returns, kFailed when that throws, and
+/// kInterrupted when the process ends first, which the next runner of the same directory finds out.
+/// Thread-safe.
+class JobRunner {
+ public:
+  /// Take the directory and read what earlier runners left. Errors as they come from the disk;
+  /// kAlreadyExists when a running server has it.
+  static Result<std::unique_ptr<JobRunner>> Create(const JobRunnerOptions& options);
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+  /// As Stop.
+  ~JobRunner();
+
+  /// Write the job down and queue it. A job of the same id that has ended is forgotten for it.
+  /// kAlreadyExists while one of that id is not ended, kResourceExhausted when too many wait,
+  /// kUnavailable after Stop.
+  Result<JobRecord> Submit(const JobRequest& request, JobWork work);
+
+  std::optional<JobRecord> Find(const std::string& id) const;
+  /// The job of this kind and subject that was submitted last.
+  std::optional<JobRecord> FindLatest(const std::string& kind, const std::string& subject) const;
+  /// The newest first.
+  std::vector<JobRecord> List() const;
+
+  /// Ask the job to stop; one that waits ends at once. Returns without waiting for it. kNotFound
+  /// for an unknown id, kFailedPrecondition when the job has ended.
+  Result<JobRecord> Cancel(const std::string& id);
+  /// Wait until the job has ended. kNotFound for an unknown id.
+  Result<JobRecord> Wait(const std::string& id) const;
+
+  /// Take no more jobs, stop those that run and wait for them. Those that do not come to their end,
+  /// and those that wait, are kInterrupted.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit JobRunner(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// 0 to 99, from what the counters say is done of what is planned by now.
+int32_t PercentOf(const transfer::Progress& progress);
+
+}  // namespace milvus_backup::service

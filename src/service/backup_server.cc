@@ -1,0 +1,51 @@
+#include "milvus_backup/service/backup_server.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/service/backup_api.h"
+#include "milvus_backup/service/http_guard.h"
+#include "milvus_backup/service/http_server.h"
+#include "milvus_backup/service/job_runner.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+namespace milvus_backup::service {
+namespace {
+
+void WaitForStop(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait(lock, stop, [] { return false; });
+}
+
+}  // namespace
+
+Status ServeBackups(const CallContext& ctx, const config::Config& config, uint16_t port,
+                    const std::function<void(uint16_t port)>& on_listening) {
+  const config::ServerSettings& settings = config.server;
+  const GuardOptions guard{.address = settings.address, .token = settings.token};
+  MB_RETURN_IF_ERROR(guard.Validate());
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<JobRunner> jobs,
+                      JobRunner::Create({.directory = settings.state_dir,
+                                         .max_running = static_cast<size_t>(settings.max_jobs)}));
+  BackupApi api(ctx, config, *jobs);
+  // Requests that wait for their task hold a thread each, and there are at most as many of them as
+  // tasks; the others are for those who ask how far these are.
+  const size_t threads = static_cast<size_t>(settings.max_jobs) + JobRunnerOptions().max_queued + 8;
+  MB_ASSIGN_OR_RETURN(
+      const std::unique_ptr<HttpServer> server,
+      HttpServer::Start(
+          {.address = settings.address, .port = port, .threads = threads},
+          Guard(guard, [&api](const HttpRequest& request) { return api.Handle(request); })));
+  log::Info("listening on {} port {}", settings.address, server->port());
+  on_listening(server->port());
+  WaitForStop(ctx.stop);
+  log::Info("stopping: tasks that run are stopped, and can be gone on with");
+  jobs->Stop();
+  server->Stop();
+  return Status::Ok();
+}
+
+}  // namespace milvus_backup::service

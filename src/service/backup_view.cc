@@ -1,0 +1,44 @@
+#include "milvus_backup/service/backup_view.h"
+
+#include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <fmt/format.h>
+
+namespace milvus_backup::service {
+
+Result<StoredBackup> ReadStored(const CallContext& ctx, const backup::Place& place,
+                                const std::string& name) {
+  MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place.root, name));
+  StoredBackup stored;
+  MB_ASSIGN_OR_RETURN(stored.info,
+                      meta::ReadBackup(ctx, *place.backend, backup_dir, meta::Depth::kCollections));
+  MB_ASSIGN_OR_RETURN(stored.meta_size, meta::ReadMetaSize(ctx, *place.backend, backup_dir));
+  return stored;
+}
+
+std::string CheckText(const backup::CheckReport& report, const config::Config& config,
+                      const backup::Site& site) {
+  const config::StorageSettings& milvus = config.milvus_storage;
+  const config::StorageSettings& backup = config.backup_storage;
+  std::string text = fmt::format(
+      "\nMilvus version: {}\nStorage:\n"
+      "  milvus-storage-type: {}\n  milvus-bucket: {}\n  milvus-rootpath: {}\n"
+      "  backup-storage-type: {}\n  backup-bucket: {}\n  backup-rootpath: {}\n\n",
+      report.milvus_version, milvus.provider, milvus.bucket, milvus.root_path, backup.provider,
+      backup.bucket, backup.root_path);
+  if (report.milvus_root_is_empty) {
+    text += fmt::format(
+        "!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
+        "holds no data yet, or {} or {} is not the one Milvus uses.\n",
+        milvus.root_path, milvus.keys.bucket, milvus.keys.root_path);
+  }
+  if (report.backup_storage_is_missing) {
+    text += fmt::format("{} does not exist yet: create makes it. Copying was not tried.\n",
+                        site.backup_storage.backend->Describe());
+  }
+  return text + "Success!";
+}
+
+}  // namespace milvus_backup::service

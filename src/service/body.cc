@@ -1,0 +1,114 @@
+#include "body.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+namespace milvus_backup::service {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMalformedStatus = 400;
+
+bool EqualInAnyCase(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+// Told apart from values that have the right type and are wrong: see IsMalformed.
+Status Malformed(std::string message) {
+  return InvalidArgumentError(std::move(message)).WithService("", kMalformedStatus, "");
+}
+
+Status Wrong(std::string_view key, std::string_view expected) {
+  return Malformed(fmt::format("{} is not {}", key, expected));
+}
+
+}  // namespace
+
+bool IsMalformed(const Status& status) { return status.http_status() == kMalformedStatus; }
+
+Result<Body> Body::Parse(const std::string& text) {
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return Malformed("the body is not a JSON object");
+  return Body(std::move(object));
+}
+
+const json* Body::Find(std::string_view key) const {
+  for (const auto& [name, value] : object_.items()) {
+    if (EqualInAnyCase(name, key) && !value.is_null()) return &value;
+  }
+  return nullptr;
+}
+
+Result<std::string> Body::Text(std::string_view key) const {
+  const json* value = Find(key);
+  if (value == nullptr) return std::string();
+  if (!value->is_string()) return Wrong(key, "a string");
+  return value->get<std::string>();
+}
+
+Result<std::vector<std::string>> Body::Texts(std::string_view key) const {
+  std::vector<std::string> texts;
+  const json* value = Find(key);
+  if (value == nullptr) return texts;
+  if (!value->is_array()) return Wrong(key, "a list of strings");
+  for (const json& text : *value) {
+    if (!text.is_string()) return Wrong(key, "a list of strings");
+    texts.push_back(text.get<std::string>());
+  }
+  return texts;
+}
+
+Result<bool> Body::Flag(std::string_view key) const {
+  const json* value = Find(key);
+  if (value == nullptr) return false;
+  if (!value->is_boolean()) return Wrong(key, "true or false");
+  return value->get<bool>();
+}
+
+Result<int32_t> Body::Number(std::string_view key) const {
+  const json* value = Find(key);
+  if (value == nullptr) return 0;
+  const bool fits = value->is_number_integer() && *value >= INT32_MIN && *value <= INT32_MAX;
+  if (!fits) return Wrong(key, "a whole number");
+  return value->get<int32_t>();
+}
+
+Result<std::string> Body::ObjectText(std::string_view key) const {
+  const json* value = Find(key);
+  if (value == nullptr) return std::string();
+  if (value->is_string()) return value->get<std::string>();
+  if (!value->is_object()) return Wrong(key, "a JSON object or a string of one");
+  return value->dump();
+}
+
+Result<Body> Body::Object(std::string_view key) const {
+  const json* value = Find(key);
+  if (value == nullptr) return Body(json::object());
+  if (!value->is_object()) return Wrong(key, "a JSON object");
+  return Body(*value);
+}
+
+Result<std::vector<Body>> Body::Objects(std::string_view key) const {
+  std::vector<Body> objects;
+  const json* value = Find(key);
+  if (value == nullptr) return objects;
+  if (!value->is_array()) return Wrong(key, "a list of JSON objects");
+  for (const json& object : *value) {
+    if (!object.is_object()) return Wrong(key, "a list of JSON objects");
+    objects.push_back(Body(object));
+  }
+  return objects;
+}
+
+std::vector<std::string> Body::Keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : object_.items()) keys.push_back(name);
+  return keys;
+}
+
+}  // namespace milvus_backup::service

@@ -1,0 +1,52 @@
+/// The JSON object that a request's body is.
+#pragma once
+
+#include "milvus_backup/base/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace milvus_backup::service {
+
+/// Whether an error of Body says that the text has not the form of the request at all: no JSON, or
+/// values of another type.
+bool IsMalformed(const Status& status);
+
+/// Keys match in any case, unknown ones are ignored, and null means absent, as in the reference
+/// tool. Errors are kInvalidArgument naming the key.
+class Body {
+ public:
+  static Result<Body> Parse(const std::string& text);
+
+  /// Empty when absent.
+  Result<std::string> Text(std::string_view key) const;
+  Result<std::vector<std::string>> Texts(std::string_view key) const;
+  /// False when absent.
+  Result<bool> Flag(std::string_view key) const;
+  /// 0 when absent.
+  Result<int32_t> Number(std::string_view key) const;
+  /// The text of an object, which may itself be inside a string; empty when absent.
+  Result<std::string> ObjectText(std::string_view key) const;
+  /// An object of this body as one of its own; nothing in it when absent.
+  Result<Body> Object(std::string_view key) const;
+  /// A list of objects.
+  Result<std::vector<Body>> Objects(std::string_view key) const;
+
+  /// Whether there is such a key with a value.
+  bool Has(std::string_view key) const { return Find(key) != nullptr; }
+  /// As they are spelt, null ones included.
+  std::vector<std::string> Keys() const;
+
+ private:
+  explicit Body(nlohmann::json object) : object_(std::move(object)) {}
+  /// Null when absent.
+  const nlohmann::json* Find(std::string_view key) const;
+
+  nlohmann::json object_;
+};
+
+}  // namespace milvus_backup::service

@@ -1,0 +1,364 @@
+#include "milvus_backup/service/job_runner.h"
+
+#include "job_store.h"
+
+#include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+namespace milvus_backup::service {
+namespace {
+
+constexpr char kServerEnded[] = "interrupted: the server ended before the task did";
+
+/// A job that this process has been given.
+struct Job {
+  JobRecord record;
+  /// Orders jobs of one second.
+  uint64_t number = 0;
+  JobWork work;
+  std::stop_source stop;
+  bool is_cancelled = false;
+  transfer::Progress progress;
+};
+
+JobState StateOf(const Status& status, const Job& job) {
+  if (status.ok()) return JobState::kSucceeded;
+  if (!job.stop.stop_requested() || status.code() != Code::kCancelled) return JobState::kFailed;
+  return job.is_cancelled ? JobState::kCancelled : JobState::kInterrupted;
+}
+
+std::string Join(const std::string& error, const std::string& advice) {
+  return advice.empty() ? error : error + "; " + advice;
+}
+
+}  // namespace
+
+struct JobRunner::Impl {
+  explicit Impl(const JobRunnerOptions& runner_options) : options(runner_options) {}
+
+  class Context;
+  // Shared by the map and the worker that runs it.
+  using JobPtr = std::shared_ptr<Job>;
+
+  int64_t Now() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               options.clock->WallNow().time_since_epoch())
+        .count();
+  }
+
+  // What follows is called with `mutex` held.
+  void TakeOver(JobRecord record);
+  void End(Job& job, JobState state, std::string error);
+  void Forget();
+  JobRecord Snapshot(Job& job) const;
+  std::vector<JobPtr> ByAge() const;
+
+  void Work();
+  void Run(const JobPtr& job);
+  Status RunGuarded(Job& job);
+
+  const JobRunnerOptions options;
+  std::unique_ptr<JobStore> store;
+  mutable std::mutex mutex;
+  /// A job was queued, or the runner stops.
+  std::condition_variable work_changed;
+  /// A job has ended.
+  mutable std::condition_variable ended;
+  std::map<std::string, JobPtr> jobs;
+  std::deque<JobPtr> queue;
+  uint64_t next_number = 0;
+  bool is_stopping = false;
+  std::vector<std::jthread> workers;
+};
+
+class JobRunner::Impl::Context final : public JobContext {
+ public:
+  Context(Impl& runner, Job& job) : runner_(runner), job_(job), call_{job.stop.get_token(), {}} {}
+
+  const CallContext& call() const override { return call_; }
+  transfer::Progress& progress() override { return job_.progress; }
+  void SetItem(const std::string& name, JobState state) override {
+    const std::scoped_lock lock(runner_.mutex);
+    std::vector<JobItem>& items = job_.record.items;
+    auto item = std::ranges::find(items, name, &JobItem::name);
+    if (item == items.end()) {
+      items.push_back({.id = RandomUuid(), .name = name});
+      item = items.end() - 1;
+    }
+    item->state = state;
+    if (state != JobState::kQueued && item->started == 0) item->started = runner_.Now();
+    if (IsFinal(state)) item->ended = runner_.Now();
+  }
+
+ private:
+  Impl& runner_;
+  Job& job_;
+  const CallContext call_;
+};
+
+void JobRunner::Impl::TakeOver(JobRecord record) {
+  auto job = std::make_shared<Job>();
+  job->record = std::move(record);
+  job->number = next_number++;
+  if (!IsFinal(job->record.state)) End(*job, JobState::kInterrupted, kServerEnded);
+  jobs.emplace(job->record.id, std::move(job));
+}
+
+void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
+  JobRecord& record = job.record;
+  record.state = state;
+  record.ended = Now();
+  record.progress =
+      state == JobState::kSucceeded ? 100 : std::max(record.progress, PercentOf(job.progress));
+  // A failed restore is gone on with like an interrupted one, but its own error says what to do.
+  record.error = state == JobState::kFailed || state == JobState::kSucceeded
+                     ? std::move(error)
+                     : Join(error, record.advice);
+  for (JobItem& item : record.items) {
+    if (IsFinal(item.state)) continue;
+    item.state = state;
+    item.ended = record.ended;
+  }
+  job.work = nullptr;
+  const Status saved = store->Save(record);
+  if (!saved.ok()) log::Error("task={} is {}, but {}", record.id, NameOf(state), saved.ToString());
+}
+
+/// The oldest of those that have ended, beyond so many.
+void JobRunner::Impl::Forget() {
+  std::vector<JobPtr> finished = ByAge();
+  std::erase_if(finished, [](const JobPtr& job) { return !IsFinal(job->record.state); });
+  for (size_t i = options.max_finished; i < finished.size(); ++i) {
+    const std::string id = finished[i]->record.id;
+    if (const Status removed = store->Remove(id); !removed.ok()) {
+      log::Warn("the record of task {} is left: {}", id, removed.ToString());
+    }
+    jobs.erase(id);
+  }
+}
+
+JobRecord JobRunner::Impl::Snapshot(Job& job) const {
+  if (job.record.state == JobState::kRunning) {
+    job.record.progress = std::max(job.record.progress, PercentOf(job.progress));
+  }
+  return job.record;
+}
+
+/// The newest first.
+std::vector<JobRunner::Impl::JobPtr> JobRunner::Impl::ByAge() const {
+  std::vector<JobPtr> sorted;
+  for (const auto& [id, job] : jobs) sorted.push_back(job);
+  std::ranges::sort(sorted, [](const JobPtr& a, const JobPtr& b) {
+    return std::pair(a->record.created, a->number) > std::pair(b->record.created, b->number);
+  });
+  return sorted;
+}
+
+void JobRunner::Impl::Work() {
+  for (;;) {
+    JobPtr job;
+    {
+      std::unique_lock lock(mutex);
+      work_changed.wait(lock, [this] { return is_stopping || !queue.empty(); });
+      if (queue.empty()) return;
+      job = queue.front();
+      queue.pop_front();
+      job->record.state = JobState::kRunning;
+      job->record.started = Now();
+      if (const Status saved = store->Save(job->record); !saved.ok()) {
+        log::Warn("{}", saved.ToString());  // found as queued, it is interrupted all the same
+      }
+    }
+    Run(job);
+  }
+}
+
+void JobRunner::Impl::Run(const JobPtr& job) {
+  const std::string id = job->record.id;
+  log::Info("task={} kind={} subject={} begins", id, job->record.kind, job->record.subject);
+  const Status status = RunGuarded(*job);
+  const std::scoped_lock lock(mutex);
+  const JobState state = StateOf(status, *job);
+  std::string error;
+  if (state == JobState::kFailed) error = status.ToString();
+  if (state == JobState::kCancelled) error = "cancelled";
+  if (state == JobState::kInterrupted) error = "interrupted: the server was stopped";
+  End(*job, state, std::move(error));
+  Forget();
+  ended.notify_all();
+  if (state == JobState::kSucceeded) {
+    log::Info("task={} succeeded", id);
+  } else {
+    log::Error("task={} {}: {}", id, NameOf(state), job->record.error);
+  }
+}
+
+Status JobRunner::Impl::RunGuarded(Job& job) {
+  Context context(*this, job);
+  try {
+    return job.work(context);
+  } catch (const std::exception& error) {
+    return InternalError(error.what());
+  }
+}
+
+Result<std::unique_ptr<JobRunner>> JobRunner::Create(const JobRunnerOptions& options) {
+  auto impl = std::make_unique<Impl>(options);
+  MB_ASSIGN_OR_RETURN(impl->store, JobStore::Open(options.directory));
+  MB_ASSIGN_OR_RETURN(std::vector<JobRecord> left, impl->store->Load());
+  std::ranges::sort(left, {}, &JobRecord::created);
+  for (JobRecord& record : left) impl->TakeOver(std::move(record));
+  impl->Forget();
+  for (size_t i = 0; i < options.max_running; ++i) {
+    impl->workers.emplace_back([raw = impl.get()] { raw->Work(); });
+  }
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the constructor is private
+  return std::unique_ptr<JobRunner>(new JobRunner(std::move(impl)));
+}
+
+JobRunner::JobRunner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+JobRunner::~JobRunner() { Stop(); }
+
+Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
+  MB_RETURN_IF_ERROR(ValidateJobId(request.id));
+  const std::scoped_lock lock(impl_->mutex);
+  if (impl_->is_stopping) return Status(Code::kUnavailable, "the server is being stopped");
+  const auto known = impl_->jobs.find(request.id);
+  if (known != impl_->jobs.end() && !IsFinal(known->second->record.state)) {
+    return AlreadyExistsError(
+        fmt::format("a task of the id {} is {}", request.id, NameOf(known->second->record.state)));
+  }
+  if (impl_->queue.size() >= impl_->options.max_queued) {
+    return Status(Code::kResourceExhausted,
+                  fmt::format("{} tasks wait for their turn already", impl_->queue.size()))
+        .WithAdvice("try again later, or raise server.maxJobs");
+  }
+  auto job = std::make_shared<Job>();
+  job->record = {.id = request.id,
+                 .kind = request.kind,
+                 .subject = request.subject,
+                 .advice = request.advice,
+                 .created = impl_->Now()};
+  job->number = impl_->next_number++;
+  job->work = std::move(work);
+  MB_RETURN_IF_ERROR(impl_->store->Save(job->record));
+  impl_->jobs[request.id] = job;
+  impl_->queue.push_back(job);
+  impl_->work_changed.notify_one();
+  return job->record;
+}
+
+std::optional<JobRecord> JobRunner::Find(const std::string& id) const {
+  const std::scoped_lock lock(impl_->mutex);
+  const auto job = impl_->jobs.find(id);
+  if (job == impl_->jobs.end()) return std::nullopt;
+  return impl_->Snapshot(*job->second);
+}
+
+std::optional<JobRecord> JobRunner::FindLatest(const std::string& kind,
+                                               const std::string& subject) const {
+  const std::scoped_lock lock(impl_->mutex);
+  for (const Impl::JobPtr& job : impl_->ByAge()) {
+    if (job->record.kind == kind && job->record.subject == subject) return impl_->Snapshot(*job);
+  }
+  return std::nullopt;
+}
+
+std::vector<JobRecord> JobRunner::List() const {
+  const std::scoped_lock lock(impl_->mutex);
+  std::vector<JobRecord> records;
+  for (const Impl::JobPtr& job : impl_->ByAge()) records.push_back(impl_->Snapshot(*job));
+  return records;
+}
+
+Result<JobRecord> JobRunner::Cancel(const std::string& id) {
+  std::unique_lock lock(impl_->mutex);
+  const auto found = impl_->jobs.find(id);
+  if (found == impl_->jobs.end()) return NotFoundError(fmt::format("task {} not found", id));
+  Job& job = *found->second;
+  if (IsFinal(job.record.state)) {
+    return FailedPreconditionError(
+        fmt::format("task {} has ended: it is {}", id, NameOf(job.record.state)));
+  }
+  job.is_cancelled = true;
+  if (job.record.state == JobState::kQueued) {
+    std::erase(impl_->queue, found->second);
+    impl_->End(job, JobState::kCancelled, "cancelled before it began");
+    impl_->ended.notify_all();
+  }
+  JobRecord record = impl_->Snapshot(job);
+  std::stop_source stop = job.stop;
+  // What waits for the stop is called at once, and may want the mutex.
+  lock.unlock();
+  stop.request_stop();
+  return record;
+}
+
+Result<JobRecord> JobRunner::Wait(const std::string& id) const {
+  std::unique_lock lock(impl_->mutex);
+  const auto found = impl_->jobs.find(id);
+  if (found == impl_->jobs.end()) return NotFoundError(fmt::format("task {} not found", id));
+  const Impl::JobPtr job = found->second;
+  impl_->ended.wait(lock, [&] { return IsFinal(job->record.state); });
+  return job->record;
+}
+
+void JobRunner::Stop() {
+  std::vector<std::stop_source> running;
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->is_stopping = true;
+    for (const Impl::JobPtr& job : impl_->queue) {
+      impl_->End(*job, JobState::kInterrupted, "interrupted: the server was stopped");
+    }
+    impl_->queue.clear();
+    for (const auto& [id, job] : impl_->jobs) {
+      if (!IsFinal(job->record.state)) running.push_back(job->stop);
+    }
+    impl_->work_changed.notify_all();
+    impl_->ended.notify_all();
+  }
+  for (std::stop_source& stop : running) stop.request_stop();
+  for (std::jthread& worker : impl_->workers) {
+    if (worker.joinable()) worker.join();
+  }
+}
+
+int32_t PercentOf(const transfer::Progress& progress) {
+  const std::pair<uint64_t, uint64_t> counters[] = {
+      {progress.bytes_done, progress.bytes_planned},
+      {progress.rows_done, progress.rows_planned},
+      {progress.imports_done, progress.imports_planned},
+  };
+  double sum = 0;
+  int known = 0;
+  for (const auto& [done, planned] : counters) {
+    if (planned == 0) continue;
+    sum += std::min(1.0, static_cast<double>(done) / static_cast<double>(planned));
+    ++known;
+  }
+  double share = known == 0 ? 0 : sum / known;
+  // What is planned of collections that have not begun is not known yet.
+  if (const uint64_t collections = progress.collections_planned; collections > 0) {
+    const auto done = static_cast<double>(progress.collections_done.load());
+    share = std::min(1.0, (done + share) / static_cast<double>(collections));
+  }
+  return static_cast<int32_t>(std::min(99.0, share * 100));
+}
+
+}  // namespace milvus_backup::service

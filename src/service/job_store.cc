@@ -1,0 +1,97 @@
+#include "job_store.h"
+
+#include "milvus_backup/base/log.h"
+#include "milvus_backup/storage/open.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace milvus_backup::service {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxRecordBytes = 16 * kMiB;
+constexpr std::string_view kSuffix = ".json";
+
+Status MakeDirectory(const std::string& directory) {
+  std::error_code error;
+  const bool is_new = fs::create_directories(directory, error);
+  // Records name collections and repeat errors of servers.
+  if (!error && is_new) fs::permissions(directory, fs::perms::owner_all, error);
+  if (!error) return Status::Ok();
+  return FailedPreconditionError(fmt::format("{}: {}", directory, error.message()))
+      .WithAdvice("name another directory with server.stateDir or --state-dir");
+}
+
+// The lock goes with the descriptor, however the process ends.
+Result<int> Lock(const std::string& directory) {
+  const std::string path = directory + "/.lock";
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  const std::error_code error(errno, std::generic_category());
+  if (file >= 0) close(file);
+  if (error.value() == EWOULDBLOCK) {
+    return AlreadyExistsError(directory + " is the state directory of a server that is running")
+        .WithAdvice("stop that one, or name another with server.stateDir or --state-dir");
+  }
+  return FailedPreconditionError(fmt::format("{}: {}", path, error.message()))
+      .WithAdvice("name another directory with server.stateDir or --state-dir");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JobStore>> JobStore::Open(const std::string& directory) {
+  MB_RETURN_IF_ERROR(MakeDirectory(directory));
+  MB_ASSIGN_OR_RETURN(const int lock, Lock(directory));
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the constructor is private
+  std::unique_ptr<JobStore> store(new JobStore(directory, lock));
+  MB_ASSIGN_OR_RETURN(store->files_, storage::OpenLocal({.root = directory}));
+  return store;
+}
+
+JobStore::JobStore(std::string directory, int lock)
+    : directory_(std::move(directory)), lock_(lock) {}
+
+JobStore::~JobStore() { close(lock_); }
+
+Result<std::vector<JobRecord>> JobStore::Load() {
+  std::vector<JobRecord> jobs;
+  MB_RETURN_IF_ERROR(
+      storage::ForEachObject({}, *files_, "", [&](const storage::ObjectInfo& object) {
+        if (!object.key.ends_with(kSuffix) || object.key.find('/') != std::string::npos) {
+          return Status::Ok();
+        }
+        MB_ASSIGN_OR_RETURN(const std::string text,
+                            storage::ReadAll({}, *files_, object.key, kMaxRecordBytes));
+        auto job = DecodeJob(text, directory_ + "/" + object.key);
+        if (job.ok() && job->id + std::string(kSuffix) == object.key) {
+          jobs.push_back(*std::move(job));
+        } else {
+          log::Warn("passed over: {}", job.ok() ? object.key + " has another task's id in it"
+                                                : job.status().ToString());
+        }
+        return Status::Ok();
+      }));
+  return jobs;
+}
+
+Status JobStore::Save(const JobRecord& job) {
+  const std::string text = EncodeJob(job);
+  return files_->Put({}, job.id + std::string(kSuffix), AsBytes(text), {})
+      .status()
+      .Annotate("writing down the state of task " + job.id);
+}
+
+Status JobStore::Remove(const std::string& id) {
+  return files_->Delete({}, id + std::string(kSuffix));
+}
+
+}  // namespace milvus_backup::service

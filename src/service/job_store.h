@@ -1,0 +1,42 @@
+/// The directory that a server keeps the records of its jobs in: `<id>.json` each.
+#pragma once
+
+#include "milvus_backup/base/context.h"
+#include "milvus_backup/base/status.h"
+#include "milvus_backup/service/job.h"
+#include "milvus_backup/storage/backend.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace milvus_backup::service {
+
+/// One process at a time has a directory. Thread-safe.
+class JobStore {
+ public:
+  /// Make the directory where it is missing, readable by its owner only, and take it.
+  /// kAlreadyExists when another server has it.
+  static Result<std::unique_ptr<JobStore>> Open(const std::string& directory);
+  JobStore(const JobStore&) = delete;
+  JobStore& operator=(const JobStore&) = delete;
+  ~JobStore();
+
+  /// Every record. What is none is named in the log and left alone.
+  Result<std::vector<JobRecord>> Load();
+  /// Write atomically, and to the disk before it returns.
+  Status Save(const JobRecord& job);
+  Status Remove(const std::string& id);
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  JobStore(std::string directory, int lock);
+
+  const std::string directory_;
+  /// Descriptor of the locked file.
+  const int lock_;
+  std::unique_ptr<storage::Backend> files_;
+};
+
+}  // namespace milvus_backup::service

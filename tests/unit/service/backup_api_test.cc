@@ -1,0 +1,392 @@
+#include "milvus_backup/service/backup_api.h"
+
+#include "support/fake_milvus.h"
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include "milvus_backup/meta/reader.h"
+#include "milvus_backup/service/services.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace milvus_backup::service {
+namespace {
+
+using nlohmann::json;
+
+class BackupApiTest : public ::testing::Test {
+ protected:
+  BackupApiTest() {
+    clock_.Advance(std::chrono::seconds(1'717'000'000) - clock_.WallNow().time_since_epoch());
+    config_.milvus = milvus_.client_options();
+    for (config::StorageSettings* storage : {&config_.milvus_storage, &config_.backup_storage}) {
+      storage->kind = config::StorageKind::kLocal;
+      storage->provider = "local";
+      storage->bucket = "";
+    }
+    config_.milvus_storage.root_path = dir_.path() + "/data";
+    config_.backup_storage.root_path = dir_.path() + "/backup";
+    config_.gc_pause.enable = false;
+    testing::FakeCollection hello;
+    hello.info.schema.name = "hello";
+    hello.info.schema.fields = {
+        {.field_id = 100, .name = "id", .is_primary_key = true, .data_type = 5},
+        {.field_id = 101, .name = "v", .data_type = 101, .type_params = {{"dim", "4"}}}};
+    hello.info.shards_num = 1;
+    hello_id_ = milvus_.Add("default", hello);
+    StartServer();
+  }
+
+  /// A server with the records of the one before.
+  void StartServer() {
+    jobs_.reset();
+    auto jobs = JobRunner::Create(
+        {.directory = dir_.path() + "/state", .max_running = 1, .clock = &clock_});
+    ASSERT_OK(jobs);
+    jobs_ = *std::move(jobs);
+    api_ = std::make_unique<BackupApi>(CallContext{}, config_, *jobs_, clock_);
+  }
+
+  HttpReply Send(const std::string& method, const std::string& path,
+                 std::map<std::string, std::string> query = {}, const std::string& body = "",
+                 const std::string& request_id = "r1") {
+    return api_->Handle({.method = method,
+                         .path = "/api/v1" + path,
+                         .query = std::move(query),
+                         .headers = {{"request_id", request_id}},
+                         .body = body});
+  }
+  static json Parse(const HttpReply& reply) {
+    EXPECT_EQ(reply.content_type, "application/json; charset=utf-8");
+    return json::parse(reply.body, nullptr, false);
+  }
+  /// An answer of HTTP status 200.
+  static json Answer(const HttpReply& reply) {
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return Parse(reply);
+  }
+  json Get(const std::string& path, std::map<std::string, std::string> query = {}) {
+    return Answer(Send("GET", path, std::move(query)));
+  }
+  json Create(const std::string& body, const std::string& request_id = "r1") {
+    return Answer(Send("POST", "/create", {}, body, request_id));
+  }
+  json Restore(const std::string& body) { return Answer(Send("POST", "/restore", {}, body)); }
+
+  /// What get_backup says of a backup of `hello` that the task `id` made.
+  json HelloBrief(const std::string& id, int64_t meta_size) const {
+    json brief = json::parse(R"({"state_code":2,"start_time":1717000000,"end_time":1717000000,
+      "progress":100,"name":"demo","size":0,"milvus_version":"v2.3.5-lite",
+      "collection_backups":[{"db_name":"default","collection_name":"hello","shards_num":1,
+        "schema":{"name":"hello","fields":[
+          {"fieldID":100,"name":"id","is_primary_key":true,"data_type":5},
+          {"fieldID":101,"name":"v","data_type":101,"type_params":[{"key":"dim","value":"4"}]}]},
+        "size":0,"has_index":false,"load_state":"NotLoad",
+        "backup_physical_timestamp":1700000000}],
+      "database_backups":[{"db_name":"default"}]})");
+    brief["id"] = id;
+    brief["meta_size"] = meta_size;
+    brief["collection_backups"][0]["id"] = id;
+    brief["collection_backups"][0]["collection_id"] = hello_id_;
+    return brief;
+  }
+
+  testing::TempDir dir_;
+  testing::FakeMilvus milvus_;
+  FakeClock clock_;
+  config::Config config_;
+  int64_t hello_id_ = 0;
+  std::unique_ptr<JobRunner> jobs_;
+  std::unique_ptr<BackupApi> api_;
+};
+
+/// Takes the only place of the runner until it is destroyed.
+class Occupied {
+ public:
+  Occupied(JobRunner& jobs, JobRequest request) : jobs_(jobs), id_(request.id) {
+    const auto job = jobs.Submit(request, [this](JobContext& context) {
+      std::unique_lock lock(mutex_);
+      context.progress().bytes_planned = 100;
+      context.progress().bytes_done = 37;
+      context.SetItem("db2.c2", JobState::kRunning);
+      is_running_ = true;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return may_end_; });
+      return Status::Ok();
+    });
+    EXPECT_OK(job);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_running_; });
+  }
+  Occupied(const Occupied&) = delete;
+  Occupied& operator=(const Occupied&) = delete;
+  ~Occupied() {
+    {
+      const std::scoped_lock lock(mutex_);
+      may_end_ = true;
+      changed_.notify_all();
+    }
+    EXPECT_OK(jobs_.Wait(id_));
+  }
+
+ private:
+  JobRunner& jobs_;
+  const std::string id_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_running_ = false;
+  bool may_end_ = false;
+};
+
+TEST_F(BackupApiTest, Hello) {
+  for (const char* path : {"/", "/api/v1/hello"}) {
+    const HttpReply reply = api_->Handle({.method = "GET", .path = path});
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body, "Hello, This is backup service");
+  }
+  EXPECT_EQ(api_->Handle({.method = "PUT", .path = "/"}).status, 200);
+  EXPECT_EQ(Send("GET", "/create").status, 404);
+  EXPECT_EQ(Send("GET", "/nothing").status, 404);
+  EXPECT_EQ(api_->Handle({.method = "GET", .path = "/list"}).status, 404);
+}
+
+TEST_F(BackupApiTest, CreateAnswersWhenTheBackupIsThere) {
+  const json created = Create(R"({"backup_name":"demo"})");
+  const int64_t meta_size = created["data"]["meta_size"].get<int64_t>();
+  EXPECT_GT(meta_size, 0);
+  const json brief = HelloBrief("r1", meta_size);
+  EXPECT_EQ(created, (json{{"requestId", "r1"}, {"msg", "success"}, {"data", brief}}));
+  const json got{{"requestId", "r1"}, {"msg", "success"}, {"data", brief}};
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}}), got);
+  EXPECT_EQ(Get("/get_backup", {{"backup_id", "r1"}}), got);
+  EXPECT_EQ(Get("/list"), json::parse(R"({"requestId":"r1","data":
+      [{"id":"r1","name":"demo","size":0,"milvus_version":"v2.3.5-lite"}]})"));
+}
+
+TEST_F(BackupApiTest, AsyncCreateIsToldByItsTask) {
+  {
+    const Occupied occupied(*jobs_, {.id = "other", .kind = "x"});
+    EXPECT_EQ(Create(R"({"backup_name":"demo","async":true})"),
+              json::parse(R"({"requestId":"r1","data":null,
+                              "msg":"create backup is executing asynchronously"})"));
+    const json waiting = json::parse(R"({"requestId":"r1","msg":"success",
+      "data":{"id":"r1","state_code":0,"progress":0,"name":"demo","size":0,"meta_size":0}})");
+    EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}}), waiting);
+    EXPECT_EQ(Get("/get_backup", {{"backup_id", "r1"}}), waiting);
+    // The id is in use.
+    EXPECT_EQ(Create(R"({"backup_name":"demo2","async":true})")["code"], 3);
+  }
+  ASSERT_OK(jobs_->Wait("r1"));
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}})["data"]["state_code"], 2);
+}
+
+TEST_F(BackupApiTest, ARunningTaskShowsItsProgress) {
+  const Occupied occupied(*jobs_, {.id = "c1", .kind = "create", .subject = "demo"});
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}}), json::parse(R"({"requestId":"r1",
+      "msg":"success","data":{"id":"c1","state_code":1,"start_time":1717000000,"progress":37,
+      "name":"demo","size":0,"meta_size":0}})"));
+}
+
+TEST_F(BackupApiTest, AFailedCreateSaysWhy) {
+  const json failed = Create(R"({"backup_name":"demo","collection_names":["nope"]})");
+  EXPECT_EQ(failed["code"], 3);
+  EXPECT_EQ(failed["data"], nullptr);
+  EXPECT_TRUE(failed["msg"].get<std::string>().starts_with("backup: ")) << failed;
+  const json data = Get("/get_backup", {{"backup_name", "demo"}})["data"];
+  EXPECT_EQ(data["state_code"], 3);
+  EXPECT_NE(data["errorMessage"].get<std::string>().find("nope"), std::string::npos) << data;
+  EXPECT_EQ(Get("/list"), json::parse(R"({"requestId":"r1","data":null})"));
+}
+
+TEST_F(BackupApiTest, ARestartLosesNothing) {
+  const json data = Create(R"({"backup_name":"demo"})")["data"];
+  {
+    const Occupied occupied(*jobs_, {.id = "other", .kind = "x"});
+    Create(R"({"backup_name":"late","async":true})", "r2");
+    jobs_->Cancel("r2").status().IgnoreError("looked at below");
+  }
+  StartServer();
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}})["data"], data);
+  EXPECT_EQ(Get("/get_backup", {{"backup_id", "r1"}})["data"], data);
+  const json late = Get("/get_backup", {{"backup_id", "r2"}})["data"];
+  EXPECT_EQ(late["state_code"], 3);
+  EXPECT_NE(late["errorMessage"].get<std::string>().find("the same request goes on with it"),
+            std::string::npos);
+}
+
+TEST_F(BackupApiTest, BackupsOfNoTaskAreRead) {
+  Create(R"({"backup_name":"demo"})");
+  std::filesystem::remove_all(dir_.path() + "/state");
+  StartServer();
+  const json data = Get("/get_backup", {{"backup_name", "demo"}})["data"];
+  EXPECT_EQ(data["state_code"], 2);
+  EXPECT_EQ(data["progress"], 100);
+  EXPECT_FALSE(data.contains("start_time"));
+  EXPECT_EQ(Get("/get_backup", {{"backup_id", "r1"}})["data"], data);
+}
+
+TEST_F(BackupApiTest, WhatIsNotThere) {
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "no"}})["code"], 404);
+  const json unknown = Get("/get_backup", {{"backup_id", "no"}});
+  EXPECT_EQ(unknown["code"], 3);
+  EXPECT_EQ(unknown["data"], nullptr);
+  EXPECT_EQ(Get("/get_backup")["code"], 400);
+  EXPECT_EQ(Get("/get_restore"),
+            json::parse(R"({"requestId":"r1","code":3,"msg":"empty restore id","data":null})"));
+  EXPECT_EQ(Get("/get_restore", {{"id", "x"}}),
+            json::parse(R"({"requestId":"r1","code":3,"msg":"restore task x not found",
+                            "data":null})"));
+  EXPECT_EQ(Get("/list", {{"collection_name", "c"}}),
+            json::parse(R"({"requestId":"r1","code":400,"msg":"collection_name is deprecated",
+                            "data":null})"));
+}
+
+TEST_F(BackupApiTest, Delete) {
+  Create(R"({"backup_name":"demo"})");
+  EXPECT_EQ(Answer(Send("DELETE", "/delete", {{"backup_name", "demo"}})),
+            json::parse(R"({"requestId":"r1","msg":"success"})"));
+  EXPECT_EQ(Get("/list")["data"], nullptr);
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo"}})["code"], 404);
+  EXPECT_EQ(Answer(Send("DELETE", "/delete")),
+            json::parse(R"({"requestId":"r1","code":400,"msg":"backup name is required"})"));
+  EXPECT_EQ(Answer(Send("DELETE", "/delete", {{"backup_name", "demo"}}))["code"], 3);
+  EXPECT_EQ(Answer(Send("DELETE", "/delete", {{"backup_name", "../data"}}))["code"], 400);
+}
+
+TEST_F(BackupApiTest, Restore) {
+  Create(R"({"backup_name":"demo"})");
+  const json answer = Restore(R"({"backup_name":"demo","collection_suffix":"_back","id":"t1"})");
+  ASSERT_FALSE(answer.contains("code")) << answer;
+  json expected = json::parse(R"({"requestId":"r1","msg":"success","data":{"id":"t1",
+      "state_code":2,"start_time":1717000000,"end_time":1717000000,"progress":100,
+      "collection_restore_tasks":[{"state_code":2,"start_time":1717000000,"end_time":1717000000,
+        "progress":100,"target_db_name":"default","target_collection_name":"hello_back"}]}})");
+  expected["data"]["collection_restore_tasks"][0]["id"] =
+      answer["data"]["collection_restore_tasks"][0]["id"];
+  EXPECT_EQ(answer, expected);
+  EXPECT_EQ(Get("/get_restore", {{"id", "t1"}}), expected);
+  EXPECT_TRUE(milvus_.Find("default", "hello_back").has_value());
+}
+
+TEST_F(BackupApiTest, AsyncRestoreIsToldByItsTask) {
+  Create(R"({"backup_name":"demo"})");
+  std::string id;
+  {
+    const Occupied occupied(*jobs_, {.id = "o1", .kind = "restore", .subject = "demo"});
+    const json running = Get("/get_restore", {{"id", "o1"}})["data"];
+    EXPECT_EQ(running["state_code"], 1);
+    EXPECT_EQ(running["progress"], 37);
+    EXPECT_EQ(running["collection_restore_tasks"][0]["target_db_name"], "db2");
+    EXPECT_EQ(running["collection_restore_tasks"][0]["target_collection_name"], "c2");
+    EXPECT_EQ(running["collection_restore_tasks"][0]["state_code"], 1);
+    EXPECT_EQ(running["collection_restore_tasks"][0]["progress"], 37);
+    const json answer =
+        Restore(R"({"backup_name":"demo","collection_suffix":"_back","async":true})");
+    id = answer["data"]["id"].get<std::string>();
+    EXPECT_TRUE(id.starts_with("restore_2024_05_29_16_26_40_")) << id;
+    EXPECT_EQ(answer, (json{{"requestId", "r1"},
+                            {"msg", "restore backup is executing asynchronously"},
+                            {"data", {{"id", id}, {"state_code", 0}, {"progress", 0}}}}));
+  }
+  ASSERT_OK(jobs_->Wait(id));
+  EXPECT_EQ(Get("/get_restore", {{"id", id}})["data"]["state_code"], 2);
+}
+
+TEST_F(BackupApiTest, ARestoreThatFailsSaysWhy) {
+  Create(R"({"backup_name":"demo"})");
+  const json answer = Restore(R"({"backup_name":"demo","id":"t1"})");  // hello is there
+  EXPECT_EQ(answer["code"], 3);
+  EXPECT_NE(answer["msg"].get<std::string>().find("hello"), std::string::npos);
+  const json data = Get("/get_restore", {{"id", "t1"}})["data"];
+  EXPECT_EQ(data["state_code"], 3);
+  EXPECT_NE(data["errorMessage"].get<std::string>().find("hello"), std::string::npos);
+}
+
+TEST_F(BackupApiTest, BadBodies) {
+  const HttpReply create = Send("POST", "/create", {}, "{");
+  EXPECT_EQ(create.status, 400);
+  EXPECT_EQ(Parse(create)["error"], "Invalid request body");
+  const HttpReply typed = Send("POST", "/create", {}, R"({"async":"yes"})");
+  EXPECT_EQ(typed.status, 400);
+  EXPECT_EQ(Parse(typed)["detail"], "async is not true or false");
+  for (const char* body : {"", "[]", "1", "null", R"({"backup_name":1})"}) {
+    const HttpReply restore = Send("POST", "/restore", {}, body);
+    EXPECT_EQ(restore.status, 400) << body;
+    EXPECT_TRUE(Parse(restore)["error"].get<std::string>().starts_with("invalid request body: "));
+    EXPECT_EQ(Send("POST", "/create", {}, body).status, 400) << body;
+  }
+  EXPECT_TRUE(jobs_->List().empty());
+}
+
+TEST_F(BackupApiTest, CodesTellErrorsApart) {
+  const std::pair<const char*, int> creates[] = {
+      {R"({"backup_name":"1bad"})", 400},
+      {R"({"strategy":"nope"})", 400},
+      {R"({"filter":{}})", 400},
+      {R"({"filter":{"db":{"colls":["a,b"]}}})", 400},
+      {R"({"format":"snapshot"})", 1},
+      {R"({"with_index_extra":true})", 1},
+      {R"({"backup_root_path":"/etc"})", 2},
+      {R"({"gc_pause_address":"http://elsewhere:9091"})", 2}};
+  for (const auto& [body, code] : creates) EXPECT_EQ(Create(body)["code"], code) << body;
+  const std::pair<const char*, int> restores[] = {
+      {"{}", 400},
+      {R"({"backup_name":"none"})", 400},
+      {R"({"backup_name":"none","collection_suffix":"-"})", 400},
+      {R"({"backup_name":"none","dropExistCollection":true,"skipCreateCollection":true})", 400},
+      {R"({"backup_name":"none","collection_suffix":"_x","restorePlan":{}})", 400},
+      {R"({"backup_name":"none","collection_renames":{"a":"b"},"restorePlan":{}})", 400},
+      {R"({"backup_name":"none","truncateBinlogByTs":true})", 1},
+      {R"({"backup_name":"none","ezkMapping":{"a":"b"}})", 1},
+      {R"({"backup_name":"none","path":"/etc"})", 2}};
+  for (const auto& [body, code] : restores) EXPECT_EQ(Restore(body)["code"], code) << body;
+  EXPECT_EQ(Restore("{}")["msg"], "backup name is required");
+  EXPECT_EQ(Restore(R"({"backup_name":"none"})")["msg"], "backup none not found");
+  EXPECT_EQ(Answer(Send("POST", "/restore_secondary", {}, "{}"))["code"], 1);
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "x"}, {"path", "/etc"}})["code"], 2);
+  EXPECT_EQ(Create(R"({"backup_name":"demo"})", "no/id")["code"], 400);
+  EXPECT_TRUE(jobs_->List().empty());
+}
+
+TEST_F(BackupApiTest, TasksAreListedAndCancelled) {
+  const Occupied occupied(*jobs_, {.id = "other", .kind = "x"});
+  clock_.Advance(std::chrono::seconds(1));
+  Create(R"({"backup_name":"demo","async":true})", "r2");
+  const json tasks = Get("/tasks")["data"];
+  ASSERT_EQ(tasks.size(), 2U);
+  EXPECT_EQ(tasks[0]["id"], "r2");
+  EXPECT_EQ(tasks[0]["kind"], "create");
+  EXPECT_EQ(tasks[0]["subject"], "demo");
+  EXPECT_EQ(tasks[0]["state"], "queued");
+  EXPECT_EQ(tasks[1]["state"], "running");
+  EXPECT_EQ(tasks[1]["progress"], 37);
+  const json cancelled = Answer(Send("POST", "/cancel", {{"id", "r2"}}));
+  EXPECT_EQ(cancelled["msg"], "success");
+  EXPECT_EQ(cancelled["data"]["state"], "cancelled");
+  EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["code"], 3);
+  EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "none"}}))["code"], 404);
+  EXPECT_EQ(Answer(Send("POST", "/cancel"))["code"], 400);
+}
+
+TEST_F(BackupApiTest, Check) {
+  const HttpReply reply = Send("GET", "/check");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.content_type, "text/plain; charset=utf-8");
+  EXPECT_NE(reply.body.find("Milvus version: v2.3.5-lite\n"), std::string::npos) << reply.body;
+  EXPECT_TRUE(reply.body.ends_with("Success!\n")) << reply.body;
+  milvus_.Stop();
+  const HttpReply failed = Send("GET", "/check");
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_NE(Parse(failed)["error"].get<std::string>().find("connecting to Milvus"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace milvus_backup::service

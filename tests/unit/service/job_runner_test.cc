@@ -1,0 +1,313 @@
+#include "milvus_backup/service/job_runner.h"
+
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <sys/stat.h>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::service {
+namespace {
+
+using testing::IsError;
+
+/// Opens once, for good.
+class Latch {
+ public:
+  void Open() {
+    const std::scoped_lock lock(mutex_);
+    is_open_ = true;
+    changed_.notify_all();
+  }
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_open_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = false;
+};
+
+Status WaitForStop(const JobContext& job) {
+  Latch stopped;
+  const std::stop_callback on_stop(job.call().stop, [&] { stopped.Open(); });
+  stopped.Wait();
+  return CancelledError();
+}
+
+class JobRunnerTest : public ::testing::Test {
+ protected:
+  JobRunnerTest() { options_ = {.directory = dir_.path() + "/state", .clock = &clock_}; }
+
+  std::unique_ptr<JobRunner> Start() {
+    auto runner = JobRunner::Create(options_);
+    EXPECT_OK(runner);
+    return *std::move(runner);
+  }
+  static JobRequest Request(const std::string& id) {
+    return {.id = id, .kind = "create", .subject = "b_" + id, .advice = "send it again"};
+  }
+  /// Every record of the directory, as a process that was killed by now leaves them.
+  std::string CopyOfRecords() {
+    const std::string copy = dir_.path() + "/copy";
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(options_.directory, copy);
+    return copy;
+  }
+
+  testing::TempDir dir_;
+  FakeClock clock_;
+  JobRunnerOptions options_;
+};
+
+TEST_F(JobRunnerTest, AJobEndsAsItsWorkSays) {
+  const auto runner = Start();
+  ASSERT_OK(runner->Submit(Request("good"), [](JobContext&) { return Status::Ok(); }));
+  ASSERT_OK(runner->Submit(Request("bad"), [](JobContext&) {
+    return NotFoundError("no such thing").WithAdvice("look elsewhere");
+  }));
+  ASSERT_OK(runner->Submit(Request("thrown"),
+                           [](JobContext&) -> Status { throw std::runtime_error("oh"); }));
+  ASSERT_OK_AND_ASSIGN(const JobRecord good, runner->Wait("good"));
+  EXPECT_EQ(good.state, JobState::kSucceeded);
+  EXPECT_EQ(good.progress, 100);
+  EXPECT_EQ(good.error, "");
+  ASSERT_OK_AND_ASSIGN(const JobRecord bad, runner->Wait("bad"));
+  EXPECT_EQ(bad.state, JobState::kFailed);
+  EXPECT_NE(bad.error.find("no such thing"), std::string::npos);
+  EXPECT_NE(bad.error.find("look elsewhere"), std::string::npos);
+  ASSERT_OK_AND_ASSIGN(const JobRecord thrown, runner->Wait("thrown"));
+  EXPECT_EQ(thrown.state, JobState::kFailed);
+  EXPECT_NE(thrown.error.find("oh"), std::string::npos);
+  EXPECT_THAT(runner->Wait("other"), IsError(Code::kNotFound, "other"));
+}
+
+TEST_F(JobRunnerTest, NoMoreRunOrWaitThanAllowed) {
+  options_.max_running = 1;
+  options_.max_queued = 1;
+  const auto runner = Start();
+  Latch begun;
+  Latch end;
+  ASSERT_OK(runner->Submit(Request("a"), [&](JobContext&) {
+    begun.Open();
+    end.Wait();
+    return Status::Ok();
+  }));
+  begun.Wait();
+  ASSERT_OK(runner->Submit(Request("b"), [](JobContext&) { return Status::Ok(); }));
+  EXPECT_EQ(runner->Find("b")->state, JobState::kQueued);
+  EXPECT_THAT(runner->Submit(Request("c"), [](JobContext&) { return Status::Ok(); }),
+              IsError(Code::kResourceExhausted, "server.maxJobs"));
+  EXPECT_THAT(runner->Submit(Request("a"), [](JobContext&) { return Status::Ok(); }),
+              IsError(Code::kAlreadyExists, "is running"));
+  EXPECT_FALSE(runner->Find("c").has_value());
+  end.Open();
+  ASSERT_OK_AND_ASSIGN(const JobRecord b, runner->Wait("b"));
+  EXPECT_EQ(b.state, JobState::kSucceeded);
+}
+
+TEST_F(JobRunnerTest, CancelStopsRunningAndWaitingJobs) {
+  options_.max_running = 1;
+  const auto runner = Start();
+  Latch begun;
+  ASSERT_OK(runner->Submit(Request("a"), [&](JobContext& job) {
+    begun.Open();
+    return WaitForStop(job);
+  }));
+  begun.Wait();
+  bool ran = false;
+  ASSERT_OK(runner->Submit(Request("b"), [&](JobContext&) {
+    ran = true;
+    return Status::Ok();
+  }));
+  ASSERT_OK_AND_ASSIGN(const JobRecord b, runner->Cancel("b"));
+  EXPECT_EQ(b.state, JobState::kCancelled);
+  ASSERT_OK(runner->Cancel("a"));
+  ASSERT_OK_AND_ASSIGN(const JobRecord a, runner->Wait("a"));
+  EXPECT_EQ(a.state, JobState::kCancelled);
+  EXPECT_EQ(a.error, "cancelled; send it again");
+  EXPECT_FALSE(ran);
+  EXPECT_THAT(runner->Cancel("a"), IsError(Code::kFailedPrecondition, "is cancelled"));
+  EXPECT_THAT(runner->Cancel("c"), IsError(Code::kNotFound, "c"));
+}
+
+TEST_F(JobRunnerTest, AJobThatEndsWellInSpiteOfAStopHasSucceeded) {
+  const auto runner = Start();
+  Latch begun;
+  ASSERT_OK(runner->Submit(Request("a"), [&](JobContext& job) {
+    begun.Open();
+    WaitForStop(job).IgnoreError("it was just done");
+    return Status::Ok();
+  }));
+  begun.Wait();
+  ASSERT_OK(runner->Cancel("a"));
+  ASSERT_OK_AND_ASSIGN(const JobRecord a, runner->Wait("a"));
+  EXPECT_EQ(a.state, JobState::kSucceeded);
+}
+
+TEST_F(JobRunnerTest, StopInterruptsAndTheNextRunnerSaysSo) {
+  options_.max_running = 1;
+  {
+    const auto runner = Start();
+    Latch begun;
+    ASSERT_OK(runner->Submit(Request("done"), [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK(runner->Wait("done"));
+    ASSERT_OK(runner->Submit(Request("a"), [&](JobContext& job) {
+      begun.Open();
+      return WaitForStop(job);
+    }));
+    begun.Wait();
+    ASSERT_OK(runner->Submit(Request("b"), [](JobContext&) { return Status::Ok(); }));
+    runner->Stop();
+    EXPECT_THAT(runner->Submit(Request("c"), [](JobContext&) { return Status::Ok(); }),
+                IsError(Code::kUnavailable, "stopped"));
+  }
+  const auto next = Start();
+  EXPECT_EQ(next->Find("done")->state, JobState::kSucceeded);
+  for (const char* id : {"a", "b"}) {
+    EXPECT_EQ(next->Find(id)->state, JobState::kInterrupted) << id;
+    EXPECT_EQ(next->Find(id)->error, "interrupted: the server was stopped; send it again") << id;
+  }
+}
+
+TEST_F(JobRunnerTest, WhatAKilledServerWasDoingIsInterrupted) {
+  options_.max_running = 1;
+  const auto runner = Start();
+  Latch begun;
+  ASSERT_OK(runner->Submit(Request("a"), [&](JobContext& job) {
+    job.SetItem("db.c", JobState::kRunning);
+    begun.Open();
+    return WaitForStop(job);
+  }));
+  begun.Wait();
+  ASSERT_OK(runner->Submit(Request("b"), [](JobContext&) { return Status::Ok(); }));
+  options_.directory = CopyOfRecords();
+  for (int start = 0; start < 2; ++start) {  // what was found is written down
+    const auto next = Start();
+    for (const char* id : {"a", "b"}) {
+      EXPECT_EQ(next->Find(id)->state, JobState::kInterrupted) << id;
+      EXPECT_EQ(next->Find(id)->error,
+                "interrupted: the server ended before the task did; send it again")
+          << id;
+    }
+    // The same request once more takes its id over.
+    if (start == 0) continue;
+    ASSERT_OK(next->Submit(Request("a"), [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK_AND_ASSIGN(const JobRecord again, next->Wait("a"));
+    EXPECT_EQ(again.state, JobState::kSucceeded);
+  }
+}
+
+TEST_F(JobRunnerTest, OneServerHasADirectory) {
+  const auto runner = Start();
+  EXPECT_THAT(JobRunner::Create(options_), IsError(Code::kAlreadyExists, "--state-dir"));
+  struct stat facts {};
+  ASSERT_EQ(stat(options_.directory.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777U, 0700U);
+}
+
+TEST_F(JobRunnerTest, ADirectoryThatCannotBeIsNamed) {
+  options_.directory = dir_.path() + "/file/state";
+  std::ofstream(dir_.path() + "/file") << "x";
+  EXPECT_THAT(JobRunner::Create(options_), IsError(Code::kFailedPrecondition, options_.directory));
+}
+
+TEST_F(JobRunnerTest, ADamagedRecordHindersNoOther) {
+  {
+    const auto runner = Start();
+    ASSERT_OK(runner->Submit(Request("a"), [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK(runner->Wait("a"));
+  }
+  std::ofstream(options_.directory + "/b.json") << "{\"id\":\"b\"";
+  std::filesystem::copy(options_.directory + "/a.json", options_.directory + "/c.json");
+  const auto next = Start();
+  ASSERT_EQ(next->List().size(), 1U);
+  EXPECT_EQ(next->List()[0].id, "a");
+}
+
+TEST_F(JobRunnerTest, OldJobsAreForgotten) {
+  options_.max_finished = 2;
+  const auto runner = Start();
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_OK(runner->Submit(Request(id), [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK(runner->Wait(id));
+    clock_.Advance(std::chrono::seconds(1));
+  }
+  std::vector<std::string> ids;
+  for (const JobRecord& job : runner->List()) ids.push_back(job.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"c", "b"}));
+  EXPECT_FALSE(std::filesystem::exists(options_.directory + "/a.json"));
+}
+
+TEST_F(JobRunnerTest, TheLatestOfASubjectIsFound) {
+  const auto runner = Start();
+  for (const char* id : {"a", "b"}) {
+    ASSERT_OK(runner->Submit({.id = id, .kind = "create", .subject = "x"},
+                             [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK(runner->Wait(id));
+  }
+  EXPECT_EQ(runner->FindLatest("create", "x")->id, "b");
+  EXPECT_FALSE(runner->FindLatest("restore", "x").has_value());
+}
+
+TEST(JobTest, IdsAreFileNames) {
+  for (const char* id : {"a", "restore_2026_01_02_03_04_05_6", "6c7e2f0e-0a54.x"}) {
+    EXPECT_OK(ValidateJobId(id)) << id;
+  }
+  for (const std::string& id : {std::string(), std::string(".a"), std::string("a/b"),
+                                std::string("a b"), std::string("a\n"), std::string(129, 'a')}) {
+    EXPECT_THAT(ValidateJobId(id), IsError(Code::kInvalidArgument, "id of a task")) << id;
+  }
+}
+
+TEST(JobTest, RecordsComeBack) {
+  const JobRecord job{.id = "a",
+                      .kind = "restore",
+                      .subject = "b",
+                      .state = JobState::kInterrupted,
+                      .error = "e\"\n",
+                      .advice = "x",
+                      .progress = 7,
+                      .created = 1,
+                      .started = 2,
+                      .ended = 3,
+                      .items = {{"i", "db.c", JobState::kSucceeded, 4, 5}}};
+  ASSERT_OK_AND_ASSIGN(const JobRecord read, DecodeJob(EncodeJob(job), "x"));
+  EXPECT_EQ(read, job);
+  for (const char* text : {"", "[]", "{}", R"({"id":1})"}) {
+    EXPECT_THAT(DecodeJob(text, "the file"), IsError(Code::kDataLoss, "the file")) << text;
+  }
+}
+
+TEST(JobTest, PercentFollowsTheCounters) {
+  transfer::Progress progress;
+  EXPECT_EQ(PercentOf(progress), 0);
+  progress.bytes_planned = 100;
+  progress.bytes_done = 50;
+  EXPECT_EQ(PercentOf(progress), 50);
+  progress.collections_planned = 4;
+  progress.collections_done = 1;
+  EXPECT_EQ(PercentOf(progress), 37);
+  progress.bytes_done = 100;
+  progress.collections_done = 4;
+  EXPECT_EQ(PercentOf(progress), 99);
+  transfer::Progress restore;
+  restore.imports_planned = 4;
+  restore.imports_done = 1;
+  EXPECT_EQ(PercentOf(restore), 25);
+}
+
+}  // namespace
+}  // namespace milvus_backup::service
