@@ -1,0 +1,222 @@
+"""`milvus-backup server` on a real Milvus: the requests of the reference tool, and what a killed server leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator
+from urllib.parse import urlencode
+
+import pytest
+from configs import backup_config
+from gate import Gate
+from rows import Row, compare_partitions, read_by_partition
+from servers import MilvusServer, MinioServer
+from test_create_restore import dropped_after, leftovers
+from tool import Tool, finish
+
+REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
+# A create of these rows sends about 60 requests to its storage; by then it copies.
+COPYING = 40
+# By then a signal has reached the program's thread for signals.
+SETTLED_S = 0.3
+ENDED = (2, 3)
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running server."""
+
+    url: str
+    process: subprocess.Popen[str]
+    token: str = ""
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> tuple[int, str]:
+        """HTTP status and body of the answer."""
+        request = urllib.request.Request(
+            f"{self.url}{path}?{urlencode(query)}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {self.token}"} if self.token else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=120) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
+        """The answer of a request that was handled."""
+        status, text = self.send(method, path, body, **query)
+        assert status == 200, text
+        answer: dict[str, Any] = json.loads(text)
+        assert answer["requestId"]
+        return answer
+
+    def succeed(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> Any:
+        """The data of a success."""
+        answer = self.ask(method, path, body, **query)
+        assert "code" not in answer, answer
+        return answer.get("data")
+
+    def wait(self, path: str, **query: str) -> dict[str, Any]:
+        """Ask until the task has ended; its progress never goes back."""
+        progress = 0
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            data: dict[str, Any] = self.succeed("GET", path, **query)
+            assert data["progress"] >= progress, data
+            progress = data["progress"]
+            if data["state_code"] in ENDED:
+                return data
+            time.sleep(0.05)
+        raise AssertionError(f"not ended: {data}")
+
+
+@contextlib.contextmanager
+def serving(tool: Tool, *flags: str, token: str = "") -> Iterator[Api]:
+    """A server of `tool` on a free port."""
+    with tool.started(*flags, "server", "-p", "0") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("listening on "):
+            raise AssertionError(finish(process))
+        yield Api(line.removeprefix("listening on ").strip(), process, token)
+
+
+@pytest.fixture
+def tool(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Iterator[Tool]:
+    """The program configured for Milvus A; the backup `served` is gone at the end."""
+    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
+    yield cli
+    cli.run("delete", "-n", "served")
+
+
+def test_guide_over_http(tool: Tool, coll_rows: dict[str, dict[int, Row]], alias_a: str) -> None:
+    """Create, list, get, restore and delete, asynchronously, with the rows compared."""
+    with serving(tool) as api, dropped_after(alias_a, "coll_served"):
+        assert api.send("GET", "/hello") == (200, "Hello, This is backup service")
+        status, text = api.send("GET", "/check")
+        assert status == 200 and "Success!" in text, text
+        body = {"async": True, "backup_name": "served", "collection_names": ["coll"]}
+        answer = api.ask("POST", "/create", body)
+        task = answer.pop("requestId")
+        assert answer == {"msg": "create backup is executing asynchronously", "data": None}
+        made = api.wait("/get_backup", backup_name="served")
+        assert (made["state_code"], made["progress"], made["id"]) == (2, 100, task), made
+        assert made["start_time"] <= made["end_time"]
+        assert [one["collection_name"] for one in made["collection_backups"]] == ["coll"]
+        assert api.succeed("GET", "/get_backup", backup_id=task) == made
+        entry = {key: made[key] for key in ("id", "name", "size", "milvus_version")}
+        assert entry in api.succeed("GET", "/list")
+        body = {"async": True, "backup_name": "served", "collection_suffix": "_served", "restoreIndex": True}
+        answer = api.ask("POST", "/restore", body)
+        assert answer["msg"] == "restore backup is executing asynchronously"
+        assert answer["data"]["state_code"] == 0 and answer["data"]["progress"] == 0
+        restored = api.wait("/get_restore", id=answer["data"]["id"])
+        assert (restored["state_code"], restored["progress"]) == (2, 100), restored
+        (part,) = restored["collection_restore_tasks"]
+        assert (part["target_db_name"], part["target_collection_name"]) == ("default", "coll_served")
+        assert part["state_code"] == 2
+        assert compare_partitions(coll_rows, read_by_partition(alias_a, "coll_served")) is None
+        # The collection is there now, so the same once more fails and says why.
+        again = api.ask("POST", "/restore", body | {"async": False})
+        assert again["code"] == 3 and "coll_served" in again["msg"], again
+        answer = api.ask("DELETE", "/delete", backup_name="served")
+        answer.pop("requestId")
+        assert answer == {"msg": "success"}
+        assert "served" not in [one["name"] for one in api.succeed("GET", "/list") or []]
+        assert [one["state"] for one in api.succeed("GET", "/tasks")] == ["failed", "succeeded", "succeeded"]
+        api.process.send_signal(signal.SIGTERM)
+        finished = finish(api.process)
+        assert finished.status == 0, finished
+
+
+def _end_while_copying(
+    tool: Tool, milvus: MilvusServer, store: MinioServer, end: Callable[[Api, Gate], None]
+) -> tuple[dict[str, Any], str]:
+    """Let `end` end a server in the middle of a create; the request, and the id of its task."""
+    body = {"async": True, "backup_name": "served", "collection_names": ["coll"]}
+    with Gate(store.port, REQUEST, COPYING) as gate:
+        config = backup_config(milvus, store)
+        tool.write_config("gated.yaml", config.replace(f" {store.port}\n", f" {gate.port}\n"))
+        with serving(tool, "--config", "gated.yaml") as api:
+            task = api.ask("POST", "/create", body)["requestId"]
+            gate.wait_reached()
+            assert api.succeed("GET", "/get_backup", backup_id=task)["state_code"] == 1
+            end(api, gate)
+    return body, task
+
+
+def _kill(api: Api, _gate: Gate) -> None:
+    api.process.kill()
+    api.process.communicate()
+
+
+def _terminate(api: Api, gate: Gate) -> None:
+    api.process.send_signal(signal.SIGTERM)
+    time.sleep(SETTLED_S)
+    gate.open()
+    finished = finish(api.process)
+    assert finished.status == 0, finished
+
+
+@pytest.mark.parametrize("end", [_kill, _terminate])
+def test_ended_server_says_so_and_goes_on(
+    tool: Tool,
+    milvus_a: MilvusServer,
+    minio_a: MinioServer,
+    coll_rows: dict[str, dict[int, Row]],
+    end: Callable[[Api, Gate], None],
+) -> None:
+    body, task = _end_while_copying(tool, milvus_a, minio_a, end)
+    with serving(tool) as api:
+        for query in ({"backup_id": task}, {"backup_name": "served"}):
+            data = api.succeed("GET", "/get_backup", **query)
+            assert data["state_code"] == 3, data
+            assert data["errorMessage"].startswith("interrupted: the server "), data
+            assert "the same request goes on with it" in data["errorMessage"], data
+        assert [one["state"] for one in api.succeed("GET", "/tasks")] == ["interrupted"]
+        data = api.succeed("POST", "/create", body | {"async": False})
+        assert data["state_code"] == 2, data
+    tool.succeed("verify", "-n", "served")
+    assert leftovers(minio_a) == []
+
+
+def test_cancelled_task_can_be_gone_on_with(
+    tool: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, dict[int, Row]]
+) -> None:
+    def cancel(api: Api, gate: Gate) -> None:
+        (task,) = api.succeed("GET", "/tasks")
+        assert task["state"] == "running"
+        api.succeed("POST", "/cancel", id=task["id"])
+        gate.open()
+        data = api.wait("/get_backup", backup_name="served")
+        assert data["state_code"] == 3 and data["errorMessage"].startswith("cancelled; "), data
+        data = api.succeed("POST", "/create", {"backup_name": "served", "collection_names": ["coll"]})
+        assert data["state_code"] == 2, data
+
+    _end_while_copying(tool, milvus_a, minio_a, cancel)
+
+
+def test_refusals(tool: Tool) -> None:
+    with serving(tool, "--set", "server.token=s3cret", token="s3cret") as api:
+        assert api.send("GET", "/hello")[0] == 200
+        assert Api(api.url, api.process).send("GET", "/hello")[0] == 401
+        assert Api(api.url, api.process, "other").send("GET", "/list")[0] == 401
+        port = api.url.split(":")[2].split("/")[0]
+        second = tool.run("server", "-p", port, "--state-dir", "second")
+        assert second.status == 1 and f"cannot listen on 127.0.0.1:{port}" in second.stderr, second
+        second = tool.run("server", "-p", "0")
+        assert second.status == 11 and "server-state is the state directory" in second.stderr, second
+    open_to_all = tool.run("server", "--host", "0.0.0.0")
+    assert open_to_all.status == 4 and "server.token" in open_to_all.stderr, open_to_all
+    bad_port = tool.run("server", "-p", "x")
+    assert bad_port.status == 2 and "'x' is not a port" in bad_port.stderr, bad_port
