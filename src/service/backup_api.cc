@@ -92,7 +92,8 @@ HttpReply BackupApi::Handle(const HttpRequest& request) {
   if (request.path == "/") return Hello(request);
   if (request.path.starts_with(kPrefix)) {
     const std::string_view path = std::string_view(request.path).substr(kPrefix.size());
-    const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+    std::string_view method = request.method;
+    if (method == "HEAD") method = "GET";
     for (const Route& route : kRoutes) {
       if (route.path == path && route.method == method) return (this->*route.handle)(request);
     }

@@ -152,6 +152,7 @@ TEST_F(BackupApiTest, Hello) {
     EXPECT_EQ(reply.body, "Hello, This is backup service");
   }
   EXPECT_EQ(api_->Handle({.method = "PUT", .path = "/"}).status, 200);
+  EXPECT_EQ(Send("HEAD", "/hello").status, 200);
   EXPECT_EQ(Send("GET", "/create").status, 404);
   EXPECT_EQ(Send("GET", "/nothing").status, 404);
   EXPECT_EQ(api_->Handle({.method = "GET", .path = "/list"}).status, 404);
