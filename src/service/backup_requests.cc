@@ -46,12 +46,12 @@ Result<Selection> ParseFilter(const Body& filter) {
     }
     MB_ASSIGN_OR_RETURN(const Body database, filter.Object(key));
     MB_ASSIGN_OR_RETURN(const std::vector<std::string> names, database.Texts("colls"));
-    if (names.empty()) items.push_back(db + ".");
+    if (names.empty()) items.push_back(fmt::format("{}.", db));
     for (const std::string& name : names) {
       if (name != "*" && !backup::IsWord(name)) {
         return InvalidArgumentError(fmt::format("filter: '{}' does not name a collection", name));
       }
-      items.push_back(db + "." + name);
+      items.push_back(fmt::format("{}.{}", db, name));
     }
   }
   if (items.empty()) {
@@ -122,7 +122,8 @@ Status AddMapping(const Body& mapping, backup::RenameRules& rules) {
     MB_ASSIGN_OR_RETURN(const std::string to, collection.Text("target"));
     MB_RETURN_IF_ERROR(
         RefuseUnbuilt(collection, "override", "shards and description are those of the backup"));
-    MB_RETURN_IF_ERROR(rules.Add(source + "." + from, target + "." + to));
+    MB_RETURN_IF_ERROR(
+        rules.Add(fmt::format("{}.{}", source, from), fmt::format("{}.{}", target, to)));
   }
   return Status::Ok();
 }

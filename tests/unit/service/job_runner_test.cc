@@ -61,7 +61,7 @@ class JobRunnerTest : public ::testing::Test {
   }
   /// Every record of the directory, as a process that was killed by now leaves them.
   std::string CopyOfRecords() {
-    const std::string copy = dir_.path() + "/copy";
+    std::string copy = dir_.path() + "/copy";
     std::filesystem::remove_all(copy);
     std::filesystem::copy(options_.directory, copy);
     return copy;
