@@ -39,6 +39,8 @@ class CollectionLoad final : private backup::ImportJournal {
                                        const std::vector<milvus::ImportRequest>& planned);
   Status CheckKnown(const backup::MatchedImports& matched) const;
   Status CheckRows(const CallContext& ctx, uint64_t imported);
+  /// Whether the collection was made for what is planned, all of it.
+  bool has_all_rows() const { return record_.created && plan_.existing.partition.empty(); }
   Status CreateIndexes(const CallContext& ctx);
   Status Write(const CallContext& ctx) {
     return WriteLoadRecord(ctx, run_.target, plan_.number, record_);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -107,6 +108,7 @@ class Opening {
   /// The collection was there before: note what it holds.
   Status BeginFilling(const CallContext& ctx) {
     record_.state = LoadState::kFilling;
+    record_.inserting = false;
     MB_ASSIGN_OR_RETURN(record_.rows_before, client_.CountStoredRows(ctx, run_.db, plan_.name));
     MB_ASSIGN_OR_RETURN(record_.after_task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
     return Write(ctx);
@@ -116,6 +118,7 @@ class Opening {
   Status OpenHalfCreated(const CallContext& ctx) {
     if (record_.created_partition) return OpenHalfCreatedPartition(ctx);
     MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
+    if (!partition().empty()) return OpenUntouched(ctx, exists);
     // What is there is what was to be overwritten, or empty.
     if (!exists || overwrites()) return CreateAnew(ctx, exists);
     MB_ASSIGN_OR_RETURN(const milvus::Collection existing,
@@ -124,22 +127,43 @@ class Opening {
     MB_ASSIGN_OR_RETURN(const int64_t task, backup::NewestTask(ctx, client_, run_.db, plan_.name));
     const bool is_own = existing.schema.description == plan_.style.description;
     if (!is_own || rows != 0 || task != 0 || !CheckFits(existing, plan_.table, plan_.style).ok()) {
-      return FailedPreconditionError(
-                 fmt::format("collection {} has appeared in Milvus since the load that was not "
-                             "finished, and is not what that was about to create",
-                             plan_.name))
-          .WithAdvice("rename or drop it");
+      return HasAppeared("collection " + plan_.name).WithAdvice("rename or drop it");
     }
     record_.state = LoadState::kFilling;
     record_.collection_id = existing.id;
     return Write(ctx);
   }
 
+  /// Neither the collection nor anything in it is known to be of the killed run, which had only
+  /// begun to create it: another may have done so since, and filled other partitions.
+  Status OpenUntouched(const CallContext& ctx, bool exists) {
+    if (exists && plan_.existing.mode == WriteMode::kSkip) {
+      MB_ASSIGN_OR_RETURN(const bool has_partition, HasPartition(ctx));
+      if (has_partition) {
+        return HasAppeared(fmt::format("partition {} of {}", partition(), plan_.name))
+            .WithAdvice(ForgetAdvice("to have it skipped"));
+      }
+    }
+    return OpenNew(ctx);
+  }
+
+  static Status HasAppeared(const std::string& what) {
+    return FailedPreconditionError(
+        what +
+        " has appeared in Milvus since the load that was not finished, and is not what that was "
+        "about to create");
+  }
+
+  std::string ForgetAdvice(std::string_view what_for) const {
+    return fmt::format("{}, remove {} from {}", what_for, LoadRecordKey(run_.target, plan_.number),
+                       run_.target.backend->Describe());
+  }
+
   Status OpenHalfCreatedPartition(const CallContext& ctx) {
     MB_ASSIGN_OR_RETURN(const bool same, IsSame(ctx));
     if (!same) return IsGone("begun to fill");
     MB_ASSIGN_OR_RETURN(const bool has_partition, HasPartition(ctx));
-    if (!has_partition || overwrites()) {
+    if (!has_partition || overwrites() || record_.inserting) {
       MB_RETURN_IF_ERROR(CreatePartitionAnew(ctx, has_partition));
     } else {
       // Empty if it is ours, but somebody else may have made it.
@@ -159,7 +183,12 @@ class Opening {
   Status OpenRecorded(const CallContext& ctx) {
     MB_ASSIGN_OR_RETURN(const bool same, IsSame(ctx));
     const bool half_inserted = record_.state == LoadState::kFilling && record_.inserting;
+    // Of a collection that is there only the partition is ours: others may have filled the rest.
+    const bool owns_partition =
+        record_.created_partition || (record_.created && !partition().empty());
+    if (half_inserted && same && owns_partition) return BeginPartitionAnew(ctx);
     if (half_inserted && record_.created && (same || !is_there_)) {
+      if (same && !overwrites()) MB_RETURN_IF_ERROR(CheckAllIsOurs(ctx));
       // Nobody can tell which rows are there, so the collection, which is ours, is made anew.
       record_ = {.target = record_.target,
                  .endpoint = record_.endpoint,
@@ -167,14 +196,6 @@ class Opening {
                  .created = true};
       MB_RETURN_IF_ERROR(Write(ctx));
       return CreateAnew(ctx, same);
-    }
-    if (half_inserted && same && record_.created_partition) {
-      MB_ASSIGN_OR_RETURN(const bool has_partition, HasPartition(ctx));
-      record_.state = LoadState::kCreating;
-      record_.inserting = false;
-      MB_RETURN_IF_ERROR(Write(ctx));
-      MB_RETURN_IF_ERROR(CreatePartitionAnew(ctx, has_partition));
-      return BeginFilling(ctx);
     }
     if (half_inserted && same) {
       return FailedPreconditionError(
@@ -187,6 +208,30 @@ class Opening {
     }
     if (same) return Status::Ok();
     return IsGone(record_.state == LoadState::kDone ? "filled" : "begun to fill");
+  }
+
+  /// Nobody can tell which rows are in the partition, which is ours.
+  Status BeginPartitionAnew(const CallContext& ctx) {
+    MB_ASSIGN_OR_RETURN(const bool has_partition, HasPartition(ctx));
+    record_.state = LoadState::kCreating;
+    record_.created = false;
+    // `inserting` stays until it is dropped: a run that finds it knows that it is not empty.
+    record_.created_partition = true;
+    MB_RETURN_IF_ERROR(Write(ctx));
+    MB_RETURN_IF_ERROR(CreatePartitionAnew(ctx, has_partition));
+    return BeginFilling(ctx);
+  }
+
+  /// Before the collection is dropped.
+  Status CheckAllIsOurs(const CallContext& ctx) {
+    MB_ASSIGN_OR_RETURN(const std::string other, OtherPartition(ctx, run_, plan_));
+    if (other.empty()) return Status::Ok();
+    return FailedPreconditionError(
+               fmt::format("an earlier load has inserted part of the rows into {}, and partition "
+                           "{} was made there since: dropping the collection would cost that",
+                           plan_.name, other))
+        .WithAdvice("drop the collection yourself, or bring " + other +
+                    " elsewhere; mode overwrite drops it as well");
   }
 
   Status IsGone(const char* what_was_done) const {
@@ -244,6 +289,20 @@ class Opening {
 Result<std::optional<LoadRecord>> OpenCollection(const CallContext& ctx, const LoadRun& run,
                                                  const PlannedCollection& plan) {
   return Opening(run, plan).Run(ctx);
+}
+
+Result<std::string> OtherPartition(const CallContext& ctx, const LoadRun& run,
+                                   const PlannedCollection& plan) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
+                      run.client.ListPartitions(ctx, run.db, plan.name));
+  for (const milvus::Partition& partition : existing) {
+    const bool is_planned = partition.name == "_default" ||
+                            std::ranges::any_of(plan.partitions, [&](const auto& planned) {
+                              return planned.second == partition.name;
+                            });
+    if (!is_planned) return partition.name;
+  }
+  return std::string();
 }
 
 Result<bool> NeedsNoRows(const CallContext& ctx, const LoadRun& run,

@@ -9,6 +9,7 @@
 #include "milvus_backup/base/status.h"
 
 #include <optional>
+#include <string>
 
 namespace milvus_backup::migration {
 
@@ -23,5 +24,10 @@ Result<std::optional<LoadRecord>> OpenCollection(const CallContext& ctx, const L
 
 /// Whether OpenCollection would skip it or has nothing to fill any more. Changes nothing.
 Result<bool> NeedsNoRows(const CallContext& ctx, const LoadRun& run, const PlannedCollection& plan);
+
+/// A partition of the collection that is neither the default one nor planned: somebody else's, with
+/// rows or without. Empty when there is none.
+Result<std::string> OtherPartition(const CallContext& ctx, const LoadRun& run,
+                                   const PlannedCollection& plan);
 
 }  // namespace milvus_backup::migration

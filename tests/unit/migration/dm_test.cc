@@ -24,6 +24,7 @@ namespace milvus_backup::migration {
 namespace {
 
 using milvus_backup::testing::FakeCollection;
+using milvus_backup::testing::FakeImport;
 using milvus_backup::testing::FakeMilvus;
 using milvus_backup::testing::FaultyBackend;
 using milvus_backup::testing::IsError;
@@ -288,6 +289,82 @@ TEST_F(DmTest, RowsAmongThoseOfOthersAreNotInsertedTwice) {
   options_.mode = WriteMode::kOverwrite;
   ASSERT_OK(Run());
   EXPECT_EQ(Rows(), (Contents{{{"_default", 100}, {"p", 3}}}));
+}
+
+TEST_F(DmTest, ARerunOfOnePartitionLeavesThoseThatOthersFilledMeanwhile) {
+  const std::vector<std::string> three = {WriteFile("three.h5", 3)};
+  for (const WriteMode mode : {WriteMode::kAppend, WriteMode::kOverwrite}) {
+    for (const std::string refused : {"Insert", "CreateCollection"}) {
+      Reset();
+      const DmOptions first = options_;
+      options_.mode = mode;
+      options_.partition = "p1";
+      if (refused == "Insert") milvus_->Plan("Insert", {.delay = std::chrono::milliseconds(0)}, 2);
+      milvus_->Plan(refused, {.code = 65535, .error_code = 1, .reason = "planned"});
+      EXPECT_THAT(Run().status().ToString(), HasSubstr("planned"));
+      const DmOptions half = std::exchange(options_, first);
+      options_.partition = "p2";
+      options_.files = three;
+      ASSERT_OK(Run());
+      options_ = half;
+      ASSERT_OK(Run()) << refused;
+      EXPECT_EQ(Rows(), (Contents{{{"_default", 0}, {"p1", 5}, {"p2", 3}}})) << refused;
+      EXPECT_THAT(Keys(), IsEmpty());
+    }
+  }
+}
+
+TEST_F(DmTest, AnImportGoesOnBesidePartitionsThatOthersFilledMeanwhile) {
+  for (const std::string partition : {"", "p1"}) {
+    Reset();
+    options_.partition = partition;
+    milvus_->PlanImport(FakeImport::kFail, "out of memory");
+    EXPECT_THAT(Run(true), IsError(Code::kAborted, "out of memory"));
+    const DmOptions half = options_;
+    options_.partition = "p2";
+    options_.files = {WriteFile("three.h5", 3)};
+    ASSERT_OK(Run(true));
+    options_ = half;
+    ASSERT_OK(Run(true));
+    EXPECT_EQ(Rows()->at(partition.empty() ? "_default" : "p1"), 5);
+    EXPECT_EQ(Rows()->at("p2"), 3);
+  }
+}
+
+TEST_F(DmTest, ACollectionThatOthersHaveAddedToIsDroppedInModeOverwriteOnly) {
+  PlanBreak(*milvus_);
+  EXPECT_THAT(Run().status().ToString(), HasSubstr("planned"));
+  const DmOptions half = options_;
+  options_.partition = "p2";
+  options_.files = {WriteFile("three.h5", 3)};
+  ASSERT_OK(Run());
+  options_ = half;
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "partition p2 was made there since"));
+  EXPECT_EQ(Rows()->at("p2"), 3);
+  options_.mode = WriteMode::kOverwrite;
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows(), (Contents{{{"_default", 5}}}));
+}
+
+TEST_F(DmTest, APartitionThatCouldNotBeDroppedIsNotTakenForEmpty) {
+  AddExisting(false);
+  options_.partition = "p";
+  PlanBreak(*milvus_);
+  EXPECT_THAT(Run().status().ToString(), HasSubstr("planned"));
+  milvus_->Plan("DropPartition", {.code = 65535, .error_code = 1, .reason = "it is loaded"});
+  EXPECT_THAT(Run().status().ToString(), HasSubstr("it is loaded"));
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows(), (Contents{{{"_default", 100}, {"p", 5}}}));
+}
+
+TEST_F(DmTest, ASkippedPartitionThatAppearedMeanwhileIsNotAddedTo) {
+  options_.mode = WriteMode::kSkip;
+  options_.partition = "p";
+  milvus_->Plan("CreateCollection", {.code = 65535, .error_code = 1, .reason = "planned"});
+  EXPECT_THAT(Run().status().ToString(), HasSubstr("planned"));
+  AddExisting(true);
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "partition p of c has appeared"));
+  EXPECT_EQ(Rows(), (Contents{{{"_default", 100}, {"p", 10}}}));
 }
 
 TEST_F(DmTest, TheSameRowsArriveWhereverARunEnds) {
