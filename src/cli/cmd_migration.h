@@ -55,6 +55,8 @@ struct DumpFlags {
   std::string collections;
   bool skip_bad_rows = false;
   bool dry_run = false;
+  /// No flag: `start` loads what is dumped.
+  bool then_load = false;
 };
 /// All of `dump` but what it prints of its job.
 Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,

@@ -56,7 +56,8 @@ Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
   const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
                                    .block_bytes = options.reader_buffer_bytes,
                                    .skip_bad_rows = flags.skip_bad_rows,
-                                   .dry_run = flags.dry_run};
+                                   .dry_run = flags.dry_run,
+                                   .then_load = flags.then_load};
   const auto dump = [&]() -> Result<migration::DumpReport> {
     const std::vector<std::string> names = SplitNames(flags.collections);
     if (options.work_mode == migration::WorkMode::kFaiss) {
@@ -71,6 +72,12 @@ Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
   };
   MB_ASSIGN_OR_RETURN(migration::DumpReport report, dump());
   PrintWarnings(report.warnings);
+  if (report.was_loaded) {
+    PrintLine(
+        "all of this was loaded before this run, which has removed what was left of the dump; "
+        "the same command once more would add the rows again");
+    return report;
+  }
   PrintReport(report, flags.dry_run);
   if (!flags.dry_run) {
     log::Event(log::Level::kInfo, "[Dumper] Dump Success!",

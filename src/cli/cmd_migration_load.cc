@@ -125,8 +125,14 @@ Status RunStart(MigrationContext& context, const StartFlags& flags) {
   MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.via_storage, "--via-storage", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(context.json, "--json", mode));
   const MigrationJob job("start");
+  DumpFlags dump = flags.dump;
+  dump.then_load = true;
   MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
-                      DumpAsConfigured(context.call, options, flags.dump));
+                      DumpAsConfigured(context.call, options, dump));
+  if (dumped.was_loaded) {
+    job.PrintSuccess(dumped.seconds);
+    return Status::Ok();
+  }
   MB_ASSIGN_OR_RETURN(const migration::LoadReport loaded,
                       LoadAsConfigured(context.call, options, flags.load));
   job.PrintSuccess(dumped.seconds + loaded.seconds);

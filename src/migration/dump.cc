@@ -1,6 +1,7 @@
 #include "milvus_backup/migration/dump.h"
 
 #include "dump_layout.h"
+#include "load_traces.h"
 #include "segment_dump.h"
 #include "segment_files.h"
 
@@ -91,6 +92,7 @@ class DumpJob {
   Result<DumpReport> Run(const CallContext& ctx) {
     const auto started = std::chrono::steady_clock::now();
     MB_RETURN_IF_ERROR(CheckPlaces(ctx));
+    if (report_.was_loaded) return std::move(report_);
     MB_RETURN_IF_ERROR(Survey(ctx));
     MB_RETURN_IF_ERROR(CheckSpace());
     if (!rules_.dry_run) {
@@ -114,14 +116,16 @@ class DumpJob {
       if (!std::filesystem::exists(target().local_root, error)) return Status::Ok();
     }
     MB_RETURN_IF_ERROR(target().backend->CheckAccess(ctx).Annotate("opening the target"));
-    MB_ASSIGN_OR_RETURN(
-        const storage::ListPage loads,
-        target().backend->List(ctx, {.prefix = target().prefix + kLoadDir, .max_keys = 1}));
-    const auto meta = target().backend->Stat(ctx, target().prefix + kMetaName);
-    if (!meta.ok() && meta.status().code() != Code::kNotFound) return meta.status();
-    // Without a meta.json the records are what a load that was killed while it cleaned has left.
-    run_.is_loading = meta.ok() && !loads.objects.empty();
-    return Status::Ok();
+    MB_ASSIGN_OR_RETURN(const LoadTraces traces, FindLoadTraces(ctx, target(), {kMetaName}));
+    run_.is_loading = traces.is_loading;
+    const bool is_other = !traces.dump_text.empty() && traces.dump_text != EncodeMeta(meta_);
+    if (!traces.was_loaded || is_other) return Status::Ok();
+    if (!rules_.then_load) {
+      report_.warnings.push_back(LoadedBefore(target()));
+      return Status::Ok();
+    }
+    report_.was_loaded = true;
+    return RemoveLoaded(ctx, target());
   }
 
   /// Open every segment; nothing has been written yet when one is damaged.

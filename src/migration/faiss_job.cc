@@ -2,10 +2,12 @@
 
 #include "dump_layout.h"
 #include "faiss_rows.h"
+#include "load_traces.h"
 #include "row_dump.h"
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/memory_budget.h"
+#include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
 
@@ -18,14 +20,31 @@ namespace {
 
 /// A load has begun with another dump of this collection.
 Status CheckNotLoading(const CallContext& ctx, const RowDumpRun& run, const RowSource& source) {
-  MB_ASSIGN_OR_RETURN(
-      const storage::ListPage loads,
-      run.target.backend->List(ctx, {.prefix = run.target.prefix + kLoadDir, .max_keys = 1}));
-  if (loads.objects.empty()) return Status::Ok();
   MB_ASSIGN_OR_RETURN(const auto earlier, FindRowDump(ctx, run, "", source.mark()));
   if (earlier) return Status::Ok();
   return FailedPreconditionError("another dump in this place is being loaded")
       .WithAdvice("finish that with load, or remove " + run.target.prefix + " at the target");
+}
+
+/// See DumpReport::was_loaded; records that mean nothing any more are removed.
+Status LookForLoads(const CallContext& ctx, const RowDumpRun& run, const RowSource& source,
+                    bool then_load, DumpReport& report) {
+  MB_ASSIGN_OR_RETURN(const LoadTraces traces, FindLoadTraces(ctx, run.target, FaissNeeded()));
+  if (traces.is_loading) return CheckNotLoading(ctx, run, source);
+  if (!traces.was_loaded) return Status::Ok();
+  if (!traces.dump_text.empty()) {
+    MB_ASSIGN_OR_RETURN(const DumpRecord loaded,
+                        DecodeDumpRecord(traces.dump_text, "the record of what was loaded"));
+    if (loaded.source != source.mark()) {
+      return storage::DeleteTree(ctx, *run.target.backend, run.target.prefix + kLoadDir).status();
+    }
+  }
+  if (then_load) {
+    report.was_loaded = true;
+    return RemoveLoaded(ctx, run.target);
+  }
+  report.warnings.push_back(LoadedBefore(run.target));
+  return storage::DeleteTree(ctx, *run.target.backend, run.target.prefix + kLoadDir).status();
 }
 
 }  // namespace
@@ -35,6 +54,8 @@ Store FaissStore(const Store& target, const FaissSource& faiss) {
   store.prefix += faiss.collection + "/";
   return store;
 }
+
+std::vector<std::string> FaissNeeded() { return {RecordKey(""), kIdsName}; }
 
 Table FaissTable(const FaissSource& faiss) {
   return {.id = faiss.collection, .metric = faiss.metric, .dim = faiss.dim};
@@ -77,7 +98,8 @@ Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, c
     MemoryBudget budget(rules.buffer_bytes);
     const RowDumpRun run{
         .target = own, .table = table, .piece_bytes = rules.piece_bytes, .budget = budget};
-    MB_RETURN_IF_ERROR(CheckNotLoading(ctx, run, *rows));
+    MB_RETURN_IF_ERROR(LookForLoads(ctx, run, *rows, rules.then_load, report));
+    if (report.was_loaded) return report;
     log::Event(log::Level::kInfo, "Begin to dump faiss file to numpy",
                {{"Source", name}, {"Target", own.prefix}});
     MB_ASSIGN_OR_RETURN(const RowDump dumped, DumpRows(ctx, run, "", *rows));

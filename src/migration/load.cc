@@ -3,6 +3,7 @@
 #include "collection_load.h"
 #include "faiss_job.h"
 #include "load_plan.h"
+#include "load_traces.h"
 #include "target_database.h"
 #include "target_schema.h"
 
@@ -10,7 +11,6 @@
 #include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
-#include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
 
@@ -62,7 +62,7 @@ class LoadJob {
       MB_RETURN_IF_ERROR(TakeLock(ctx));
       MB_RETURN_IF_ERROR(EnsureDatabase(ctx, run_.client, run_.db, false));
       MB_RETURN_IF_ERROR(LoadCollections(ctx));
-      MB_RETURN_IF_ERROR(Clean(ctx));
+      Clean(ctx);
     }
     report_.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
@@ -117,26 +117,35 @@ class LoadJob {
     return group.Wait();
   }
 
-  Status Clean(const CallContext& ctx) {
-    if (run_.rules.keep) return Status::Ok();
+  /// All rows are in Milvus. An error would have the command run again, which with `start` brings
+  /// them once more.
+  void Clean(const CallContext& ctx) {
+    if (run_.rules.keep) return;
     if (plan_.is_partial) {
       report_.warnings.push_back("the dump stays: not all of its collections were to be loaded");
-      return Status::Ok();
+      return;
     }
+    const Status removed = Remove(ctx);
+    report_.cleaned = removed.ok();
+    if (removed.ok()) return;
+    report_.warnings.push_back(
+        fmt::format("all rows are in Milvus, but {} of {} could not be removed as a whole: {}",
+                    run_.target.prefix, target().Describe(), removed.ToString()));
+  }
+
+  Status Remove(const CallContext& ctx) {
     const char* const cleaner =
         run_.target.local_root.empty() ? "[Remote Cleaner]" : "[Local Cleaner]";
     log::Event(log::Level::kInfo, fmt::format("{} Begin to clean files", cleaner),
                {{"rootPath", run_.target.prefix}});
+    MB_RETURN_IF_ERROR(NoteLoaded(ctx, run_.target, plan_.needed.front()));
     // From here on there is nothing to load, however the removal ends.
     for (const std::string& name : plan_.needed) {
       MB_RETURN_IF_ERROR(target().Delete(ctx, run_.target.prefix + name));
     }
-    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + "tables/").status());
-    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix + kLoadDir).status());
     lock_.reset();
-    MB_RETURN_IF_ERROR(storage::DeleteTree(ctx, target(), run_.target.prefix).status());
+    MB_RETURN_IF_ERROR(RemoveLoaded(ctx, run_.target));
     log::Event(log::Level::kInfo, "[Cleaner] clean file success!", {});
-    report_.cleaned = true;
     return Status::Ok();
   }
 
@@ -165,7 +174,7 @@ Result<LoadReport> LoadFaiss(const CallContext& ctx, milvus::Client& client, con
                                .table = FaissTable(faiss),
                                .style = {.shards = faiss.shards}};
   MB_RETURN_IF_ERROR(AddDump(ctx, own, "", "_default", collection));
-  LoadPlan plan{.needed = {RecordKey(""), kIdsName}};
+  LoadPlan plan{.needed = FaissNeeded()};
   plan.collections.push_back(std::move(collection));
   return LoadJob(client, db, own, rules, plan).Run(ctx);
 }

@@ -33,6 +33,8 @@ struct DumpRules {
   bool skip_bad_rows = false;
   /// Look at every file and write nothing.
   bool dry_run = false;
+  /// What is dumped is loaded next by the same command; see DumpReport::was_loaded.
+  bool then_load = false;
   /// Larger segments are cut into pieces: a 2.3 server ends an import after 900 s.
   uint64_t piece_bytes = 2 * kGiB;
   /// Of all buffers together.
@@ -57,6 +59,9 @@ struct DumpReport {
   size_t segments = 0;
   /// Segments that an earlier dump had finished.
   size_t kept_segments = 0;
+  /// With DumpRules::then_load: an earlier load had all of this in Milvus and ended while it
+  /// removed the dump. The rest of that is removed, and nothing was dumped.
+  bool was_loaded = false;
   /// One line each: meta and files that disagree, rows that were left out.
   std::vector<std::string> warnings;
   double seconds = 0;

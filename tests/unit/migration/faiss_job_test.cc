@@ -150,9 +150,37 @@ TEST_F(FaissJobTest, TheSameRowsArriveWhereverALoadEnds) {
 TEST_F(FaissJobTest, AKilledCleanerLeavesNothingThatCouldBeLoaded) {
   ASSERT_OK(Dump());
   faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
-  EXPECT_THAT(Load(), IsError(Code::kInternal, "planned"));
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Load());
+  EXPECT_FALSE(report.cleaned);
   EXPECT_THAT(Load(), IsError(Code::kFailedPrecondition, "is not finished"));
   EXPECT_EQ(Rows(), 1000);
+  // `start` removes the rest, and only another file is loaded.
+  ASSERT_OK_AND_ASSIGN(const DumpReport same, Dump({.then_load = true}));
+  EXPECT_TRUE(same.was_loaded);
+  EXPECT_THAT(Keys(), IsEmpty());
+}
+
+TEST_F(FaissJobTest, ADumpOfTheGoToolThatIsBeingLoadedIsNotTakenForLoaded) {
+  ASSERT_OK(Dump());
+  ASSERT_OK(backend_->Delete({}, "out/migration/coll/dump.json"));
+  milvus_->PlanImport(FakeImport::kFail, "planned");
+  EXPECT_THAT(Load(), IsError(Code::kAborted, "planned"));
+  EXPECT_THAT(Dump({.then_load = true}), IsError(Code::kFailedPrecondition, "is being loaded"));
+  ASSERT_OK_AND_ASSIGN(const LoadReport loaded, Load());
+  EXPECT_TRUE(loaded.cleaned);
+  EXPECT_EQ(Rows(), 1000);
+}
+
+TEST_F(FaissJobTest, AnotherFileIsNotTakenForTheOneThatWasLoaded) {
+  ASSERT_OK(Dump());
+  faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
+  ASSERT_OK(Load());
+  PutIndex("flat_ip.index");
+  ASSERT_OK_AND_ASSIGN(const DumpReport other, Dump({.then_load = true}));
+  EXPECT_FALSE(other.was_loaded);
+  ASSERT_OK_AND_ASSIGN(const LoadReport loaded, Load());
+  EXPECT_TRUE(loaded.cleaned);
+  EXPECT_EQ(Rows(), 1000 + static_cast<int64_t>(other.rows()));
 }
 
 TEST_F(FaissJobTest, WhatCannotBeDoneIsRefused) {

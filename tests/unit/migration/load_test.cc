@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,11 @@ class LoadTest : public ::testing::Test {
     rules.count_patience = std::chrono::milliseconds(50);
     rules.poll_interval = std::chrono::milliseconds(2);
     return Load({}, *client_, "", target_, rules);
+  }
+
+  /// As `start` does.
+  Result<DumpReport> DumpToLoad() {
+    return Dump({}, meta_, {.backend = source_backend_.get()}, target_, {.then_load = true});
   }
 
   std::vector<std::string> Keys() {
@@ -247,15 +253,61 @@ TEST_F(LoadTest, NothingIsInsertedBesideRowsThatWereImported) {
   EXPECT_EQ(milvus_->count("Insert"), 0U);
 }
 
-TEST_F(LoadTest, AKilledCleanerLeavesNothingThatCouldBeLoaded) {
+TEST_F(LoadTest, ACleanerThatFailsIsAWarningAndLeavesNothingThatCouldBeLoaded) {
   faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
-  EXPECT_THAT(Run(), IsError(Code::kInternal, "planned"));
+  ASSERT_OK_AND_ASSIGN(const LoadReport report, Run());
+  EXPECT_FALSE(report.cleaned);
+  EXPECT_THAT(report.warnings, Contains(HasSubstr("all rows are in Milvus, but out/migration/")));
   EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "there is no dump"));
   // A new dump begins anew.
-  ASSERT_OK(Dump({}, meta_, {.backend = source_backend_.get()}, target_, {}));
+  ASSERT_OK_AND_ASSIGN(const DumpReport dumped,
+                       Dump({}, meta_, {.backend = source_backend_.get()}, target_, {}));
+  EXPECT_THAT(dumped.warnings, ElementsAre(HasSubstr("adds the rows once more")));
   milvus_->Drop("default", "c");
   milvus_->Drop("default", "_3d");
   ASSERT_OK(Run());
+  EXPECT_EQ(Rows("c"), 19);
+}
+
+TEST_F(LoadTest, WhatAKilledCleanerHasLeftIsNotLoadedTwiceByDumpAndLoad) {
+  for (const auto method : {storage::Method::kDelete, storage::Method::kDeleteMany}) {
+    for (uint32_t call = 0;; ++call) {
+      Reset();
+      faulty_->Plan(method, {.error = InternalError("planned"), .skip = call});
+      ASSERT_OK_AND_ASSIGN(const LoadReport first, Run());
+      if (first.cleaned) break;
+      ASSERT_LT(call, 20U);
+      ASSERT_OK_AND_ASSIGN(const DumpReport dumped, DumpToLoad());
+      if (!dumped.was_loaded) {
+        ASSERT_OK(Run()) << call;
+      }
+      EXPECT_EQ(Rows("c"), 19) << call;
+      EXPECT_EQ(Rows("_3d"), 2) << call;
+      EXPECT_THAT(Keys(), IsEmpty()) << call;
+      // Only once: the same command again is a new one.
+      ASSERT_OK_AND_ASSIGN(const DumpReport again, DumpToLoad());
+      EXPECT_FALSE(again.was_loaded);
+    }
+  }
+}
+
+TEST_F(LoadTest, ADumpOfOtherCollectionsIsNotTakenForTheOneThatWasLoaded) {
+  faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
+  ASSERT_OK(Run());
+  meta_.tables.pop_back();
+  ASSERT_OK_AND_ASSIGN(const DumpReport dumped, DumpToLoad());
+  EXPECT_FALSE(dumped.was_loaded);
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows("c"), 38);
+  EXPECT_EQ(Rows("_3d"), 2);
+}
+
+TEST_F(LoadTest, ARunThatIsStoppedOnceAllIsLoadedIsASuccess) {
+  std::stop_source stop;
+  faulty_->Plan(storage::Method::kDelete, {.callback = [&] { stop.request_stop(); }});
+  ASSERT_OK_AND_ASSIGN(const LoadReport report,
+                       Load({.stop = stop.get_token()}, *client_, "", target_, {}));
+  EXPECT_FALSE(report.cleaned);
   EXPECT_EQ(Rows("c"), 19);
 }
 
