@@ -1,6 +1,7 @@
 #include "milvus_backup/migration/dm.h"
 
 #include "dm_fill.h"
+#include "dm_finished.h"
 #include "dm_inputs.h"
 
 #include "milvus_backup/base/log.h"
@@ -43,20 +44,20 @@ Result<DmReport> BringIntoMilvus(const CallContext& ctx, milvus::Client& client,
     progress.objects_planned += unit.inputs.size();
     progress.bytes_planned += unit.rows() * unit.table.vector_bytes();
   }
+  MB_ASSIGN_OR_RETURN(auto finished, FinishEarlierRun(ctx, run, inputs.units, report.warnings));
+  if (finished) {
+    report.partitions = *std::move(finished);
+    return report;
+  }
   for (const DmUnit& unit : inputs.units) {
     progress.SetPhase(unit.collection);
     MB_ASSIGN_OR_RETURN(DmFilled filled, FillUnit(ctx, run, unit));
     LogFilled(options, filled);
     report.partitions.push_back(std::move(filled));
   }
-  // All rows are in. An error would have the command run again, which appends those once more whose
-  // record is gone already.
-  for (const DmUnit& unit : inputs.units) {
-    const Status forgotten = ForgetUnit(ctx, run, unit);
-    if (forgotten.ok()) continue;
-    report.warnings.push_back("all rows are in Milvus, but what was written on the way is left: " +
-                              forgotten.ToString());
-  }
+  // All rows are in, so this is no error, which would have the command run again.
+  const Status forgotten = ForgetUnits(ctx, run, inputs.units);
+  if (!forgotten.ok()) report.warnings.push_back(LeftWarning(forgotten));
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return report;

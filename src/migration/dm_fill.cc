@@ -20,26 +20,14 @@
 namespace milvus_backup::migration {
 namespace {
 
-constexpr char kDb[] = "default";
-constexpr char kDefaultPartition[] = "_default";
 /// NumPy files of a unit, below its own directory.
 constexpr char kRowsDir[] = "rows/";
 /// Two parts of 8 MiB and what is kept for reuse.
 constexpr size_t kBufferBytes = 24 * kMiB;
 
-const std::string& PartitionOf(const DmUnit& unit) {
-  static const std::string default_partition = kDefaultPartition;
-  return unit.partition.empty() ? default_partition : unit.partition;
-}
-
-/// Where the records of a unit lie, and its NumPy files.
-Store StoreOf(const DmRun& run, const DmUnit& unit) {
-  Store store = run.places.staging != nullptr ? *run.places.staging : run.places.state;
-  // Milvus' own storage is that of one Milvus; a directory of this machine is shared by all.
-  if (run.places.staging == nullptr) {
-    store.prefix += PercentEncode(run.client.endpoint(), /*keep_slash=*/false) + "/";
-  }
-  store.prefix += fmt::format("{}.{}/", unit.collection, PartitionOf(unit));
+Store UnitStore(const DmRun& run, const DmUnit& unit) {
+  Store store = RecordsStore(run);
+  store.prefix += RecordsDir(unit);
   return store;
 }
 
@@ -48,9 +36,9 @@ class UnitFill {
   UnitFill(const DmRun& run, const DmUnit& unit)
       : dm_(run),
         unit_(unit),
-        store_(StoreOf(run, unit)),
+        store_(UnitStore(run, unit)),
         queue_(run.rules.parallel_imports, run.rules.stall_limit, run.rules.poll_interval),
-        run_{run.client, kDb,          store_,
+        run_{run.client, kDmDatabase,  store_,
              run.rules,  queue_,       [this](const CallContext& ctx) { return lock_->Check(ctx); },
              {},         &run.progress} {
     plan_ = {.source = unit.source,
@@ -93,7 +81,7 @@ class UnitFill {
       MB_ASSIGN_OR_RETURN(const RowDump dumped, DumpRows(ctx, dump, dir, *source));
       if (dumped.kept) dm_.progress.bytes_done += source->rows() * unit_.table.vector_bytes();
       ++dm_.progress.objects_done;
-      MB_RETURN_IF_ERROR(AddDump(ctx, store_, dir, PartitionOf(unit_), plan_));
+      MB_RETURN_IF_ERROR(AddDump(ctx, store_, dir, unit_.partition_name(), plan_));
     }
     return Status::Ok();
   }
@@ -104,7 +92,7 @@ class UnitFill {
       MB_RETURN_IF_ERROR(
           CheckRows(ctx, *source, unit_.table.vector_bytes(), IsBinary(unit_.table.metric)));
       plan_.pieces.push_back(
-          {.partition = PartitionOf(unit_), .rows = source->rows(), .source = i});
+          {.partition = unit_.partition_name(), .rows = source->rows(), .source = i});
     }
     run_.open = [this](const CallContext& call, const PlannedPiece& piece) {
       return Open(call, piece.source);
@@ -139,6 +127,23 @@ uint64_t DmUnit::rows() const {
   return sum;
 }
 
+const std::string& DmUnit::partition_name() const {
+  static const std::string default_partition = "_default";
+  return partition.empty() ? default_partition : partition;
+}
+
+Store RecordsStore(const DmRun& run) {
+  if (run.places.staging != nullptr) return *run.places.staging;
+  // Milvus' own storage is that of one Milvus; a directory of this machine is shared by all.
+  Store store = run.places.state;
+  store.prefix += PercentEncode(run.client.endpoint(), /*keep_slash=*/false) + "/";
+  return store;
+}
+
+std::string RecordsDir(const DmUnit& unit) {
+  return fmt::format("{}.{}/", unit.collection, unit.partition_name());
+}
+
 Status Survey(const CallContext& ctx, DmUnit& unit) {
   for (DmInput& input : unit.inputs) {
     MB_RETURN_IF_ERROR(ctx.Check());
@@ -150,7 +155,7 @@ Status Survey(const CallContext& ctx, DmUnit& unit) {
 }
 
 Result<DmFilled> FillUnit(const CallContext& ctx, const DmRun& run, const DmUnit& unit) {
-  DmFilled filled{.collection = unit.collection, .partition = PartitionOf(unit)};
+  DmFilled filled{.collection = unit.collection, .partition = unit.partition_name()};
   if (unit.rows() == 0) {
     log::Event(
         log::Level::kInfo,
@@ -166,11 +171,6 @@ Result<DmFilled> FillUnit(const CallContext& ctx, const DmRun& run, const DmUnit
   }
   filled.load = *std::move(loaded);
   return filled;
-}
-
-Status ForgetUnit(const CallContext& ctx, const DmRun& run, const DmUnit& unit) {
-  const Store store = StoreOf(run, unit);
-  return storage::DeleteTree(ctx, *store.backend, store.prefix).status();
 }
 
 }  // namespace milvus_backup::migration

@@ -25,6 +25,9 @@ struct DmInput {
   std::string mark;
 };
 
+/// In Milvus.
+inline constexpr char kDmDatabase[] = "default";
+
 struct DmUnit {
   /// What the collection is called at its source, for messages.
   std::string source;
@@ -38,6 +41,8 @@ struct DmUnit {
   std::vector<DmInput> inputs;
 
   uint64_t rows() const;
+  /// `_default` for the default one.
+  const std::string& partition_name() const;
 };
 
 /// What all units of a run share.
@@ -48,13 +53,15 @@ struct DmRun {
   transfer::Progress& progress;
 };
 
+/// Where the records of all units lie, each in a directory of its own, with its NumPy files.
+Store RecordsStore(const DmRun& run);
+/// `<collection>.<partition>/`.
+std::string RecordsDir(const DmUnit& unit);
+
 /// Open every input and note its rows: damage that shows there ends a run before it has begun.
 Status Survey(const CallContext& ctx, DmUnit& unit);
 
 /// See BringIntoMilvus. The unit was surveyed.
 Result<DmFilled> FillUnit(const CallContext& ctx, const DmRun& run, const DmUnit& unit);
-
-/// Forget what was written down about the unit, once all of the run is done.
-Status ForgetUnit(const CallContext& ctx, const DmRun& run, const DmUnit& unit);
 
 }  // namespace milvus_backup::migration
