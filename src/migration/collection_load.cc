@@ -46,7 +46,11 @@ Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
     return report;
   }
   record_ = *std::move(opened);
-  if (record_.state == LoadState::kDone) return Report(true);
+  if (record_.state == LoadState::kDone) {
+    // They may not have been asked for when it was filled.
+    if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
+    return Report(true);
+  }
   MB_RETURN_IF_ERROR(run_.open ? Insert(ctx) : Import(ctx));
   if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
   record_.state = LoadState::kDone;

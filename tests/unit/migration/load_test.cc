@@ -188,6 +188,15 @@ TEST_F(LoadTest, WhatIsKeptIsNotLoadedTwice) {
   EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "is gone"));
 }
 
+TEST_F(LoadTest, IndexesAreCreatedOfWhatWasLoadedBefore) {
+  ASSERT_OK(Run({.keep = true}));
+  ASSERT_OK_AND_ASSIGN(const LoadReport again, Run({.create_indexes = true, .keep = true}));
+  EXPECT_TRUE(again.collections[0].was_done);
+  EXPECT_EQ(milvus_->Find("default", "c")->indexes.size(), 1U);
+  EXPECT_EQ(milvus_->Find("default", "_3d")->indexes.size(), 1U);
+  EXPECT_EQ(Rows("c"), 19);
+}
+
 TEST_F(LoadTest, AFailedImportIsSentAgainAndTheOthersAreNot) {
   milvus_->PlanImport(FakeImport::kFail, "out of memory");
   EXPECT_THAT(Run({.collections = {"c"}, .parallel_imports = 8}),
