@@ -19,9 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<ReadMeta> Build(Result<MetaRows> rows) {
+Result<ReadMeta> Build(Result<MetaRows> rows, EmptyTables empty) {
   MB_RETURN_IF_ERROR(rows.status());
-  MB_ASSIGN_OR_RETURN(BuiltMeta built, BuildMeta(*std::move(rows)));
+  MB_ASSIGN_OR_RETURN(BuiltMeta built, BuildMeta(*std::move(rows), empty));
   return ReadMeta{std::move(built.meta), std::move(built.warnings)};
 }
 
@@ -50,15 +50,17 @@ void WarnOfUnflushedRows(const std::string& sqlite, std::vector<std::string>& wa
 
 }  // namespace
 
-Result<ReadMeta> ReadMetaFromSqlite(const CallContext& ctx, const std::string& path) {
-  MB_ASSIGN_OR_RETURN(ReadMeta read, Build(ReadSqliteMeta(ctx, path)));
+Result<ReadMeta> ReadMetaFromSqlite(const CallContext& ctx, const std::string& path,
+                                    EmptyTables empty) {
+  MB_ASSIGN_OR_RETURN(ReadMeta read, Build(ReadSqliteMeta(ctx, path), empty));
   WarnOfUnflushedRows(path, read.warnings);
   return read;
 }
 
-Result<ReadMeta> ReadMetaFromMysql(const CallContext& ctx, const Secret& dsn) {
+Result<ReadMeta> ReadMetaFromMysql(const CallContext& ctx, const Secret& dsn,
+                                   EmptyTables empty) {
   MB_ASSIGN_OR_RETURN(const MysqlDsn parsed, ParseMysqlDsn(dsn.Reveal()));
-  return Build(ReadMysqlMeta(ctx, parsed));
+  return Build(ReadMysqlMeta(ctx, parsed), empty);
 }
 
 Result<std::string> WriteMetaFile(const CallContext& ctx, const Meta& meta,

@@ -37,11 +37,21 @@ bool Has(const std::vector<std::string>& tables, std::string_view name) {
   });
 }
 
-/// Partitions that have no segment are named by their collection, so that they can be made again.
-void NoteEmptyPartitions(std::vector<Table>& tables, const std::map<std::string, size_t>& index) {
+/// Partitions that have no segment are named by their collection, or where that has none of its own
+/// by the first partition that has, so that they can be made again.
+void LeaveOutEmptyTables(std::vector<Table>& tables) {
+  std::map<std::string, std::vector<std::string>> empty;
   for (const Table& table : tables) {
     if (table.owner.empty() || !table.segments.empty()) continue;
-    tables[index.at(table.owner)].empty_partitions.push_back(table.partition_tag);
+    empty[table.owner].push_back(table.partition_tag);
+  }
+  std::erase_if(tables, [](const Table& table) { return table.segments.empty(); });
+  for (const bool are_partitions : {false, true}) {
+    for (Table& table : tables) {
+      if (table.owner.empty() == are_partitions) continue;
+      const auto named = empty.extract(table.collection());
+      if (!named.empty()) table.empty_partitions = named.mapped();
+    }
   }
 }
 
@@ -61,7 +71,7 @@ Status CheckGeneration(const std::vector<std::string>& tables, const std::string
                   what, fmt::join(tables, ", ")));
 }
 
-Result<BuiltMeta> BuildMeta(MetaRows rows) {
+Result<BuiltMeta> BuildMeta(MetaRows rows, EmptyTables empty) {
   if (rows.tables.empty())
     return FailedPreconditionError("empty collections, pls check meta config");
   BuiltMeta built;
@@ -86,12 +96,12 @@ Result<BuiltMeta> BuildMeta(MetaRows rows) {
                     table.partition_tag, table.id, table.owner));
     return true;
   });
-  index.clear();
-  for (size_t i = 0; i < tables.size(); ++i) index[tables[i].id] = i;
-  NoteEmptyPartitions(tables, index);
-  std::erase_if(tables, [](const Table& table) { return table.segments.empty(); });
+  if (empty == EmptyTables::kLeftOut) LeaveOutEmptyTables(tables);
   if (tables.empty()) return FailedPreconditionError("empty segments, pls check meta config");
-  for (const Table& table : tables) MB_RETURN_IF_ERROR(CheckTable(table));
+  for (const Table& table : tables) {
+    // Nothing is made of a table without rows, so it may say what it likes.
+    if (!table.segments.empty()) MB_RETURN_IF_ERROR(CheckTable(table));
+  }
   built.meta.tables = std::move(tables);
   MB_RETURN_IF_ERROR(CheckUnique(built.meta));
   return built;

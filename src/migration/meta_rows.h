@@ -2,6 +2,7 @@
 #pragma once
 
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/export.h"
 #include "milvus_backup/migration/meta.h"
 
 #include <cstdint>
@@ -59,8 +60,8 @@ struct BuiltMeta {
   std::vector<std::string> warnings;
 };
 
-/// Tables with at least one segment; partitions of a dropped collection are left out.
-/// kFailedPrecondition `empty collections, …` without tables, `empty segments, …` without segments.
-Result<BuiltMeta> BuildMeta(MetaRows rows);
+/// Partitions of a dropped collection are left out. kFailedPrecondition `empty collections, …`
+/// without tables, `empty segments, …` when none is left.
+Result<BuiltMeta> BuildMeta(MetaRows rows, EmptyTables empty);
 
 }  // namespace milvus_backup::migration

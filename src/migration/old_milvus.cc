@@ -44,22 +44,12 @@ Result<std::vector<OldPartition>> PartitionsOf(const Meta& meta,
     if (table.collection() == name) any = &table;
   }
   if (any == nullptr) {
-    return Unknown(fmt::format("no required collection exist, col={}, or it has no rows", name),
-                   known);
+    return Unknown(fmt::format("no required collection exist, col={}", name), known);
   }
   all.push_back(DefaultPartition(meta, name, *any));
-  std::vector<std::string> empty;
   for (const Table& table : meta.tables) {
-    if (table.collection() != name) continue;
-    if (!table.owner.empty()) {
-      all.push_back({.collection = name, .tag = table.partition_tag, .table = table});
-    }
-    empty.insert(empty.end(), table.empty_partitions.begin(), table.empty_partitions.end());
-  }
-  for (const std::string& tag : empty) {
-    OldPartition partition{.collection = name, .tag = tag, .table = *any};
-    partition.table.segments.clear();
-    all.push_back(std::move(partition));
+    if (table.collection() != name || table.owner.empty()) continue;
+    all.push_back({.collection = name, .tag = table.partition_tag, .table = table});
   }
   if (selected.partitions.empty()) return all;
   std::vector<OldPartition> listed;
@@ -89,8 +79,9 @@ struct OpenedTables {
 }  // namespace
 
 Result<OldPartitions> SelectPartitions(const CallContext& ctx, const OldMilvus& source) {
-  auto read = source.mysql_dsn.empty() ? ReadMetaFromSqlite(ctx, source.path + "/db/meta.sqlite")
-                                       : ReadMetaFromMysql(ctx, source.mysql_dsn);
+  auto read = source.mysql_dsn.empty() ? ReadMetaFromSqlite(ctx, source.path + "/db/meta.sqlite",
+                                                            EmptyTables::kKept)
+                                       : ReadMetaFromMysql(ctx, source.mysql_dsn, EmptyTables::kKept);
   if (!read.ok()) {
     return read.status().Annotate(source.mysql_dsn.empty() ? "source_milvus_path"
                                                            : "mysql_parameter");

@@ -1,14 +1,12 @@
 #include "milvus_backup/migration/export.h"
 
+#include "sqlite_writer.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 #include "support/test_paths.h"
 
-#include <sqlite3.h>
-
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -24,6 +22,7 @@ using milvus_backup::testing::TestDataDir;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::Sqlite;
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -33,27 +32,6 @@ std::string ReadFile(const std::string& path) {
 }
 
 std::string Synthetic(const std::string& name) { return TestDataDir() + "/milvus1x/" + name; }
-
-/// An open database of the test's own.
-class Sqlite {
- public:
-  explicit Sqlite(const std::string& path) {
-    sqlite3* raw = nullptr;
-    EXPECT_EQ(sqlite3_open(path.c_str(), &raw), SQLITE_OK);
-    database_.reset(raw);
-  }
-  void Run(const std::string& statements) {
-    EXPECT_EQ(sqlite3_exec(database_.get(), statements.c_str(), nullptr, nullptr, nullptr),
-              SQLITE_OK)
-        << sqlite3_errmsg(database_.get());
-  }
-
- private:
-  struct Close {
-    void operator()(sqlite3* database) const { sqlite3_close(database); }
-  };
-  std::unique_ptr<sqlite3, Close> database_;
-};
 
 class ExportTest : public ::testing::Test {
  protected:
@@ -140,6 +118,15 @@ TEST_F(ExportTest, PartitionsOfADroppedCollectionAreLeftOut) {
   ASSERT_EQ(read.meta.tables.size(), 2U);
   EXPECT_EQ(read.meta.tables[0].id, "demo_ip");
   EXPECT_THAT(read.warnings, ElementsAre(HasSubstr("partition 'p1'"), HasSubstr("'empty part'")));
+}
+
+TEST_F(ExportTest, EmptyPartitionsAreKeptWhereAllRowsAreInOthers) {
+  Sqlite(path_).Run("DELETE FROM TableFiles WHERE table_id='demo_l2';");
+  ASSERT_OK_AND_ASSIGN(const ReadMeta read, ReadMetaFromSqlite({}, path_));
+  const Table& partition = read.meta.tables[0];
+  EXPECT_EQ(partition.collection(), "demo_l2");
+  EXPECT_EQ(partition.partition_tag, "p1");
+  EXPECT_THAT(partition.empty_partitions, ElementsAre("empty part"));
 }
 
 TEST_F(ExportTest, WhatIsNoMetaOfTheRightAgeIsRefused) {

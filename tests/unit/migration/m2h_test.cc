@@ -1,5 +1,6 @@
 #include "migration/hdf5_rows.h"
 #include "row_reading.h"
+#include "sqlite_writer.h"
 #include "support/fake_milvus.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
@@ -32,6 +33,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::ReadAllRows;
 using testing::Slurp;
+using testing::Sqlite;
 
 constexpr uint64_t kNpyHeader = 128;
 
@@ -54,6 +56,14 @@ class OldMilvusTest : public ::testing::Test {
                        .collections = {{"demo_l2", {}}, {"demo_ip", {}}, {"demo_bin", {}}}},
             .data_dir = dir_.path() + "/out",
             .mode = WriteMode::kSkip};
+  }
+
+  /// A copy of the tree, for `statements` to change.
+  std::string Changed(const std::string& statements) {
+    const std::string path = dir_.path() + "/old";
+    fs::copy(TestDataDir() + "/milvus1x", path, fs::copy_options::recursive);
+    Sqlite(path + "/db/meta.sqlite").Run(statements);
+    return path;
   }
 
   void ExpectFile(const std::string& path, const Table& table, const std::string& name) {
@@ -131,6 +141,19 @@ TEST_F(OldMilvusTest, PartitionsAreSelectedByTheirTags) {
   options.source.path = dir_.path();
   EXPECT_THAT(WriteHdf5Files({}, options, progress),
               IsError(Code::kFailedPrecondition, "db/meta.sqlite does not exist"));
+}
+
+TEST_F(OldMilvusTest, CollectionsAndPartitionsWithoutSegmentsAreThereWithoutRows) {
+  DmOptions options = Options(DmTask::kM2H);
+  options.source.path = Changed("DELETE FROM TableFiles WHERE table_id='demo_l2';");
+  options.source.collections = {{"no_seg", {}}, {"demo_l2", {"empty part", "p1"}}};
+  transfer::Progress progress;
+  ASSERT_OK_AND_ASSIGN(const HdfReport report, WriteHdf5Files({}, options, progress));
+  ASSERT_EQ(report.files.size(), 3U);
+  EXPECT_EQ(report.files[0].collection, "no_seg");
+  EXPECT_EQ(report.files[0].path, "");
+  EXPECT_EQ(report.files[1].path, "");
+  EXPECT_EQ(report.files[2].path, report.directory + "/demo_l2/p1.h5");
 }
 
 TEST_F(OldMilvusTest, NothingIsLeftOfAFileThatCannotBeWritten) {
