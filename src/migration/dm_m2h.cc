@@ -146,12 +146,13 @@ class HdfJob {
     for (Unit& unit : units_) {
       const OldPartition& partition = unit.partition;
       unit.collection = names.at(partition.collection);
-      unit.name =
-          partition.tag.empty() ? "" : MilvusNames(tags.at(partition.collection)).at(partition.tag);
+      const std::map<std::string, std::string> in_milvus =
+          MilvusNames(tags.at(partition.collection));
+      unit.name = partition.tag.empty() ? "" : in_milvus.at(partition.tag);
       unit.file = partition.tag.empty() ? kDefaultName : unit.name;
       if (partition.tag != kDefaultName) continue;
-      const auto& others = tags.at(partition.collection);
-      while (std::ranges::count(others, unit.file) > 0) unit.file += "_";
+      const auto is_taken = [&](const auto& other) { return other.second == unit.file; };
+      while (std::ranges::any_of(in_milvus, is_taken)) unit.file += "_";
     }
   }
 

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -154,6 +155,26 @@ TEST_F(OldMilvusTest, CollectionsAndPartitionsWithoutSegmentsAreThereWithoutRows
   EXPECT_EQ(report.files[0].path, "");
   EXPECT_EQ(report.files[1].path, "");
   EXPECT_EQ(report.files[2].path, report.directory + "/demo_l2/p1.h5");
+}
+
+TEST_F(OldMilvusTest, EveryPartitionHasAFileOfItsOwn) {
+  DmOptions options = Options(DmTask::kM2H);
+  // The empty partition gets the segment of the other one.
+  options.source.path = Changed(
+      "UPDATE Tables SET partition_tag='None' WHERE partition_tag='empty part';"
+      "UPDATE Tables SET partition_tag='None-' WHERE partition_tag='p1';"
+      "UPDATE TableFiles SET table_id='1675753122650781000' WHERE id=5;"
+      "UPDATE TableFiles SET segment_id='1675753122650780000', file_type=1 WHERE id=5;");
+  const fs::path tables = options.source.path + "/db/tables";
+  fs::copy(tables / "1675753122650779000", tables / "1675753122650781000",
+           fs::copy_options::recursive);
+  options.source.collections = {{"demo_l2", {}}};
+  transfer::Progress progress;
+  ASSERT_OK_AND_ASSIGN(const HdfReport report, WriteHdf5Files({}, options, progress));
+  std::set<std::string> paths;
+  for (const WrittenHdf5& file : report.files) paths.insert(file.path);
+  const std::string dir = report.directory + "/demo_l2/";
+  EXPECT_THAT(paths, ElementsAre(dir + "None.h5", dir + "None_.h5", dir + "None__.h5"));
 }
 
 TEST_F(OldMilvusTest, NothingIsLeftOfAFileThatCannotBeWritten) {
