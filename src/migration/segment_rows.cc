@@ -26,6 +26,7 @@ class SegmentRows final : public RowSource {
   const std::string& mark() const override { return mark_; }
 
   std::string Describe(uint64_t row) const override {
+    if (row >= rows()) return files_.vectors.key;
     return fmt::format("row {} of {}", RowAt(0, row), files_.vectors.key);
   }
 
@@ -41,11 +42,13 @@ class SegmentRows final : public RowSource {
   }
 
  private:
-  /// Position in the segment of the live row `index`, counted from `first` on.
+  /// Position in the segment of the live row `index`, counted from `first` on; the number of rows
+  /// when there are fewer.
   uint64_t RowAt(uint64_t first, uint64_t index) const {
     uint64_t row = files_.deleted.NextOut(first);
     for (uint64_t run = files_.deleted.NextIn(row) - row; index >= run;
          run = files_.deleted.NextIn(row) - row) {
+      if (row >= files_.rows()) return files_.rows();
       index -= run;
       row = files_.deleted.NextOut(row + run);
     }

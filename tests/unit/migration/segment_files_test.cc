@@ -1,4 +1,5 @@
 #include "migration/segment_files.h"
+#include "migration/segment_rows.h"
 
 #include "segment_builder.h"
 #include "support/status_matchers.h"
@@ -53,6 +54,20 @@ class OldSegmentTest : public ::testing::Test {
   std::unique_ptr<storage::Backend> backend_;
   Store tables_;
 };
+
+TEST_F(OldSegmentTest, RowsAreDescribedAlsoWhereNoneIsAlive) {
+  SegmentText text = Plain();
+  text.deleted_docs = Framed(BytesOf<int32_t>({0, 1, 4, 5}));
+  ASSERT_OK(Open(text));
+  ASSERT_OK_AND_ASSIGN(const auto some, OpenSegmentRows({}, tables_, table_, {.id = "7"}));
+  EXPECT_EQ(some->Describe(1), "row 3 of db/tables/t/7/7.rv");
+  EXPECT_EQ(some->Describe(2), "db/tables/t/7/7.rv");
+  text.deleted_docs = Framed(BytesOf<int32_t>({0, 1, 2, 3, 4, 5}));
+  ASSERT_OK(Open(text));
+  ASSERT_OK_AND_ASSIGN(const auto none, OpenSegmentRows({}, tables_, table_, {.id = "7"}));
+  EXPECT_EQ(none->rows(), 0U);
+  EXPECT_EQ(none->Describe(0), "db/tables/t/7/7.rv");
+}
 
 TEST_F(OldSegmentTest, DeletedOffsetsAreASet) {
   SegmentText text = Plain();
