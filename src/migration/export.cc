@@ -57,8 +57,7 @@ Result<ReadMeta> ReadMetaFromSqlite(const CallContext& ctx, const std::string& p
   return read;
 }
 
-Result<ReadMeta> ReadMetaFromMysql(const CallContext& ctx, const Secret& dsn,
-                                   EmptyTables empty) {
+Result<ReadMeta> ReadMetaFromMysql(const CallContext& ctx, const Secret& dsn, EmptyTables empty) {
   MB_ASSIGN_OR_RETURN(const MysqlDsn parsed, ParseMysqlDsn(dsn.Reveal()));
   return Build(ReadMysqlMeta(ctx, parsed), empty);
 }

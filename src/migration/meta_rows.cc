@@ -37,6 +37,22 @@ bool Has(const std::vector<std::string>& tables, std::string_view name) {
   });
 }
 
+/// Also partitions of partitions that are left out.
+void LeaveOutOrphans(std::vector<Table>& tables, std::vector<std::string>& warnings) {
+  std::set<std::string> ids;
+  const auto is_orphan = [&](const Table& table) {
+    if (table.owner.empty() || ids.contains(table.owner)) return false;
+    warnings.push_back(
+        fmt::format("partition '{}' ({}) is left out: its collection '{}' was dropped",
+                    table.partition_tag, table.id, table.owner));
+    return true;
+  };
+  do {
+    ids.clear();
+    for (const Table& table : tables) ids.insert(table.id);
+  } while (std::erase_if(tables, is_orphan) > 0);
+}
+
 /// Partitions that have no segment are named by their collection, or where that has none of its own
 /// by the first partition that has, so that they can be made again.
 void LeaveOutEmptyTables(std::vector<Table>& tables) {
@@ -89,13 +105,7 @@ Result<BuiltMeta> BuildMeta(MetaRows rows, EmptyTables empty) {
     tables[table->second].segments.push_back(
         {.id = std::move(file.segment_id), .rows = file.row_count, .file_size = file.file_size});
   }
-  std::erase_if(tables, [&](const Table& table) {
-    if (table.owner.empty() || index.contains(table.owner)) return false;
-    built.warnings.push_back(
-        fmt::format("partition '{}' ({}) is left out: its collection '{}' was dropped",
-                    table.partition_tag, table.id, table.owner));
-    return true;
-  });
+  LeaveOutOrphans(tables, built.warnings);
   if (empty == EmptyTables::kLeftOut) LeaveOutEmptyTables(tables);
   if (tables.empty()) return FailedPreconditionError("empty segments, pls check meta config");
   for (const Table& table : tables) {

@@ -79,9 +79,9 @@ struct OpenedTables {
 }  // namespace
 
 Result<OldPartitions> SelectPartitions(const CallContext& ctx, const OldMilvus& source) {
-  auto read = source.mysql_dsn.empty() ? ReadMetaFromSqlite(ctx, source.path + "/db/meta.sqlite",
-                                                            EmptyTables::kKept)
-                                       : ReadMetaFromMysql(ctx, source.mysql_dsn, EmptyTables::kKept);
+  auto read = source.mysql_dsn.empty()
+                  ? ReadMetaFromSqlite(ctx, source.path + "/db/meta.sqlite", EmptyTables::kKept)
+                  : ReadMetaFromMysql(ctx, source.mysql_dsn, EmptyTables::kKept);
   if (!read.ok()) {
     return read.status().Annotate(source.mysql_dsn.empty() ? "source_milvus_path"
                                                            : "mysql_parameter");

@@ -63,6 +63,16 @@ Status CheckTable(const Table& table) {
   if (table.owner.empty() != table.partition_tag.empty()) {
     return Fault(table, "a partition needs both an owner and a partition tag");
   }
+  // Milvus has a partition of that name in every collection.
+  constexpr std::string_view kDefault = "_default";
+  if (table.partition_tag == kDefault) {
+    return Fault(table,
+                 "partitionTag must not be '_default': rows of the default partition belong to the "
+                 "collection itself, without owner and partitionTag");
+  }
+  if (std::ranges::count(table.empty_partitions, kDefault) > 0) {
+    return Fault(table, "emptyPartitions must not name '_default', which is always there");
+  }
   return Status::Ok();
 }
 

@@ -120,6 +120,16 @@ TEST_F(ExportTest, PartitionsOfADroppedCollectionAreLeftOut) {
   EXPECT_THAT(read.warnings, ElementsAre(HasSubstr("partition 'p1'"), HasSubstr("'empty part'")));
 }
 
+TEST_F(ExportTest, PartitionsOfPartitionsThatAreLeftOutAreSoToo) {
+  Sqlite(path_).Run(
+      "UPDATE Tables SET state=1 WHERE table_id='demo_l2';"
+      "UPDATE Tables SET owner_table='1675753122650779000' WHERE partition_tag='empty part';");
+  ASSERT_OK_AND_ASSIGN(const ReadMeta read, ReadMetaFromSqlite({}, path_));
+  ASSERT_EQ(read.meta.tables.size(), 2U);
+  EXPECT_EQ(read.meta.tables[0].id, "demo_ip");
+  EXPECT_THAT(read.warnings, ElementsAre(HasSubstr("partition 'p1'"), HasSubstr("'empty part'")));
+}
+
 TEST_F(ExportTest, EmptyPartitionsAreKeptWhereAllRowsAreInOthers) {
   Sqlite(path_).Run("DELETE FROM TableFiles WHERE table_id='demo_l2';");
   ASSERT_OK_AND_ASSIGN(const ReadMeta read, ReadMetaFromSqlite({}, path_));

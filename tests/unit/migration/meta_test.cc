@@ -93,6 +93,10 @@ TEST(MetaTest, HostileFilesAreRefusedInOneLine) {
   expect(WithTable(R"("collection":"c","metric":1,"dim":32769,"segments":[])"), "dimension 32769");
   expect(WithTable(R"("collection":"c","metric":3,"dim":12,"segments":[])"), "multiple of 8");
   expect(WithTable(R"("collection":"c","owner":"d",)" + rest), "needs both");
+  expect(WithTable(R"("collection":"1","owner":"c","partitionTag":"_default",)" + rest),
+         "collection '1': partitionTag must not be '_default'");
+  expect(WithTable(R"("collection":"c","emptyPartitions":["p","_default"],)" + rest),
+         "emptyPartitions must not name '_default'");
   const std::string twice = R"("collection":"c",)" + rest;
   expect(R"({"collections":[{)" + twice + "},{" + twice + "}]}", "is there twice");
   expect(WithTable(R"("collection":"c","metric":1,"dim":4,"segments":[{"segment":"1"},)"

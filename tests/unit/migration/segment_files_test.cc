@@ -1,6 +1,6 @@
 #include "migration/segment_files.h"
-#include "migration/segment_rows.h"
 
+#include "migration/segment_rows.h"
 #include "segment_builder.h"
 #include "support/status_matchers.h"
 
