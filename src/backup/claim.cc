@@ -7,28 +7,6 @@
 #include <utility>
 
 namespace milvus_backup::backup {
-namespace {
-
-Status Taken(const std::string& name) {
-  return AlreadyExistsError("backup " + name + " already exists")
-      .WithAdvice("choose another name with -n, or remove it with `delete -n " + name + "`");
-}
-
-Status InTheWay(const std::string& name, const meta::DirectoryContent& content,
-                const std::string& key) {
-  if (content.kind == meta::DirectoryKind::kForeign) {
-    return AlreadyExistsError("something that is no backup is in the way of " + name +
-                              ": it holds " + content.foreign_key)
-        .WithAdvice("choose another name with -n, or another root path for backups");
-  }
-  return AlreadyExistsError("an unfinished backup " + name +
-                            " is in the way, which has no marker " + "to go on from; it holds " +
-                            key)
-      .WithAdvice("remove it with `delete -n " + name + "`, or choose another name with -n");
-}
-
-}  // namespace
-
 BackupClaim::BackupClaim(storage::Backend& backend, std::string backup_dir)
     : backend_(backend),
       backup_dir_(std::move(backup_dir)),
@@ -57,19 +35,14 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
   MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> left,
                       meta::ReadRunRecord(ctx, backend_, meta::MarkerKey(backup_dir_)));
   const Result<meta::BackupInfo> header = meta::ReadHeader(ctx, backend_, backup_dir_);
-  if (header.ok() && !header->partial && !left) return Taken(name);
+  if (header.ok() && !header->partial && !left) return NameTaken(name);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
   if (!header.ok() && !left) {
-    MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
-                        meta::InspectDirectory(ctx, backend_, backup_dir_));
-    return InTheWay(name, content, page.objects.front().key);
+    return UnmarkedInTheWay(ctx, backend_, backup_dir_, page.objects.front().key);
   }
   if (left && left->operation != "create") {
-    if (header.ok()) return Taken(name);
-    return AlreadyExistsError("an unfinished backup " + name +
-                              " is in the way: " + left->ToString())
-        .WithAdvice("finish it with the command that made it, remove it with `delete -n " + name +
-                    "`, or choose another name with -n");
+    if (header.ok()) return NameTaken(name);
+    return UnfinishedInTheWay(name, *left);
   }
   if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
   has_header_ = header.ok();
@@ -126,6 +99,32 @@ Status BackupClaim::NoteUploads(const CallContext& ctx, const std::vector<std::s
 Status BackupClaim::End(const CallContext& ctx) {
   const std::string key = meta::MarkerKey(backup_dir_);
   return backend_.Delete(ctx, key).Annotate("removing the marker " + key);
+}
+
+Status NameTaken(const std::string& name) {
+  return AlreadyExistsError("backup " + name + " already exists")
+      .WithAdvice("choose another name with -n, or remove it with `delete -n " + name + "`");
+}
+
+Status UnfinishedInTheWay(const std::string& name, const meta::RunRecord& left) {
+  return AlreadyExistsError("an unfinished backup " + name + " is in the way: " + left.ToString())
+      .WithAdvice("finish it with the command that made it, remove it with `delete -n " + name +
+                  "`, or choose another name with -n");
+}
+
+Status UnmarkedInTheWay(const CallContext& ctx, storage::Backend& backend,
+                        const std::string& backup_dir, const std::string& key) {
+  const std::string name = meta::BackupName(backup_dir);
+  MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
+                      meta::InspectDirectory(ctx, backend, backup_dir));
+  if (content.kind == meta::DirectoryKind::kForeign) {
+    return AlreadyExistsError("something that is no backup is in the way of " + name +
+                              ": it holds " + content.foreign_key)
+        .WithAdvice("choose another name with -n, or another root path for backups");
+  }
+  return AlreadyExistsError("an unfinished backup " + name +
+                            " is in the way, which has no marker to go on from; it holds " + key)
+      .WithAdvice("remove it with `delete -n " + name + "`, or choose another name with -n");
 }
 
 Status AbortUploads(const CallContext& ctx, storage::Backend& backend,

@@ -69,6 +69,14 @@ class BackupClaim {
   meta::RunRecord marker_;
 };
 
+/// kAlreadyExists for a name that a finished backup has.
+Status NameTaken(const std::string& name);
+/// The same for one with what another command has left.
+Status UnfinishedInTheWay(const std::string& name, const meta::RunRecord& left);
+/// The same for a directory without header and marker that holds `key`.
+Status UnmarkedInTheWay(const CallContext& ctx, storage::Backend& backend,
+                        const std::string& backup_dir, const std::string& key);
+
 /// End the multipart uploads that the marker of an unfinished backup speaks of, and those of its
 /// meta files.
 Status AbortUploads(const CallContext& ctx, storage::Backend& backend,

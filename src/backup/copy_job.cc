@@ -137,12 +137,13 @@ Status CheckTreesApart(const CopyJob& job) {
   return job.ctx.Check();
 }
 
-Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir) {
-  auto lock = RunLock::Acquire(job.ctx, *job.source.backend, CopyLockDir(dir),
+Result<std::unique_ptr<RunLock>> LockForReading(const CallContext& ctx, storage::Backend& backend,
+                                                const std::string& dir) {
+  auto lock = RunLock::Acquire(ctx, backend, CopyLockDir(dir),
                                meta::NewRunRecord("read", CopyLockName(dir)));
   const Code code = lock.status().code();
   if (lock.ok() || code == Code::kAlreadyExists) return lock;
-  // Reading is all that a copy needs of its source, which may be full.
+  // Reading is all that is needed of a storage, which may be full.
   if (EndsTheCopy(lock.status()) && code != Code::kResourceExhausted) return lock;
   log::Info("source={} is not locked against changes: {}", dir, lock.status().ToString());
   return std::unique_ptr<RunLock>();

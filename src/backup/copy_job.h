@@ -60,8 +60,9 @@ Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::
 Status CheckTreesApart(const CopyJob& job);
 /// The error of a destination that is the source.
 Status SamePlace(const Tree& source, const Tree& destination);
-/// Keep others from changing `dir` of the source, where it can be written to; else null.
-Result<std::unique_ptr<RunLock>> LockSource(const CopyJob& job, const std::string& dir);
+/// Keep others from changing `dir` of a source, where it can be written to; else null.
+Result<std::unique_ptr<RunLock>> LockForReading(const CallContext& ctx, storage::Backend& backend,
+                                                const std::string& dir);
 
 /// Compare names and sizes of what both trees have by now, and remove what the source does not
 /// have.

@@ -93,7 +93,7 @@ Status BackupCopy::OpenManifest() {
     if (backup_.headers[i] != meta::MetaKey(backup_.dir, meta::MetaFile::kHeader)) continue;
     if (backup_.manifests[i].empty()) return Status::Ok();
     MB_ASSIGN_OR_RETURN(manifest_, ManifestWalk::Open(job_.ctx, *job_.source.backend, source_dir_,
-                                                      backup_.manifests[i]));
+                                                      backup_.manifests[i], "at the source"));
   }
   return Status::Ok();
 }
@@ -132,7 +132,7 @@ Status BackupCopy::LookAround() {
 
 Status BackupCopy::TakeRight() {
   MB_ASSIGN_OR_RETURN(lock_, LockDestination(job_, destination_dir_));
-  MB_ASSIGN_OR_RETURN(source_lock_, LockSource(job_, source_dir_));
+  MB_ASSIGN_OR_RETURN(source_lock_, LockForReading(job_.ctx, *job_.source.backend, source_dir_));
   // Another run may have come and gone before the lock.
   return LookAround();
 }

@@ -51,13 +51,15 @@ bool IsOfManifest(std::string_view path) {
 Result<std::unique_ptr<ManifestWalk>> ManifestWalk::Open(const CallContext& ctx,
                                                          storage::Backend& backend,
                                                          const std::string& backup_dir,
-                                                         const std::string& sha256) {
+                                                         const std::string& sha256,
+                                                         std::string where) {
   MB_ASSIGN_OR_RETURN(std::unique_ptr<meta::ManifestReader> reader,
                       meta::ManifestReader::Open(ctx, backend, backup_dir, sha256));
   if (reader == nullptr) {
     return DataLossError(meta::ManifestKey(backup_dir) + " is gone").WithOrigin(Origin::kStorage);
   }
-  std::unique_ptr<ManifestWalk> walk(new ManifestWalk(std::move(reader), backup_dir));
+  std::unique_ptr<ManifestWalk> walk(
+      new ManifestWalk(std::move(reader), backup_dir, std::move(where)));
   MB_ASSIGN_OR_RETURN(walk->next_, walk->reader_->Next(ctx));
   return walk;
 }
@@ -79,7 +81,7 @@ Status ManifestWalk::End() const { return next_ ? Missing() : Status::Ok(); }
 
 Status ManifestWalk::Missing() const {
   return DataLossError(
-             fmt::format("{}{} is in the manifest and not at the source", backup_dir_, next_->path))
+             fmt::format("{}{} is in the manifest and not {}", backup_dir_, next_->path, where_))
       .WithOrigin(Origin::kStorage);
 }
 

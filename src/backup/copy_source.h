@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace milvus_backup::backup {
 
@@ -26,11 +27,12 @@ bool IsOfManifest(std::string_view path);
 /// Goes through the manifest of a backup beside its keys. Used by one thread.
 class ManifestWalk {
  public:
-  /// `sha256` as in the backup's header, not empty.
+  /// `sha256` as in the backup's header, not empty. `where` says for errors where paths are looked
+  /// for, such as `at the source`.
   static Result<std::unique_ptr<ManifestWalk>> Open(const CallContext& ctx,
                                                     storage::Backend& backend,
                                                     const std::string& backup_dir,
-                                                    const std::string& sha256);
+                                                    const std::string& sha256, std::string where);
 
   /// What the manifest says of a path of the backup, none for what no manifest lists. Paths must
   /// come in ascending order, and no path of the manifest may be passed over: kDataLoss naming it,
@@ -40,12 +42,14 @@ class ManifestWalk {
   Status End() const;
 
  private:
-  ManifestWalk(std::unique_ptr<meta::ManifestReader> reader, std::string backup_dir)
-      : reader_(std::move(reader)), backup_dir_(std::move(backup_dir)) {}
+  ManifestWalk(std::unique_ptr<meta::ManifestReader> reader, std::string backup_dir,
+               std::string where)
+      : reader_(std::move(reader)), backup_dir_(std::move(backup_dir)), where_(std::move(where)) {}
   Status Missing() const;
 
   const std::unique_ptr<meta::ManifestReader> reader_;
   const std::string backup_dir_;
+  const std::string where_;
   std::optional<meta::ManifestEntry> next_;
 };
 

@@ -59,10 +59,10 @@ class Program {
         ->take_all();
     app_.add_flag("--json", flags_.json, "Print results and errors as one JSON object");
     commands_ = {
-        {"check", AddCheck(app_)},   {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
-        {"delete", AddDelete(app_)}, {"get", AddGet(app_)},         {"inspect", AddInspect(app_)},
-        {"list", AddList(app_)},     {"restore", AddRestore(app_)}, {"server", AddServer(app_)},
-        {"verify", AddVerify(app_)},
+        {"check", AddCheck(app_)},     {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
+        {"delete", AddDelete(app_)},   {"export", AddExport(app_)},   {"get", AddGet(app_)},
+        {"import", AddImport(app_)},   {"inspect", AddInspect(app_)}, {"list", AddList(app_)},
+        {"restore", AddRestore(app_)}, {"server", AddServer(app_)},   {"verify", AddVerify(app_)},
     };
     config_command_ = AddConfig(app_);
     for (const char* name : {"migrate", "l0compact"}) {

@@ -61,6 +61,15 @@ void PrintErrorText(std::string_view text) {
   static_cast<void>(std::fflush(stderr));
 }
 
+Result<int> TakeStdout() {
+  const int stream = State().was_closed ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (stream < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+    if (stream >= 0) close(stream);
+    return FailedPreconditionError("standard output is not open");
+  }
+  return stream;
+}
+
 void NoteDone(std::string what) { State().done = std::move(what); }
 
 Status StdoutStatus() {

@@ -23,6 +23,10 @@ void PrintText(std::string_view text);
 void PrintErrorLine(std::string_view text);
 void PrintErrorText(std::string_view text);
 
+/// The program's stdout, for bytes that are no text; the caller closes it. What is printed from now
+/// on, results and errors too, goes to stderr.
+Result<int> TakeStdout();
+
 /// Remember what has been done, such as `the backup is complete`, for StdoutStatus.
 void NoteDone(std::string what);
 

@@ -56,6 +56,7 @@ std::string EncodeRunRecord(const RunRecord& record) {
   if (!record.kept.empty()) json["kept"] = record.kept;
   if (!record.missing.empty()) json["missing"] = record.missing;
   if (!record.targets.empty()) json["targets"] = record.targets;
+  if (!record.header_sha256.empty()) json["header_sha256"] = record.header_sha256;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -84,6 +85,7 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
     record.kept = json.value("kept", std::set<int64_t>());
     record.missing = json.value("missing", std::vector<std::string>());
     record.targets = json.value("targets", std::set<std::string>());
+    record.header_sha256 = json.value("header_sha256", "");
   } catch (const Json::exception& error) {
     return DataLossError(fmt::format("{} is not the record of a run: {}", what, error.what()));
   }

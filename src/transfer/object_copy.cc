@@ -3,6 +3,7 @@
 #include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/transfer/part_size.h"
 
 #include <fmt/format.h>
 
@@ -287,10 +288,7 @@ std::optional<uint64_t> ChoosePartSize(const CopyItem& item, uint64_t preferred,
       if (first_part == 0 && fits(mib * kMiB)) return mib * kMiB;
     }
   }
-  const uint64_t part = std::clamp(preferred, caps.min_part, caps.max_part);
-  if (item.size <= std::min(part, caps.max_put)) return std::nullopt;
-  const uint64_t needed = DivideUp(item.size, caps.max_parts);
-  return std::max(part, DivideUp(needed, kMiB) * kMiB);
+  return PartSizeFor(item.size, preferred, caps);
 }
 
 bool IsHopeless(const Status& status) {

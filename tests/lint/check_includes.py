@@ -43,6 +43,7 @@ THIRD_PARTY = {
     "CLI": {"cli"},
     "httplib.h": {"service"},
     "archive.h": {"backup"},
+    "archive_entry.h": {"backup"},
     "sqlite3.h": {"migration"},
     "mysql.h": {"migration"},
     "hdf5.h": {"migration"},

@@ -33,7 +33,7 @@ struct OpenUpload {
 
 struct RunRecord {
   std::string run_id;
-  /// `create`, `delete`, `restore`, `copy` (into the backup) or `read` (from it).
+  /// `create`, `delete`, `restore`, `copy` or `import` (into the backup) or `read` (from it).
   std::string operation;
   /// Name of the backup.
   std::string backup;
@@ -45,7 +45,7 @@ struct RunRecord {
   bool held = false;
   /// create: keys relative to the backup directory that may have an unfinished multipart upload.
   std::vector<std::string> uploads;
-  /// copy: by key.
+  /// copy, import: by key.
   std::vector<OpenUpload> open_uploads;
   /// create that takes a partial backup up: the ids of the collections that it has, and the names
   /// of those it lacks. Its header tells them too, but goes before the new one comes.
@@ -53,6 +53,8 @@ struct RunRecord {
   std::vector<std::string> missing;
   /// restore: its targets, `db.collection`.
   std::set<std::string> targets;
+  /// import: SHA-256 of the backup's header, which tells whether another archive is the same.
+  std::string header_sha256;
   friend bool operator==(const RunRecord&, const RunRecord&) = default;
 
   /// `create by process 12 on host since 2026-01-02T03:04:05Z`.
