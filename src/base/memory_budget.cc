@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <malloc.h>
 #include <utility>
 
 namespace milvus_backup {
@@ -25,6 +26,15 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 Buffer::~Buffer() {
   if (budget_ != nullptr) budget_->Release(std::move(storage_), capacity_);
+}
+
+MemoryBudget::MemoryBudget(size_t limit_bytes) : limit_(limit_bytes) {
+#ifdef __GLIBC__
+  // Left to itself malloc takes large buffers, once one was freed, from the heaps of the threads,
+  // which never give them back: twice the limit was seen.
+  constexpr int kMapped = 1024 * 1024;
+  mallopt(M_MMAP_THRESHOLD, kMapped);
+#endif
 }
 
 size_t MemoryBudget::ClassOf(size_t size) {

@@ -104,7 +104,8 @@ std::string EtagOfParts(const std::vector<std::string>& part_md5s);
 /// Size of the parts in which an object should be sent, none when it should be sent whole. A
 /// multipart source is sent in its own layout, so that the ETags of both sides can be compared:
 /// `first_part` is the size of its first part; 0 means unknown, and it is guessed from the number
-/// of parts. A layout whose parts are larger than `max_buffer` is not kept.
+/// of parts. A layout whose parts are larger than `max_buffer` is not kept. A source sent whole, as
+/// its plain MD5 tells, is sent whole again up to some size.
 std::optional<uint64_t> ChoosePartSize(const CopyItem& item, uint64_t preferred,
                                        const storage::Capabilities& caps, uint64_t first_part,
                                        uint64_t max_buffer);

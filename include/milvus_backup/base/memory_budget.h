@@ -52,7 +52,7 @@ class Buffer {
 /// cannot wait for ever. Free buffers are kept for reuse while they fit the limit.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(size_t limit_bytes) : limit_(limit_bytes) {}
+  explicit MemoryBudget(size_t limit_bytes);
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
   ~MemoryBudget() = default;

@@ -258,7 +258,11 @@ TEST(PartSizeTest, FollowsTheSourcesOwnLayout) {
     return ChoosePartSize({"k", "k", size, etag}, 8 * kMiB, caps, 0, 32 * kMiB);
   };
   EXPECT_EQ(choose(8 * kMiB, md5), std::nullopt);
-  EXPECT_EQ(choose(8 * kMiB + 1, md5), 8 * kMiB);
+  EXPECT_EQ(choose(8 * kMiB + 1, ""), 8 * kMiB);
+  EXPECT_EQ(choose(16 * kMiB, md5), std::nullopt);  // the ETag of one PUT proves it
+  EXPECT_EQ(choose(16 * kMiB + 1, md5), 8 * kMiB);
+  EXPECT_EQ(ChoosePartSize({"k", "k", 12 * kMiB, md5, 7U}, 8 * kMiB, caps, 0, 32 * kMiB), 8 * kMiB);
+  EXPECT_EQ(ChoosePartSize({"k", "k", 12 * kMiB, md5}, 8 * kMiB, caps, 0, 16 * kMiB), 8 * kMiB);
   EXPECT_EQ(choose(40 * kMiB, md5 + "-3"), 16 * kMiB);
   EXPECT_EQ(choose(40 * kMiB, md5 + "-8"), 5 * kMiB);
   EXPECT_EQ(choose(1, md5 + "-1"), 16 * kMiB);

@@ -44,6 +44,8 @@ class ProofTest : public ::testing::Test {
   }
   CopySummary Copy(const std::vector<CopyItem>& items, CopyOptions options = {}) {
     options.part_size = kMiB;
+    // Too little for a large one to be sent whole.
+    options.memory_bytes = 4 * kMiB;
     CopyEngine engine(options, nullptr);
     CopyBatch batch(engine, *source_, *destination_, {});
     for (const CopyItem& item : items) EXPECT_OK(batch.Add(item));
