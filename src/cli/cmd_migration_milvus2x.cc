@@ -27,8 +27,9 @@ using migration::Milvus2xOptions;
 using migration::Milvus2xReport;
 
 constexpr const char* kSourceChanged =
-    "rows were written to or deleted from the source meanwhile, and some of that may be missing in "
-    "the target; stop writing and run again with target.milvus2x.writeMode: upsert";
+    "the source did not answer the same at the beginning and at the end, as when rows are written "
+    "or deleted meanwhile, and some may be missing in the target; stop writing and run again with "
+    "target.milvus2x.writeMode: upsert";
 
 nlohmann::ordered_json ToJson(const Migrated& one) {
   return {{"source", one.source},

@@ -77,8 +77,8 @@ Result<size_t> CompareRows(const CallContext& ctx, const CollectionReader& sourc
     const auto first = keys.begin() + static_cast<std::ptrdiff_t>(begin);
     const size_t count = std::min(kKeysPerQuery, keys.size() - begin);
     const std::vector<RowKey> asked(first, first + static_cast<std::ptrdiff_t>(count));
-    MB_ASSIGN_OR_RETURN(const std::vector<Column> there, source.Fetch(ctx, asked));
-    MB_ASSIGN_OR_RETURN(const std::vector<Column> here, target.Fetch(ctx, asked));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> there, source.Fetch(ctx, "", asked));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> here, target.Fetch(ctx, "", asked));
     const auto arrived = RowsByKey(rows, here);
     for (const auto& [key, row] : RowsByKey(rows, there)) {
       const auto other = arrived.find(key);

@@ -292,6 +292,15 @@ Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
   if (counted != migrated_.counted || migrated_.rows > migrated_.counted) {
     migrated_.source_changed = true;
   } else if (!migrated_.source_changed && migrated_.rows < migrated_.counted) {
+    uint64_t keys = 0;
+    for (const auto& [name, partition] : record_->partitions) {
+      MB_ASSIGN_OR_RETURN(const uint64_t in_partition,
+                          source.CountKeys(ctx, name, run_.rules.keys_per_page));
+      keys += in_partition;
+    }
+    if (keys != migrated_.rows) migrated_.source_changed = true;
+  }
+  if (!migrated_.source_changed && migrated_.rows < migrated_.counted) {
     warnings_.push_back(fmt::format(
         "collection '{}': {} of {} rows have a primary key that another row has too; of rows with "
         "one key only the newest can be read and was brought over",

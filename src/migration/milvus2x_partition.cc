@@ -3,6 +3,7 @@
 #include "row_columns.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace milvus_backup::migration {
@@ -15,6 +16,9 @@ constexpr size_t kFirstRows = 256;
 /// Keys of the first page, and bytes of the later ones: text keys may be long.
 constexpr int64_t kFirstKeys = 1024;
 constexpr size_t kKeyBytesPerPage = size_t{2} << 20;
+
+/// Rows asked for by their keys at once: few enough for the widest vectors.
+constexpr size_t kKeysPerFetch = 50;
 
 size_t BytesOfKeys(const std::vector<RowKey>& keys) {
   size_t bytes = 0;
@@ -80,17 +84,18 @@ std::vector<PartitionCopy::Cut> PartitionCopy::CutKeys(const std::vector<RowKey>
   Cut open;
   const size_t most = RowsPerRange();
   const auto close = [&] {
-    if (open.keys > 0) cuts.push_back(std::move(open));
+    if (!open.keys.empty()) cuts.push_back(std::move(open));
     open = {};
   };
   for (const RowKey& key : keys) {
     if (done.Contains(key)) {
       close();
     } else {
-      if (open.keys == 0) open.range.after = after;
+      if (open.keys.empty()) open.range.after = after;
       open.range.upto = key;
       open.may_be_there = open.may_be_there || (resumed && key <= *resumed);
-      if (++open.keys == most) close();
+      open.keys.push_back(key);
+      if (open.keys.size() == most) close();
     }
     after = key;
   }
@@ -109,27 +114,53 @@ size_t PartitionCopy::RowsPerRange() const {
 
 Status PartitionCopy::CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
                                 PartitionRecord& record) {
-  uint64_t rows = 0;
-  const CollectionReader::Sink write = [&](std::vector<milvus::Column> columns) -> Status {
-    const milvus::Column& keys = source_.KeyColumn(columns);
-    const size_t count = keys.rows;
-    if (count == 0) return Status::Ok();
-    if (rows == 0) {
-      const std::scoped_lock lock(mutex_);
-      sample_.push_back(key_.At(keys, 0));
-    }
-    read_bytes_ += BytesOf(columns);
-    read_ += count;
-    rows += count;
-    on_progress_(read_, written_);
-    MB_RETURN_IF_ERROR(target_.Write(ctx, name, std::move(columns), cut.may_be_there));
-    written_ += count;
-    on_progress_(read_, written_);
-    return Status::Ok();
+  std::vector<RowKey> arrived;
+  const CollectionReader::Sink write = [&](std::vector<milvus::Column> columns) {
+    return WriteRows(ctx, name, cut, std::move(columns), arrived);
   };
-  MB_RETURN_IF_ERROR(source_.Read(ctx, name, cut.range, cut.keys, write));
-  if (rows != cut.keys) source_changed_ = true;
-  return Confirm(ctx, cut, rows, record);
+  MB_RETURN_IF_ERROR(source_.Read(ctx, name, cut.range, cut.keys.size(), write));
+  MB_RETURN_IF_ERROR(FetchMissing(ctx, name, cut, arrived));
+  return Confirm(ctx, cut, arrived.size(), record);
+}
+
+Status PartitionCopy::WriteRows(const CallContext& ctx, const std::string& name, const Cut& cut,
+                                std::vector<milvus::Column> columns, std::vector<RowKey>& arrived) {
+  const milvus::Column& keys = source_.KeyColumn(columns);
+  const size_t count = keys.rows;
+  if (count == 0) return Status::Ok();
+  if (arrived.empty()) {
+    const std::scoped_lock lock(mutex_);
+    sample_.push_back(key_.At(keys, 0));
+  }
+  for (size_t row = 0; row < count; ++row) arrived.push_back(key_.At(keys, row));
+  read_bytes_ += BytesOf(columns);
+  read_ += count;
+  on_progress_(read_, written_);
+  MB_RETURN_IF_ERROR(target_.Write(ctx, name, std::move(columns), cut.may_be_there));
+  written_ += count;
+  on_progress_(read_, written_);
+  return Status::Ok();
+}
+
+Status PartitionCopy::FetchMissing(const CallContext& ctx, const std::string& name, const Cut& cut,
+                                   std::vector<RowKey>& arrived) {
+  std::vector<RowKey> sorted = arrived;
+  std::ranges::sort(sorted);
+  std::vector<RowKey> missing;
+  std::ranges::set_difference(cut.keys, sorted, std::back_inserter(missing));
+  size_t fetched = 0;
+  for (size_t begin = 0; begin < missing.size(); begin += kKeysPerFetch) {
+    const size_t end = std::min(begin + kKeysPerFetch, missing.size());
+    const std::vector<RowKey> asked(missing.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    missing.begin() + static_cast<std::ptrdiff_t>(end));
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::Column> columns, source_.Fetch(ctx, name, asked));
+    if (columns.empty()) continue;
+    const size_t before = arrived.size();
+    MB_RETURN_IF_ERROR(WriteRows(ctx, name, cut, std::move(columns), arrived));
+    fetched += arrived.size() - before;
+  }
+  if (fetched < missing.size()) source_changed_ = true;
+  return Status::Ok();
 }
 
 Status PartitionCopy::Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows,

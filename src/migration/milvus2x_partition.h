@@ -47,7 +47,7 @@ class PartitionCopy {
   /// Copy what `record` does not have yet of partition `name`; empty for all of the collection.
   Status Run(const CallContext& ctx, const std::string& name, PartitionRecord& record);
 
-  /// A range held another number of rows than keys were seen in it.
+  /// A row whose key was seen could not be read afterwards.
   bool source_changed() const { return source_changed_; }
   /// A key of every range.
   std::vector<RowKey> TakeSample();
@@ -55,7 +55,8 @@ class PartitionCopy {
  private:
   struct Cut {
     KeyRange range;
-    size_t keys = 0;
+    /// Seen in the range, in order.
+    std::vector<RowKey> keys;
     bool may_be_there = false;
   };
 
@@ -65,6 +66,13 @@ class PartitionCopy {
                            const std::optional<RowKey>& resumed, const RangeSet& done) const;
   Status CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
                    PartitionRecord& record);
+  /// Write rows of a cut; `arrived` gets their keys.
+  Status WriteRows(const CallContext& ctx, const std::string& name, const Cut& cut,
+                   std::vector<milvus::Column> columns, std::vector<RowKey>& arrived);
+  /// Milvus 2.3.5 leaves a row out of its answer now and then where it has two of one key: ask for
+  /// those by their keys.
+  Status FetchMissing(const CallContext& ctx, const std::string& name, const Cut& cut,
+                      std::vector<RowKey>& arrived);
   Status Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows, PartitionRecord& record);
   /// As many as come to about `range_bytes`.
   size_t RowsPerRange() const;

@@ -193,10 +193,24 @@ Status CollectionReader::ReadInPages(const CallContext& ctx, const std::string& 
 }
 
 Result<std::vector<Column>> CollectionReader::Fetch(const CallContext& ctx,
+                                                    const std::string& partition,
                                                     const std::vector<RowKey>& keys) const {
-  milvus::QueryRequest request = Request("", rows_.key.AmongThese(keys));
+  milvus::QueryRequest request = Request(partition, rows_.key.AmongThese(keys));
   for (const milvus::FieldSchema& field : rows_.fields) request.output_fields.push_back(field.name);
   return Query(ctx, request);
+}
+
+Result<uint64_t> CollectionReader::CountKeys(const CallContext& ctx, const std::string& partition,
+                                             int64_t keys_per_page) const {
+  uint64_t count = 0;
+  std::optional<RowKey> after;
+  while (true) {
+    MB_ASSIGN_OR_RETURN(const std::vector<RowKey> keys,
+                        NextKeys(ctx, partition, after, keys_per_page));
+    if (keys.empty()) return count;
+    count += keys.size();
+    after = keys.back();
+  }
 }
 
 const Column& CollectionReader::KeyColumn(const std::vector<Column>& columns) const {

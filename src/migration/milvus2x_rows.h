@@ -51,9 +51,14 @@ class CollectionReader {
   Status Read(const CallContext& ctx, const std::string& partition, const KeyRange& range,
               size_t expected, const Sink& sink) const;
 
-  /// The rows with these keys, with all fields of the plan; their key column is `key_column`.
-  Result<std::vector<milvus::Column>> Fetch(const CallContext& ctx,
+  /// The rows with these keys, with all fields of the plan. An empty partition name means the whole
+  /// collection.
+  Result<std::vector<milvus::Column>> Fetch(const CallContext& ctx, const std::string& partition,
                                             const std::vector<RowKey>& keys) const;
+
+  /// Keys in a partition, each once.
+  Result<uint64_t> CountKeys(const CallContext& ctx, const std::string& partition,
+                             int64_t keys_per_page) const;
 
   /// Of rows that Read or Fetch has returned. There is one.
   const milvus::Column& KeyColumn(const std::vector<milvus::Column>& columns) const;

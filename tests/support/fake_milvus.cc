@@ -128,6 +128,11 @@ void FakeMilvus::SetQuery(
   impl_->service.Locked([&](FakeMilvusState&) { impl_->service.set_query(std::move(answer)); });
 }
 
+void FakeMilvus::AlterAnswers(
+    std::function<void(const milvus::QueryRequest&, std::vector<milvus::Column>&)> alter) {
+  impl_->service.Locked([&](FakeMilvusState&) { impl_->service.set_alter(std::move(alter)); });
+}
+
 void FakeMilvus::SetImportRows(std::function<int64_t(const milvus::ImportRequest&)> rows) {
   impl_->service.Locked([&](FakeMilvusState& state) { state.SetImportRows(std::move(rows)); });
 }

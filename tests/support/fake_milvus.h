@@ -128,6 +128,9 @@ class FakeMilvus {
   /// What queries of loaded collections answer instead of the rows that were inserted, types of
   /// Milvus 2.3 only.
   void SetQuery(std::function<std::vector<milvus::Column>(const milvus::QueryRequest&)> answer);
+  /// Change what queries answer, as a server does that is wrong.
+  void AlterAnswers(
+      std::function<void(const milvus::QueryRequest&, std::vector<milvus::Column>&)> alter);
 
   /// In the order they came.
   std::vector<FakeCall> calls() const;

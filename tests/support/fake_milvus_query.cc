@@ -63,6 +63,7 @@ grpc::Status FakeMilvusService::Query(grpc::ServerContext* context,
                    !refusal.ok()) {
           return refusal;
         }
+        if (alter_) alter_(asked, columns);
         for (const milvus::Column& column : columns) Answer(column, *reply->add_fields_data());
         return {};
       });

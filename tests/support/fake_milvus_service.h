@@ -58,6 +58,9 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   using QueryAnswer = std::function<std::vector<milvus::Column>(const milvus::QueryRequest&)>;
   /// Call under the lock.
   void set_query(QueryAnswer answer) { query_ = std::move(answer); }
+  using QueryChange =
+      std::function<void(const milvus::QueryRequest&, std::vector<milvus::Column>&)>;
+  void set_alter(QueryChange alter) { alter_ = std::move(alter); }
   void set_stopping(bool is_stopping) { is_stopping_ = is_stopping; }
 
  private:
@@ -248,6 +251,7 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
   std::map<std::string, std::deque<FakeAnswer>> plans_;
   std::vector<FakeCall> calls_;
   QueryAnswer query_;
+  QueryChange alter_;
 };
 
 }  // namespace milvus_backup::testing

@@ -1,5 +1,6 @@
 #include "milvus_backup/migration/milvus2x.h"
 
+#include "migration/row_columns.h"
 #include "milvus2x_fixture.h"
 
 #include <gmock/gmock.h>
@@ -93,6 +94,54 @@ TEST_F(Milvus2xTest, RowsWithOneKeyAreReportedAndTheNewestIsTaken) {
   EXPECT_FALSE(report.source_changed());
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("2 of 42 rows have a primary key that")));
   EXPECT_THAT(Rows(*target_, "c").at("_default"), Contains(Row(Bytes(-9), 1002)));
+}
+
+TEST_F(Milvus2xTest, RowsThatAnAnswerLeavesOutAreAskedForByTheirKeys) {
+  FillWithNumbers(60);
+  int left_out = 0;
+  source_->AlterAnswers(
+      [&](const milvus::QueryRequest& request, std::vector<milvus::Column>& rows) {
+        const bool is_range = request.expr.find("<=") != std::string::npos;
+        if (!is_range || rows.empty() || rows[0].rows < 2) return;
+        ++left_out;
+        rows = RowsOf(rows, 0, rows[0].rows - 1);
+      });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_GT(left_out, 2);
+  EXPECT_EQ(report.collections[0].rows, 60U);
+  EXPECT_FALSE(report.source_changed());
+  EXPECT_THAT(report.warnings, IsEmpty());
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
+}
+
+TEST_F(Milvus2xTest, ARowThatCannotBeReadAtAllIsNotTakenForADuplicate) {
+  FillWithNumbers(60);
+  source_->AlterAnswers([](const milvus::QueryRequest& request, std::vector<milvus::Column>& rows) {
+    if (request.limit != 0 || request.expr.empty() || rows.empty()) return;
+    if (rows[0].rows > 1) {
+      rows = RowsOf(rows, 0, rows[0].rows - 1);
+    } else {
+      rows.clear();
+    }
+  });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_TRUE(report.source_changed());
+  EXPECT_LT(report.collections[0].rows, 60U);
+}
+
+TEST_F(Milvus2xTest, RowsWhoseKeysWereNotSeenArriveWithTheirRange) {
+  FillWithNumbers(60);
+  int left_out = 0;
+  source_->AlterAnswers(
+      [&](const milvus::QueryRequest& request, std::vector<milvus::Column>& rows) {
+        if (request.limit == 0 || rows.empty() || rows[0].rows < 2) return;
+        ++left_out;
+        rows = RowsOf(rows, 1, rows[0].rows);
+      });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_GT(left_out, 1);
+  EXPECT_FALSE(report.source_changed());
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
 
 TEST_F(Milvus2xTest, ASourceThatIsWrittenToIsReported) {
