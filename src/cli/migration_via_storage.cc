@@ -4,10 +4,14 @@
 
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/backup/delete.h"
+#include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/migration/milvus2x.h"
 #include "milvus_backup/service/services.h"
+#include "milvus_backup/storage/open.h"
 
 #include <fmt/format.h>
 
@@ -57,11 +61,13 @@ Result<config::Config> LoadSite(const std::string& path, const char* flag,
   return config;
 }
 
-/// The same for the same command, so that it is taken up again.
+/// The same for the same source and target, so that it is taken up again.
 std::string BackupName(const Milvus2xOptions& options, bool all) {
   constexpr size_t kDigits = 16;
-  std::string text = fmt::format("{}:{}/{}/{}", options.target.address, options.target.port,
-                                 options.target_database, options.target_collection);
+  std::string text =
+      fmt::format("{}:{}/{}>{}:{}/{}/{}", options.source.address, options.source.port,
+                  DatabaseOf(options.source_database), options.target.address, options.target.port,
+                  DatabaseOf(options.target_database), options.target_collection);
   if (!all) {
     for (const std::string& name : options.collections) text += "," + name;
   }
@@ -75,9 +81,12 @@ Status TakeBackup(const CallContext& ctx, backup::Site& site, const Milvus2xOpti
        all ? std::vector<std::string>() : options.collections}};
   backup::CreateOptions create{.name = name};
   MB_ASSIGN_OR_RETURN(create.selection, backup::Selection::FromDatabases(wanted));
-  const auto report = backup::CreateBackup(ctx, site, create);
-  // An earlier run had come as far; a restore refuses one that is not complete.
-  if (report.status().code() == Code::kAlreadyExists) return Status::Ok();
+  auto report = backup::CreateBackup(ctx, site, create);
+  if (report.status().code() == Code::kAlreadyExists) {
+    // Of a run whose restore has not begun, or has ended: its rows are of another time.
+    MB_RETURN_IF_ERROR(backup::DeleteBackup(ctx, site.backup_storage, name).status());
+    report = backup::CreateBackup(ctx, site, create);
+  }
   MB_RETURN_IF_ERROR(report.status().Annotate("backup " + name));
   for (const backup::CollectionReport& one : report->per_collection) {
     MB_RETURN_IF_ERROR(one.status.Annotate(one.name));
@@ -115,6 +124,16 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
                       LoadSite(flags.target_config, "--target-config", options.target));
   target.backup_storage = source.backup_storage;
   const std::string name = BackupName(options, flags.all);
+  MB_ASSIGN_OR_RETURN(const auto state,
+                      storage::OpenLocal({.root = options.state_dir, .create = true}));
+  MB_ASSIGN_OR_RETURN(
+      const auto lock,
+      backup::RunLock::Acquire(ctx, *state, migration::kMilvus2xLocks,
+                               meta::NewRunRecord("migration", migration::kMilvus2xLockName)));
+  // There while the backup is being restored.
+  const std::string begun_key = name + ".json";
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> begun,
+                      meta::ReadRunRecord(ctx, *state, begun_key));
   MB_ASSIGN_OR_RETURN(const backup::RestoreOptions restore, RestoreOptionsOf(options, flags, name));
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<service::Services> from,
@@ -123,13 +142,29 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
       const std::unique_ptr<service::Services> to,
       service::Services::Create(ctx, target, service::Services::Needs::kEverything));
   to->site().parallel_collections = static_cast<size_t>(target.parallelism.restore_collection);
-  {
+  if (!begun) {
     const TerminalProgress line(from->progress(), flags.show_progress);
     MB_RETURN_IF_ERROR(TakeBackup(ctx, from->site(), options, flags.all, name));
+    MB_RETURN_IF_ERROR(
+        meta::WriteRunRecord(ctx, *state, begun_key, meta::NewRunRecord("restore", name)));
   }
   const TerminalProgress line(to->progress(), flags.show_progress);
-  MB_ASSIGN_OR_RETURN(backup::RestoreReport report,
-                      backup::RestoreBackup(ctx, to->site(), restore));
+  auto restored = backup::RestoreBackup(ctx, to->site(), restore);
+  if (!restored.ok()) {
+    const Code code = restored.status().code();
+    // Nothing was begun, or the backup is gone: next time another is taken.
+    if (code == Code::kAlreadyExists || code == Code::kNotFound) {
+      state->Delete({}, begun_key).IgnoreError("the error of the restore counts");
+    }
+    return std::move(restored).status();
+  }
+  backup::RestoreReport report = *std::move(restored);
+  if (begun) {
+    report.warnings.push_back(fmt::format(
+        "an interrupted run was taken up: the rows are those of its backup, complete at {}",
+        begun->started));
+  }
+  MB_RETURN_IF_ERROR(state->Delete(ctx, begun_key));
   const auto deleted = backup::DeleteBackup(ctx, from->site().backup_storage, name);
   if (!deleted.ok()) {
     report.warnings.push_back(fmt::format("backup {} stays in the source's backup storage: {}",

@@ -21,9 +21,11 @@ struct ViaStorageFlags {
 };
 
 /// Back the collections up into the source's backup storage, restore them into the target from
-/// there, and remove the backup. The same call goes on after a run that failed or was killed: the
-/// backup has the same name. kInvalidArgument for what `options` want changed on the way, which
-/// files cannot be; else the errors of create and restore.
+/// there, and remove the backup. The same call goes on after a run that failed or was killed while
+/// it restored, with the rows of its backup and a warning; else a new backup is taken.
+/// kAlreadyExists while another run with this state directory is under way or when a target exists;
+/// kInvalidArgument for what `options` want changed on the way, which files cannot be; else the
+/// errors of create and restore.
 Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
                                                 const migration::Milvus2xOptions& options,
                                                 const ViaStorageFlags& flags);

@@ -70,8 +70,8 @@ class Job {
     MB_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                         ChooseCollections(ctx, run_.source, options_, run_.rules.all));
     MB_ASSIGN_OR_RETURN(const auto lock, backup::RunLock::Acquire(
-                                             ctx, run_.state, "locks/",
-                                             meta::NewRunRecord("migration", options_.state_dir)));
+                                             ctx, run_.state, kMilvus2xLocks,
+                                             meta::NewRunRecord("migration", kMilvus2xLockName)));
     MB_RETURN_IF_ERROR(EnsureDatabase(ctx, run_.target, options_.target_database, false));
     const Status status = MigrateAll(ctx, names);
     Release();

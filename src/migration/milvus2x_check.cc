@@ -71,14 +71,14 @@ Result<bool> LoadAndWait(const CallContext& ctx, const CollectionPlace& place,
 
 Result<size_t> CompareRows(const CallContext& ctx, const CollectionReader& source,
                            const CollectionReader& target, const RowPlan& rows,
-                           const std::vector<RowKey>& keys) {
+                           const std::string& partition, const std::vector<RowKey>& keys) {
   size_t compared = 0;
   for (size_t begin = 0; begin < keys.size(); begin += kKeysPerQuery) {
     const auto first = keys.begin() + static_cast<std::ptrdiff_t>(begin);
     const size_t count = std::min(kKeysPerQuery, keys.size() - begin);
     const std::vector<RowKey> asked(first, first + static_cast<std::ptrdiff_t>(count));
-    MB_ASSIGN_OR_RETURN(const std::vector<Column> there, source.Fetch(ctx, "", asked));
-    MB_ASSIGN_OR_RETURN(const std::vector<Column> here, target.Fetch(ctx, "", asked));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> there, source.Fetch(ctx, partition, asked));
+    MB_ASSIGN_OR_RETURN(const std::vector<Column> here, target.Fetch(ctx, partition, asked));
     const auto arrived = RowsByKey(rows, here);
     for (const auto& [key, row] : RowsByKey(rows, there)) {
       const auto other = arrived.find(key);

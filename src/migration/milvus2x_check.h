@@ -25,10 +25,11 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
 Result<bool> LoadAndWait(const CallContext& ctx, const CollectionPlace& place,
                          std::chrono::milliseconds poll_interval);
 
-/// Compare the rows with these keys field by field. Returns how many the source still has.
+/// Compare the rows of a partition with these keys field by field; an empty name means the whole
+/// collection. Returns how many the source still has.
 /// kDataLoss naming the first key and field that differ.
 Result<size_t> CompareRows(const CallContext& ctx, const CollectionReader& source,
                            const CollectionReader& target, const RowPlan& rows,
-                           const std::vector<RowKey>& keys);
+                           const std::string& partition, const std::vector<RowKey>& keys);
 
 }  // namespace milvus_backup::migration

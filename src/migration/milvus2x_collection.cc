@@ -14,6 +14,7 @@
 namespace milvus_backup::migration {
 namespace {
 
+constexpr std::chrono::seconds kCleanUpTime{10};
 /// Every row is read and written, which are half of the way each.
 constexpr uint64_t kHalf = 50;
 
@@ -189,6 +190,7 @@ Status CollectionMigration::Copy(const CallContext& ctx) {
   transfer::Progress& progress = run_.progress;
   if (begin_ == Begin::kDone) {
     migrated_.was_done = true;
+    migrated_.source_changed = record_->source_changed;
     progress.rows_done += migrated_.counted;
     warnings_.push_back(fmt::format(
         "collection '{}' was brought over by an earlier run and is left alone; to migrate it again "
@@ -238,7 +240,6 @@ Status CollectionMigration::Copy(const CallContext& ctx) {
   log::Event(log::Level::kInfo, "milvus no data, iterator reach EOF",
              {{"collection", source_.name}});
   migrated_.source_changed = copy.source_changed();
-  sample_ = copy.TakeSample();
   return Status::Ok();
 }
 
@@ -284,7 +285,10 @@ Status CollectionMigration::MakePartitions(const CallContext& ctx) {
 }
 
 Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
-  if (migrated_.was_done) return migrated_;
+  if (migrated_.was_done) {
+    MB_RETURN_IF_ERROR(CreateIndexes(ctx));
+    return migrated_;
+  }
   migrated_.repeated = record_->repeated;
   for (const auto& [name, partition] : record_->partitions) migrated_.rows += partition.rows;
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
@@ -303,22 +307,30 @@ Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
   if (!migrated_.source_changed && migrated_.rows < migrated_.counted) {
     warnings_.push_back(fmt::format(
         "collection '{}': {} of {} rows have a primary key that another row has too; of rows with "
-        "one key only the newest can be read and was brought over",
+        "one key Milvus answers only one, and that was brought over",
         source_.name, migrated_.counted - migrated_.rows, migrated_.counted));
   }
   MB_RETURN_IF_ERROR(CompareCounts(ctx));
-  if (run_.rules.create_indexes) {
-    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> indexes,
-                        run_.source.ListIndexes(ctx, source_.db, source_.name));
-    for (const milvus::Index& index : IndexesToCopy(indexes, plan_.rows)) {
-      MB_RETURN_IF_ERROR(run_.target.CreateIndex(ctx, target_.db, target_.name, index));
-    }
-  }
+  MB_RETURN_IF_ERROR(CreateIndexes(ctx));
   MB_RETURN_IF_ERROR(CompareAsLoaded(ctx, source));
   record_->state = CollectionState::kDone;
+  record_->source_changed = migrated_.source_changed;
   MB_RETURN_IF_ERROR(Save(ctx));
   run_.on_percent(source_.name, 100);
   return migrated_;
+}
+
+Status CollectionMigration::CreateIndexes(const CallContext& ctx) {
+  if (!run_.rules.create_indexes) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> wanted,
+                      run_.source.ListIndexes(ctx, source_.db, source_.name));
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> existing,
+                      run_.target.ListIndexes(ctx, target_.db, target_.name));
+  for (const milvus::Index& index : IndexesToCopy(wanted, plan_.create.schema.fields)) {
+    if (std::ranges::count(existing, index.field_name, &milvus::Index::field_name) > 0) continue;
+    MB_RETURN_IF_ERROR(run_.target.CreateIndex(ctx, target_.db, target_.name, index));
+  }
+  return Status::Ok();
 }
 
 Status CollectionMigration::CompareCounts(const CallContext& ctx) {
@@ -350,19 +362,40 @@ Status CollectionMigration::CompareAsLoaded(const CallContext& ctx,
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Index> indexes,
                       run_.target.ListIndexes(ctx, target_.db, target_.name));
   // Without indexes it cannot be loaded, and without being loaded not be read.
-  if (!VectorWithoutIndex(described.schema, indexes).empty()) return Status::Ok();
+  if (const std::string field = VectorWithoutIndex(described.schema, indexes); !field.empty()) {
+    if (run_.rules.create_indexes) {
+      warnings_.push_back(fmt::format(
+          "collection {}: field {} has no index in the source either, so no row was compared",
+          target_.name, field));
+    }
+    return Status::Ok();
+  }
   MB_ASSIGN_OR_RETURN(const bool was_loaded, LoadAndWait(ctx, target_, run_.rules.poll_interval));
+  Status compared = CompareLoaded(ctx, source);
+  if (!was_loaded) return compared;
+  // Also when the run is being stopped.
+  const CallContext clean_up{.deadline = std::chrono::steady_clock::now() + kCleanUpTime};
+  const Status released = run_.target.ReleaseCollection(clean_up, target_.db, target_.name);
+  return compared.ok() ? released : compared;
+}
+
+Status CollectionMigration::CompareLoaded(const CallContext& ctx, const CollectionReader& source) {
   const CollectionReader target(target_, plan_.rows, 0, run_.rules.restart_patience);
   MB_ASSIGN_OR_RETURN(const uint64_t count, target.Count(ctx));
   if (record_->created && count != migrated_.rows) {
     return DataLossError(
         fmt::format("{} holds {} rows instead of {}", target_.name, count, migrated_.rows));
   }
-  if (plan_.rows.keeps_keys && !migrated_.source_changed) {
-    const std::vector<RowKey> keys = Thinned(sample_, run_.rules.sample_rows);
-    MB_ASSIGN_OR_RETURN(migrated_.compared, CompareRows(ctx, source, target, plan_.rows, keys));
+  if (!plan_.rows.keeps_keys || migrated_.source_changed) return Status::Ok();
+  const auto sampled = static_cast<size_t>(std::ranges::count_if(
+      record_->partitions, [](const auto& each) { return !each.second.sample.empty(); }));
+  const size_t share = std::max<size_t>(run_.rules.sample_rows / std::max<size_t>(sampled, 1), 1);
+  for (const auto& [name, partition] : record_->partitions) {
+    MB_ASSIGN_OR_RETURN(const size_t compared, CompareRows(ctx, source, target, plan_.rows, name,
+                                                           Thinned(partition.sample, share)));
+    migrated_.compared += compared;
   }
-  return was_loaded ? run_.target.ReleaseCollection(ctx, target_.db, target_.name) : Status::Ok();
+  return Status::Ok();
 }
 
 Status CollectionMigration::ReleaseSource(const CallContext& ctx) {

@@ -63,7 +63,10 @@ class CollectionMigration {
   Status MakeTarget(const CallContext& ctx);
   Status MakePartitions(const CallContext& ctx);
   Status CompareCounts(const CallContext& ctx);
+  /// Create what the target does not have yet of the source's indexes.
+  Status CreateIndexes(const CallContext& ctx);
   Status CompareAsLoaded(const CallContext& ctx, const CollectionReader& source);
+  Status CompareLoaded(const CallContext& ctx, const CollectionReader& source);
   Status Save(const CallContext& ctx) const;
   /// kFailedPrecondition: what an earlier run has begun cannot be continued.
   Status CannotContinue(const std::string& why) const;
@@ -79,7 +82,6 @@ class CollectionMigration {
   bool has_loaded_source_ = false;
   std::optional<CollectionRecord> record_;
   Migrated migrated_;
-  std::vector<RowKey> sample_;
   std::vector<std::string> warnings_;
 };
 

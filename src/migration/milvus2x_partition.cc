@@ -17,6 +17,8 @@ constexpr size_t kFirstRows = 256;
 constexpr int64_t kFirstKeys = 1024;
 constexpr size_t kKeyBytesPerPage = size_t{2} << 20;
 
+/// Keys of a partition that are written down to be compared.
+constexpr size_t kMostSampled = 256;
 /// Rows asked for by their keys at once: few enough for the widest vectors.
 constexpr size_t kKeysPerFetch = 50;
 
@@ -120,7 +122,7 @@ Status PartitionCopy::CopyRange(const CallContext& ctx, const std::string& name,
   };
   MB_RETURN_IF_ERROR(source_.Read(ctx, name, cut.range, cut.keys.size(), write));
   MB_RETURN_IF_ERROR(FetchMissing(ctx, name, cut, arrived));
-  return Confirm(ctx, cut, arrived.size(), record);
+  return Confirm(ctx, cut, arrived, record);
 }
 
 Status PartitionCopy::WriteRows(const CallContext& ctx, const std::string& name, const Cut& cut,
@@ -128,10 +130,6 @@ Status PartitionCopy::WriteRows(const CallContext& ctx, const std::string& name,
   const milvus::Column& keys = source_.KeyColumn(columns);
   const size_t count = keys.rows;
   if (count == 0) return Status::Ok();
-  if (arrived.empty()) {
-    const std::scoped_lock lock(mutex_);
-    sample_.push_back(key_.At(keys, 0));
-  }
   for (size_t row = 0; row < count; ++row) arrived.push_back(key_.At(keys, row));
   read_bytes_ += BytesOf(columns);
   read_ += count;
@@ -163,20 +161,26 @@ Status PartitionCopy::FetchMissing(const CallContext& ctx, const std::string& na
   return Status::Ok();
 }
 
-Status PartitionCopy::Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows,
-                              PartitionRecord& record) {
+Status PartitionCopy::Confirm(const CallContext& ctx, const Cut& cut,
+                              const std::vector<RowKey>& arrived, PartitionRecord& record) {
   const std::scoped_lock lock(mutex_);
   record.confirmed.Add(cut.range);
-  record.rows += rows;
+  record.rows += arrived.size();
+  if (!arrived.empty()) Sample(arrived.front(), record);
   const auto now = steady_clock::now();
   if (now - saved_ < rules_.run.record_interval) return Status::Ok();
   saved_ = now;
   return save_(ctx);
 }
 
-std::vector<RowKey> PartitionCopy::TakeSample() {
-  const std::scoped_lock lock(mutex_);
-  return std::move(sample_);
+void PartitionCopy::Sample(const RowKey& key, PartitionRecord& record) {
+  if (ranges_++ % sample_every_ != 0) return;
+  record.sample.push_back(key);
+  if (record.sample.size() <= kMostSampled) return;
+  sample_every_ *= 2;
+  std::vector<RowKey> kept;
+  for (size_t i = 0; i < record.sample.size(); i += 2) kept.push_back(std::move(record.sample[i]));
+  record.sample = std::move(kept);
 }
 
 }  // namespace milvus_backup::migration

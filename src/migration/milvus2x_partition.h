@@ -49,8 +49,6 @@ class PartitionCopy {
 
   /// A row whose key was seen could not be read afterwards.
   bool source_changed() const { return source_changed_; }
-  /// A key of every range.
-  std::vector<RowKey> TakeSample();
 
  private:
   struct Cut {
@@ -69,11 +67,14 @@ class PartitionCopy {
   /// Write rows of a cut; `arrived` gets their keys.
   Status WriteRows(const CallContext& ctx, const std::string& name, const Cut& cut,
                    std::vector<milvus::Column> columns, std::vector<RowKey>& arrived);
+  /// Keep the key of a range now and then. Needs the lock.
+  void Sample(const RowKey& key, PartitionRecord& record);
   /// Milvus 2.3.5 leaves a row out of its answer now and then where it has two of one key: ask for
   /// those by their keys.
   Status FetchMissing(const CallContext& ctx, const std::string& name, const Cut& cut,
                       std::vector<RowKey>& arrived);
-  Status Confirm(const CallContext& ctx, const Cut& cut, uint64_t rows, PartitionRecord& record);
+  Status Confirm(const CallContext& ctx, const Cut& cut, const std::vector<RowKey>& arrived,
+                 PartitionRecord& record);
   /// As many as come to about `range_bytes`.
   size_t RowsPerRange() const;
 
@@ -90,7 +91,9 @@ class PartitionCopy {
   /// Guards the record, its saving and what is below.
   std::mutex mutex_;
   std::chrono::steady_clock::time_point saved_;
-  std::vector<RowKey> sample_;
+  /// Ranges seen, and of how many one is sampled.
+  uint64_t ranges_ = 0;
+  uint64_t sample_every_ = 1;
 };
 
 }  // namespace milvus_backup::migration

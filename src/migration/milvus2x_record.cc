@@ -44,10 +44,13 @@ ordered_json ToJson(const PartitionRecord& record) {
   for (const KeyRange& range : record.confirmed.ranges()) {
     ranges.push_back({{"after", ToJson(range.after)}, {"upto", ToJson(range.upto)}});
   }
+  ordered_json sample = ordered_json::array();
+  for (const RowKey& key : record.sample) sample.push_back(ToJson(std::optional(key)));
   return {{"done", record.done},
           {"frontier", ToJson(record.frontier)},
           {"confirmed", std::move(ranges)},
-          {"rows", record.rows}};
+          {"rows", record.rows},
+          {"sample", std::move(sample)}};
 }
 
 PartitionRecord PartitionFrom(const json& value) {
@@ -58,6 +61,7 @@ PartitionRecord PartitionFrom(const json& value) {
     record.confirmed.Add(
         {.after = KeyFrom(range.at("after")), .upto = KeyFrom(range.at("upto")).value()});
   }
+  for (const json& key : value.at("sample")) record.sample.push_back(KeyFrom(key).value());
   return record;
 }
 
@@ -80,6 +84,7 @@ std::string EncodeCollectionRecord(const CollectionRecord& record) {
                       {"keeps_keys", record.keeps_keys},
                       {"rows_before", record.rows_before},
                       {"repeated", record.repeated},
+                      {"source_changed", record.source_changed},
                       {"partitions", std::move(partitions)}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -94,7 +99,8 @@ Result<CollectionRecord> DecodeCollectionRecord(std::string_view text, const std
                             .created = document.at("created").get<bool>(),
                             .keeps_keys = document.at("keeps_keys").get<bool>(),
                             .rows_before = document.at("rows_before").get<int64_t>(),
-                            .repeated = document.at("repeated").get<uint64_t>()};
+                            .repeated = document.at("repeated").get<uint64_t>(),
+                            .source_changed = document.at("source_changed").get<bool>()};
     const auto state = document.at("state").get<std::string>();
     bool is_known = false;
     for (const auto& [value, name] : kStates) {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace milvus_backup::migration {
 
@@ -25,6 +26,8 @@ struct PartitionRecord {
   RangeSet confirmed;
   /// Rows in there.
   uint64_t rows = 0;
+  /// Some of their keys, of which rows are compared in the end.
+  std::vector<RowKey> sample;
   /// Whether rows may have been sent that are not known to be there.
   bool has_unconfirmed() const { return !done && frontier != confirmed.contiguous_end(); }
 };
@@ -49,6 +52,8 @@ struct CollectionRecord {
   int64_t rows_before = 0;
   /// Rows sent again after an interruption.
   uint64_t repeated = 0;
+  /// The source was written to while it was brought over.
+  bool source_changed = false;
   /// By name; an empty name stands for a collection with a partition key.
   std::map<std::string, PartitionRecord> partitions;
 };

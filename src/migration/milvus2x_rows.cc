@@ -114,10 +114,15 @@ Result<std::vector<RowKey>> CollectionReader::NextKeys(const CallContext& ctx,
                                                        int64_t limit) const {
   milvus::QueryRequest request = Request(partition, rows_.key.After(after));
   request.output_fields = {rows_.key.name()};
-  request.limit = limit;
-  MB_ASSIGN_OR_RETURN(const std::vector<Column> columns, WithPatience(ctx, patience_, [&] {
-                        return place_.client->Query(ctx, request);
-                      }));
+  std::vector<Column> columns;
+  for (request.limit = limit;; request.limit /= 2) {
+    auto answer = WithPatience(ctx, patience_, [&] { return place_.client->Query(ctx, request); });
+    if (answer.ok()) {
+      columns = *std::move(answer);
+      break;
+    }
+    if (!IsTooLarge(answer.status()) || request.limit <= 1) return answer.status();
+  }
   std::vector<RowKey> keys;
   const auto column = std::ranges::find(columns, rows_.key.name(), &Column::field_name);
   if (column == columns.end()) {

@@ -228,12 +228,12 @@ Status CheckRowsFit(const milvus::Collection& existing, const RowPlan& rows) {
 }
 
 std::vector<milvus::Index> IndexesToCopy(const std::vector<milvus::Index>& source,
-                                         const RowPlan& rows) {
+                                         const std::vector<FieldSchema>& fields) {
   std::vector<milvus::Index> indexes;
   for (const bool vectors : {true, false}) {
     for (const milvus::Index& index : source) {
-      const auto field = std::ranges::find(rows.fields, index.field_name, &FieldSchema::name);
-      if (field == rows.fields.end() || data_type::IsVector(field->data_type) != vectors) continue;
+      const auto field = std::ranges::find(fields, index.field_name, &FieldSchema::name);
+      if (field == fields.end() || data_type::IsVector(field->data_type) != vectors) continue;
       milvus::Index copied = index;
       for (milvus::KeyValue& param : copied.params) {
         // Milvus reports this index type under a name that CreateIndex does not take.

@@ -43,9 +43,9 @@ Result<TargetPlan> PlanTarget(const milvus::Collection& source,
 /// kFailedPrecondition naming the difference unless the rows fit into `existing`.
 Status CheckRowsFit(const milvus::Collection& existing, const RowPlan& rows);
 
-/// The indexes of the source that fields of the plan have, those of vectors first.
+/// The indexes of the source that are on these fields of the target, those of vectors first.
 std::vector<milvus::Index> IndexesToCopy(const std::vector<milvus::Index>& source,
-                                         const RowPlan& rows);
+                                         const std::vector<milvus::FieldSchema>& fields);
 
 /// A vector field without an index, which keeps its collection from being loaded; empty when there
 /// is none.

@@ -75,6 +75,11 @@ struct Milvus2xReport {
   bool source_changed() const;
 };
 
+/// Where runs with one state directory exclude each other, and as what: the directory tells them
+/// from others, however its path is spelled.
+inline constexpr char kMilvus2xLocks[] = "locks/";
+inline constexpr char kMilvus2xLockName[] = "migration-state";
+
 /// How far a run is, for log lines: called with growing percents, 100 at the end of a collection.
 using Milvus2xPercent = std::function<void(const std::string& collection, int percent)>;
 

@@ -105,7 +105,7 @@ TEST_F(Milvus2xSchemaTest, IndexesOfVectorsComeFirst) {
       {.field_name = "n", .name = "a", .params = {{"index_type", "marisa-trie"}}},
       {.field_name = "left out", .name = "b"},
       {.field_name = "v", .name = "c"}};
-  const std::vector<milvus::Index> copied = IndexesToCopy(source, plan.rows);
+  const std::vector<milvus::Index> copied = IndexesToCopy(source, plan.create.schema.fields);
   ASSERT_THAT(copied, SizeIs(2));
   EXPECT_EQ(copied[0].name, "c");
   EXPECT_EQ(copied[1].params, (std::vector<milvus::KeyValue>{{"index_type", "Trie"}}));

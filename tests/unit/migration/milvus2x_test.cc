@@ -3,6 +3,9 @@
 #include "migration/row_columns.h"
 #include "milvus2x_fixture.h"
 
+#include "milvus_backup/backup/run_lock.h"
+#include "milvus_backup/meta/run_record.h"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -156,6 +159,74 @@ TEST_F(Milvus2xTest, ASourceThatIsWrittenToIsReported) {
   auto report = MigrateMilvus2x({}, *from_, *to_, options_, rules_, *state_, progress_, grow);
   ASSERT_OK(report);
   EXPECT_TRUE(report->source_changed());
+}
+
+TEST_F(Milvus2xTest, ASourceThatWasWrittenToIsReportedAgainByTheNextRun) {
+  FillWithNumbers(40);
+  const auto grow = [this](const std::string&, int percent) {
+    if (percent < 99) return;
+    source_->Change("default", "c", [](FakeCollection& each) {
+      if (each.rows["p1"].size() < 15) each.rows["p1"].push_back(Row(Bytes(-500), 1));
+    });
+  };
+  ASSERT_OK(MigrateMilvus2x({}, *from_, *to_, options_, rules_, *state_, progress_, grow));
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport again, Run());
+  EXPECT_TRUE(again.collections[0].was_done);
+  EXPECT_TRUE(again.source_changed());
+}
+
+TEST_F(Milvus2xTest, WhatDiffersIsFoundByTheNextRunToo) {
+  FillWithNumbers(50);
+  rules_.create_indexes = true;
+  options_.page_rows = 4;
+  bool damaged = false;
+  target_->AlterAnswers([&](const milvus::QueryRequest&, std::vector<milvus::Column>& columns) {
+    for (milvus::Column& column : columns) {
+      if (column.field_name != "text") continue;
+      damaged = true;
+      for (std::string& text : column.texts) text += "?";
+    }
+  });
+  for (int run = 0; run < 2; ++run) {
+    damaged = false;
+    EXPECT_THAT(Run().status(), IsError(Code::kDataLoss, "field text of the row with key"));
+    EXPECT_TRUE(damaged);
+    EXPECT_EQ(target_->Find("default", "c")->load_state, milvus::LoadState::kNotLoad);
+  }
+}
+
+TEST_F(Milvus2xTest, OneKeyInTwoPartitionsIsComparedInEach) {
+  FillWithNumbers(30);
+  source_->Change("default", "c", [](FakeCollection& each) {
+    each.rows["p1"].clear();
+    for (int64_t i = 0; i < 10; ++i) each.rows["p1"].push_back(Row(Bytes(i - 9), 500 + i));
+  });
+  rules_.create_indexes = true;
+  options_.page_rows = 4;
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_GT(report.collections[0].compared, 4U);
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
+}
+
+TEST_F(Milvus2xTest, IndexesAreCreatedAfterwardsToo) {
+  FillWithNumbers(20);
+  ASSERT_OK(Run());
+  EXPECT_THAT(target_->Find("default", "c")->indexes, IsEmpty());
+  rules_.create_indexes = true;
+  for (int run = 0; run < 2; ++run) {
+    ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+    EXPECT_TRUE(report.collections[0].was_done);
+    EXPECT_THAT(target_->Find("default", "c")->indexes, SizeIs(1));
+  }
+}
+
+TEST_F(Milvus2xTest, OneStateDirectoryIsOneWhateverItsSpelling) {
+  FillWithNumbers(20);
+  ASSERT_OK_AND_ASSIGN(const auto lock, backup::RunLock::Acquire(
+                                            {}, *state_, kMilvus2xLocks,
+                                            meta::NewRunRecord("migration", kMilvus2xLockName)));
+  options_.state_dir = "/elsewhere/state";
+  EXPECT_THAT(Run().status(), IsError(Code::kAlreadyExists, "migration-state"));
 }
 
 TEST_F(Milvus2xTest, NewKeysAreMadeByTheTargetAndOldOnesKeptOnRequest) {
