@@ -2,6 +2,7 @@
 /// functions, thread-safe.
 #pragma once
 
+#include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/status.h"
 
 #include <cstddef>
@@ -14,7 +15,7 @@ namespace milvus_backup::meta {
 /// Name of the first entry; all others lie in a directory called as the backup.
 inline constexpr char kArchivePrefaceName[] = "milvus-backup.json";
 /// A preface is a few hundred bytes; larger ones are none.
-inline constexpr size_t kMaxArchivePreface = 64 * 1024;
+inline constexpr size_t kMaxArchivePreface = 64 * kKiB;
 
 struct ArchivePreface {
   /// Version of the program that wrote it.
