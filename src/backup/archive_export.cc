@@ -196,7 +196,10 @@ class Export {
     MB_ASSIGN_OR_RETURN(const storage::ObjectInfo now, place_.backend->Stat(ctx_, header_.key));
     if (now.etag != header_.etag || now.size != header_text_.size()) return Changed(header_.key);
     if (lock_ != nullptr) MB_RETURN_IF_ERROR(lock_->Check(ctx_));
-    if (written_objects_ + 1 != report_.objects) return Changed(dir_);
+    if (written_objects_ + 1 != report_.objects ||
+        written_bytes_ + header_text_.size() != report_.bytes) {
+      return Changed(dir_);
+    }
     return WriteText(meta::MetaKey("", meta::MetaFile::kHeader), header_text_);
   }
 
@@ -216,6 +219,7 @@ class Export {
 
   void CountDone(uint64_t size) {
     ++written_objects_;
+    written_bytes_ += size;
     if (options_.progress == nullptr) return;
     ++options_.progress->objects_done;
     options_.progress->bytes_done += size;
@@ -244,6 +248,7 @@ class Export {
   std::unique_ptr<ManifestWalk> manifest_;
   std::unique_ptr<ArchiveWriter> writer_;
   uint64_t written_objects_ = 0;
+  uint64_t written_bytes_ = 0;
 };
 
 }  // namespace

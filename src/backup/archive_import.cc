@@ -10,6 +10,7 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/archive.h"
+#include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/run_record.h"
@@ -226,6 +227,12 @@ class Import {
     MB_ASSIGN_OR_RETURN(header_, ReadText(entry, kMaxHeaderBytes));
     if (HexEncode(Sha256(AsBytes(header_))) != preface_.header_sha256) {
       return OtherBytes(entry.name);
+    }
+    // Made by hand: an export writes no such archive.
+    MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
+                        meta::DecodeBackup(meta::SourceOf(header_), entry.name));
+    if (info.partial || info.manifest_sha256 != preface_.manifest_sha256) {
+      return DataLossError(entry.name + " is the header of another backup than the archive begins");
     }
     return Status::Ok();
   }

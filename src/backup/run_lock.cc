@@ -173,7 +173,8 @@ void RunLock::Renew(const std::stop_token& stop) {
     // One that another run has removed must not come back: Check tells.
     const CallContext ctx{stop, std::chrono::steady_clock::now() + options_.lifetime / 2};
     Status status = backend_.Stat(ctx, key_).status();
-    if (status.ok()) status = Write(ctx);
+    // Never cut off by a stop: it could arrive after the removal.
+    if (status.ok()) status = Write({{}, std::chrono::steady_clock::now() + kRemovalLimit});
     if (!status.ok() && !stop.stop_requested()) {
       log::Warn("the lock {} could not be renewed: {}", key_, status.ToString());
     }

@@ -33,6 +33,7 @@ MemoryBudget::MemoryBudget(size_t limit_bytes) : limit_(limit_bytes) {
   // Left to itself malloc takes large buffers, once one was freed, from the heaps of the threads,
   // which never give them back: twice the limit was seen.
   constexpr int kMapped = 1024 * 1024;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): it sets one number
   mallopt(M_MMAP_THRESHOLD, kMapped);
 #endif
 }

@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -134,7 +135,7 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
   const std::string begun_key = name + ".json";
   MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> begun,
                       meta::ReadRunRecord(ctx, *state, begun_key));
-  MB_ASSIGN_OR_RETURN(const backup::RestoreOptions restore, RestoreOptionsOf(options, flags, name));
+  MB_ASSIGN_OR_RETURN(backup::RestoreOptions restore, RestoreOptionsOf(options, flags, name));
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<service::Services> from,
       service::Services::Create(ctx, source, service::Services::Needs::kEverything));
@@ -149,14 +150,19 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
         meta::WriteRunRecord(ctx, *state, begun_key, meta::NewRunRecord("restore", name)));
   }
   const TerminalProgress line(to->progress(), flags.show_progress);
+  std::atomic<bool> has_started = false;
+  restore.observer = [&has_started](const backup::CollectionName&, backup::RestorePhase) {
+    has_started = true;
+  };
   auto restored = backup::RestoreBackup(ctx, to->site(), restore);
   if (!restored.ok()) {
-    const Code code = restored.status().code();
-    // Nothing was begun, or the backup is gone: next time another is taken.
-    if (code == Code::kAlreadyExists || code == Code::kNotFound) {
+    // Where nothing was begun another backup is taken next time.
+    if (!begun && restored.status().code() == Code::kAlreadyExists && !has_started) {
       state->Delete({}, begun_key).IgnoreError("the error of the restore counts");
+      return std::move(restored).status();
     }
-    return std::move(restored).status();
+    return std::move(restored).status().Annotate(
+        fmt::format("{}/{} tells of a restore that was begun", options.state_dir, begun_key));
   }
   backup::RestoreReport report = *std::move(restored);
   if (begun) {
@@ -164,7 +170,11 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
         "an interrupted run was taken up: the rows are those of its backup, complete at {}",
         begun->started));
   }
-  MB_RETURN_IF_ERROR(state->Delete(ctx, begun_key));
+  // Also when the run is being stopped: it has done its work.
+  if (const Status forgotten = state->Delete({}, begun_key); !forgotten.ok()) {
+    report.warnings.push_back(fmt::format("{}/{} is left, remove it: {}", options.state_dir,
+                                          begun_key, forgotten.ToString()));
+  }
   const auto deleted = backup::DeleteBackup(ctx, from->site().backup_storage, name);
   if (!deleted.ok()) {
     report.warnings.push_back(fmt::format("backup {} stays in the source's backup storage: {}",

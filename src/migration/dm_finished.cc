@@ -114,13 +114,13 @@ std::vector<DmFilled> Reported(const std::vector<DmUnit>& units,
                                const std::vector<FilledUnit>& filled) {
   std::vector<DmFilled> reported;
   for (const DmUnit& unit : units) {
-    DmFilled one{.collection = unit.collection,
-                 .partition = unit.partition_name(),
-                 .is_empty = unit.rows() == 0};
+    DmFilled& one = reported.emplace_back();
+    one.collection = unit.collection;
+    one.partition = unit.partition_name();
+    one.is_empty = unit.rows() == 0;
     one.load.expected = unit.rows();
     one.load.was_done = std::ranges::count(filled, RecordsDir(unit), &FilledUnit::dir) > 0;
     one.load.skipped = !one.is_empty && !one.load.was_done;
-    reported.push_back(std::move(one));
   }
   return reported;
 }

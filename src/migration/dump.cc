@@ -124,6 +124,7 @@ class DumpJob {
       report_.warnings.push_back(LoadedBefore(target()));
       return Status::Ok();
     }
+    if (traces.is_unclear) return UnclearTraces(target());
     report_.was_loaded = true;
     return RemoveLoaded(ctx, target());
   }

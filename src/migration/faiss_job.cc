@@ -40,6 +40,7 @@ Status LookForLoads(const CallContext& ctx, const RowDumpRun& run, const RowSour
     }
   }
   if (then_load) {
+    if (traces.is_unclear) return UnclearTraces(run.target);
     report.was_loaded = true;
     return RemoveLoaded(ctx, run.target);
   }

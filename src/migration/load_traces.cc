@@ -41,7 +41,18 @@ Result<LoadTraces> FindLoadTraces(const CallContext& ctx, const Store& target,
     MB_ASSIGN_OR_RETURN(const bool exists, Exists(ctx, target, name));
     if (exists) return LoadTraces{.is_loading = true};
   }
-  return LoadTraces{.was_loaded = true};
+  return LoadTraces{.was_loaded = true, .is_unclear = true};
+}
+
+Status UnclearTraces(const Store& target) {
+  const std::string records = target.prefix + kLoadDir;
+  return FailedPreconditionError(
+             fmt::format(
+                 "{} of {} holds records of a load whose dump is gone: whether it had ended "
+                 "cannot be told",
+                 records, target.backend->Describe()))
+      .WithAdvice("compare the rows in Milvus; then remove " + records +
+                  " and run the command again, which loads everything anew");
 }
 
 std::string LoadedBefore(const Store& target) {

@@ -16,6 +16,8 @@ struct LoadTraces {
   bool is_loading = false;
   /// A load had every row of a dump in Milvus, and ended while it removed that.
   bool was_loaded = false;
+  /// Records are there and nothing says of what: somebody has removed the dump.
+  bool is_unclear = false;
   /// Then: what the first needed file of that dump held. Empty when that is not known.
   std::string dump_text;
 };
@@ -24,6 +26,9 @@ struct LoadTraces {
 /// first of them tells dumps from each other; the Go tool writes none for a Faiss file.
 Result<LoadTraces> FindLoadTraces(const CallContext& ctx, const Store& target,
                                   const std::vector<std::string>& needed);
+
+/// kFailedPrecondition for what `is_unclear`.
+Status UnclearTraces(const Store& target);
 
 /// A warning for a dump of what was loaded already.
 std::string LoadedBefore(const Store& target);

@@ -34,6 +34,8 @@ Status PartitionCopy::Run(const CallContext& ctx, const std::string& name,
                           PartitionRecord& record) {
   if (record.done) return Status::Ok();
   saved_ = steady_clock::now();
+  ranges_ = 0;
+  sample_every_ = 1;
   TaskGroup group(static_cast<size_t>(rules_.parallel_ranges), ctx.stop);
   const Status walked = Walk(ctx, name, record, group);
   const Status copied = group.Wait();

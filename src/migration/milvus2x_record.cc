@@ -61,7 +61,8 @@ PartitionRecord PartitionFrom(const json& value) {
     record.confirmed.Add(
         {.after = KeyFrom(range.at("after")), .upto = KeyFrom(range.at("upto")).value()});
   }
-  for (const json& key : value.at("sample")) record.sample.push_back(KeyFrom(key).value());
+  for (const json& key : value.value("sample", json::array()))
+    record.sample.push_back(KeyFrom(key).value());
   return record;
 }
 
@@ -100,7 +101,7 @@ Result<CollectionRecord> DecodeCollectionRecord(std::string_view text, const std
                             .keeps_keys = document.at("keeps_keys").get<bool>(),
                             .rows_before = document.at("rows_before").get<int64_t>(),
                             .repeated = document.at("repeated").get<uint64_t>(),
-                            .source_changed = document.at("source_changed").get<bool>()};
+                            .source_changed = document.value("source_changed", false)};
     const auto state = document.at("state").get<std::string>();
     bool is_known = false;
     for (const auto& [value, name] : kStates) {

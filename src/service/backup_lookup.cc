@@ -82,7 +82,15 @@ Result<std::string> BackupLookup::ByName(const std::string& name) const {
 Result<std::string> BackupLookup::ById(const std::string& id) const {
   const std::optional<JobRecord> job = jobs_.Find(id);
   if (job && job->kind == kCreateKind) {
-    return job->state == JobState::kSucceeded ? ByName(job->subject) : OfTask(*job);
+    if (job->state == JobState::kSucceeded) return ByName(job->subject);
+    if (!IsFinal(job->state)) return OfTask(*job);
+    // The server may have ended between the backup's completion and its note of that, and another
+    // task may have completed it.
+    MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
+                        Services::Create(ctx_, config_, Services::Needs::kBackupStorage));
+    const auto stored = ReadStored(ctx_, services->site().backup_storage, job->subject);
+    const bool is_its = stored.ok() && stored->info.id == id;
+    return is_its ? OfStorage(*stored, job) : OfTask(*job);
   }
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
                       Services::Create(ctx_, config_, Services::Needs::kBackupStorage));

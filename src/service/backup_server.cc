@@ -6,6 +6,7 @@
 #include "milvus_backup/service/http_server.h"
 #include "milvus_backup/service/job_runner.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -13,11 +14,15 @@
 namespace milvus_backup::service {
 namespace {
 
-void WaitForStop(const std::stop_token& stop) {
+/// Until a stop is asked for, or the server has ended by itself.
+void WaitForStop(const std::stop_token& stop, const HttpServer& server) {
+  constexpr std::chrono::seconds kLookEvery{1};
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
-  never.wait(lock, stop, [] { return false; });
+  while (!stop.stop_requested() && !server.has_ended()) {
+    never.wait_for(lock, stop, kLookEvery, [] { return false; });
+  }
 }
 
 }  // namespace
@@ -41,11 +46,14 @@ Status ServeBackups(const CallContext& ctx, const config::Config& config, uint16
           Guard(guard, [&api](const HttpRequest& request) { return api.Handle(request); })));
   log::Info("listening on {} port {}", settings.address, server->port());
   on_listening(server->port());
-  WaitForStop(ctx.stop);
+  WaitForStop(ctx.stop, *server);
+  const bool has_failed = server->has_ended();
   log::Info("stopping: tasks that run are stopped, and can be gone on with");
   jobs->Stop();
   server->Stop();
-  return Status::Ok();
+  if (!has_failed) return Status::Ok();
+  return Status(Code::kUnavailable, "the server can accept no more connections")
+      .WithAdvice("look for what has used up the system's sockets or memory, and start it again");
 }
 
 }  // namespace milvus_backup::service

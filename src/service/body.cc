@@ -32,7 +32,15 @@ Status Wrong(std::string_view key, std::string_view expected) {
 bool IsMalformed(const Status& status) { return status.http_status() == kMalformedStatus; }
 
 Result<Body> Body::Parse(const std::string& text) {
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // The library copies and prints values by recursion.
+  constexpr int kMaxDepth = 32;
+  bool is_deep = false;
+  const auto shallow = [&is_deep](int depth, json::parse_event_t, json&) {
+    is_deep = is_deep || depth > kMaxDepth;
+    return depth <= kMaxDepth;
+  };
+  json object = json::parse(text, shallow, /*allow_exceptions=*/false);
+  if (is_deep) return Malformed("the body is nested too deeply");
   if (!object.is_object()) return Malformed("the body is not a JSON object");
   return Body(std::move(object));
 }

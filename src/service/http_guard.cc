@@ -35,7 +35,11 @@ bool HasToken(const HttpRequest& request, const Secret& token) {
   return EqualInConstantTime(std::string_view(header).substr(kBearer.size()), token.Reveal());
 }
 
+// Browsers tell of pages that only load something, as an image, by this header alone (W3C Fetch
+// Metadata Request Headers).
 bool IsOwnOrigin(const HttpRequest& request) {
+  const std::string site = Lower(request.Header("sec-fetch-site"));
+  if (!site.empty() && site != "same-origin" && site != "none") return false;
   if (!request.headers.contains("origin")) return true;
   return Lower(request.Header("origin")) == "http://" + Lower(request.Header("host"));
 }

@@ -4,18 +4,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <httplib.h>
+#include <mutex>
+#include <poll.h>
+#include <set>
 #include <sys/socket.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace milvus_backup::service {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
 constexpr size_t kMaxPathLength = 1024;
+/// Bytes of a request before its body.
+constexpr size_t kMaxHead = size_t{64} << 10;
 
 std::string LowerCase(std::string text) {
   for (char& c : text) {
@@ -39,11 +52,105 @@ void Answer(const HttpReply& reply, httplib::Response& response) {
   response.set_content(reply.body, reply.content_type.c_str());
 }
 
+/// A connection whose request has to be here by a time and within a size, whatever it consists of:
+/// the library bounds neither, and waits anew for every byte.
+class BoundedStream final : public httplib::Stream {
+ public:
+  BoundedStream(int fd, size_t max_bytes, const HttpServerOptions& options)
+      : fd_(fd),
+        left_(max_bytes),
+        deadline_(steady_clock::now() + 2 * options.read_timeout),
+        write_timeout_(options.write_timeout) {}
+
+  bool is_readable() const override {
+    const auto left = std::chrono::ceil<milliseconds>(deadline_ - steady_clock::now());
+    if (begin_ < end_) return true;
+    return left_ > 0 && left.count() > 0 && Await(POLLIN, left);
+  }
+  bool is_writable() const override { return Await(POLLOUT, write_timeout_); }
+  ssize_t read(char* bytes, size_t size) override {
+    if (!is_readable()) return -1;
+    if (begin_ == end_) {
+      // The library asks for a head byte by byte.
+      const ssize_t got = recv(fd_, buffer_.data(), std::min(buffer_.size(), left_), 0);
+      if (got <= 0) return got;
+      begin_ = 0;
+      end_ = static_cast<size_t>(got);
+      left_ -= end_;
+    }
+    const size_t count = std::min(size, end_ - begin_);
+    std::memcpy(bytes, buffer_.data() + begin_, count);
+    begin_ += count;
+    return static_cast<ssize_t>(count);
+  }
+  ssize_t write(const char* bytes, size_t size) override {
+    return is_writable() ? send(fd_, bytes, size, MSG_NOSIGNAL) : -1;
+  }
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return fd_; }
+
+ private:
+  bool Await(short event, milliseconds limit) const {
+    pollfd waited{.fd = fd_, .events = event, .revents = 0};
+    const auto until = steady_clock::now() + limit;
+    for (;;) {
+      const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+      const int found = poll(&waited, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+      if (found >= 0 || errno != EINTR) return found > 0;
+    }
+  }
+
+  const int fd_;
+  size_t left_;
+  const steady_clock::time_point deadline_;
+  const milliseconds write_timeout_;
+  std::array<char, 4096> buffer_{};
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+/// The library's server, with connections of ours.
+class Listener final : public httplib::Server {
+ public:
+  explicit Listener(const HttpServerOptions& options) : options_(options) {}
+
+  /// From now on nothing more is read.
+  void StopReading() {
+    const std::scoped_lock lock(mutex_);
+    is_stopping_ = true;
+    for (const int fd : open_) shutdown(fd, SHUT_RD);
+  }
+
+ private:
+  bool process_and_close_socket(socket_t fd) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      open_.insert(fd);
+      if (is_stopping_) shutdown(fd, SHUT_RD);
+    }
+    BoundedStream stream(fd, kMaxHead + options_.max_body_bytes, options_);
+    bool is_closed = false;
+    const bool is_answered = process_request(stream, true, is_closed, nullptr);
+    // Not before it is forgotten: another connection may get its number.
+    const std::scoped_lock lock(mutex_);
+    open_.erase(fd);
+    shutdown(fd, SHUT_RDWR);
+    close(fd);
+    return is_answered;
+  }
+
+  const HttpServerOptions options_;
+  std::mutex mutex_;
+  std::set<int> open_;
+  bool is_stopping_ = false;
+};
+
 }  // namespace
 
 struct HttpServer::Impl {
   Impl(const HttpServerOptions& server_options, HttpHandler request_handler)
-      : options(server_options), handler(std::move(request_handler)) {}
+      : options(server_options), handler(std::move(request_handler)), server(server_options) {}
 
   void Configure();
   void Handle(const httplib::Request& request, httplib::Response& response) const;
@@ -52,7 +159,7 @@ struct HttpServer::Impl {
 
   const HttpServerOptions options;
   const HttpHandler handler;
-  httplib::Server server;
+  Listener server;
   int port = 0;
   std::atomic<bool> has_ended{false};
   std::jthread listener;
@@ -68,12 +175,16 @@ void HttpServer::Impl::Configure() {
   // A client that holds its connection open would hold a thread.
   server.set_keep_alive_max_count(1);
   server.set_payload_max_length(options.max_body_bytes);
-  server.set_read_timeout(options.read_timeout.count());
-  server.set_write_timeout(options.write_timeout.count());
-  // The library matches paths by std::regex, which recurses for every character of a path.
   server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
-    if (request.path.size() <= kMaxPathLength) return httplib::Server::HandlerResponse::Unhandled;
-    Answer(ErrorReply(414, "the path is too long"), response);
+    if (!request.ranges.empty()) {
+      // The library would cut answers by them, also into very many pieces.
+      Answer(ErrorReply(416, "answers are not given in ranges"), response);
+    } else if (request.path.size() > kMaxPathLength) {
+      // The library matches paths by std::regex, which recurses for every character of a path.
+      Answer(ErrorReply(414, "the path is too long"), response);
+    } else {
+      return httplib::Server::HandlerResponse::Unhandled;
+    }
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto plain = [this](const httplib::Request& request, httplib::Response& response) {
@@ -167,9 +278,12 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() { Stop(); }
 
+bool HttpServer::has_ended() const { return impl_->has_ended; }
+
 uint16_t HttpServer::port() const { return static_cast<uint16_t>(impl_->port); }
 
 void HttpServer::Stop() {
+  impl_->server.StopReading();
   impl_->server.stop();
   if (impl_->listener.joinable()) impl_->listener.join();
 }

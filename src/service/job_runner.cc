@@ -163,7 +163,7 @@ std::vector<JobRunner::Impl::JobPtr> JobRunner::Impl::ByAge() const {
   std::vector<JobPtr> sorted;
   for (const auto& [id, job] : jobs) sorted.push_back(job);
   std::ranges::sort(sorted, [](const JobPtr& a, const JobPtr& b) {
-    return std::pair(a->record.created, a->number) > std::pair(b->record.created, b->number);
+    return a->number > b->number;  // also when the clock was set back
   });
   return sorted;
 }
@@ -273,10 +273,18 @@ std::optional<JobRecord> JobRunner::Find(const std::string& id) const {
 std::optional<JobRecord> JobRunner::FindLatest(const std::string& kind,
                                                const std::string& subject) const {
   const std::scoped_lock lock(impl_->mutex);
+  // One that was refused because another is at work says nothing of that one.
+  const auto rank = [](const Impl::JobPtr& job) {
+    if (job->record.state == JobState::kRunning) return 0;
+    return job->record.state == JobState::kQueued ? 1 : 2;
+  };
+  Impl::JobPtr best;
   for (const Impl::JobPtr& job : impl_->ByAge()) {
-    if (job->record.kind == kind && job->record.subject == subject) return impl_->Snapshot(*job);
+    if (job->record.kind != kind || job->record.subject != subject) continue;
+    if (best == nullptr || rank(job) < rank(best)) best = job;
   }
-  return std::nullopt;
+  if (best == nullptr) return std::nullopt;
+  return impl_->Snapshot(*best);
 }
 
 std::vector<JobRecord> JobRunner::List() const {
@@ -303,6 +311,7 @@ Result<JobRecord> JobRunner::Cancel(const std::string& id) {
   }
   JobRecord record = impl_->Snapshot(job);
   std::stop_source stop = job.stop;
+  impl_->Forget();
   // What waits for the stop is called at once, and may want the mutex.
   lock.unlock();
   stop.request_stop();

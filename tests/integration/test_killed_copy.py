@@ -22,9 +22,12 @@ FLAGS = ("--part-size", "5M", "--concurrency", str(IN_FLIGHT))
 
 
 @pytest.fixture(scope="module")
-def store(minio_a: MinioServer) -> BucketPlace:
+def store(minio_a: MinioServer) -> Iterator[BucketPlace]:
     """The source."""
-    return BucketPlace("source", minio_a)
+    yield BucketPlace("source", minio_a)
+    # Of a run that was killed when all was done: the next that works on this backup would remove it.
+    for key in minio_a.client.keys(minio_a.bucket, "backup/.locks/b/"):
+        minio_a.client.delete(minio_a.bucket, key)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
 # A create of these rows sends about 60 requests to its storage; by then it copies.
 COPYING = 40
 # By then a signal has reached the program's thread for signals.
-SETTLED_S = 0.3
+SETTLED_S = 2.0
 ENDED = (2, 3)
 
 

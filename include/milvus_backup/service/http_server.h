@@ -19,8 +19,7 @@ struct HttpServerOptions {
   /// Requests answered at once; more wait.
   size_t threads = 32;
   size_t max_body_bytes = size_t{1} << 20;
-  /// Without a byte of a request for so long, and with a body that takes longer in all, the
-  /// connection is closed.
+  /// A head and a body that take longer each are given up.
   std::chrono::seconds read_timeout{10};
   std::chrono::seconds write_timeout{30};
 };
@@ -39,7 +38,10 @@ class HttpServer {
   ~HttpServer();
 
   uint16_t port() const;
-  /// Take no more requests, and wait for the answers to those that are being handled.
+  /// It takes no more connections, which nobody has asked for.
+  bool has_ended() const;
+  /// Take no more requests, cut off those that are not read yet, and wait for the answers to those
+  /// that are being handled.
   void Stop();
 
  private:

@@ -13,8 +13,8 @@
 
 namespace milvus_backup::service {
 
-/// Send `text` to a port of 127.0.0.1 and read until the server closes the connection.
-inline std::string Exchange(uint16_t port, std::string_view text) {
+/// A connection to a port of 127.0.0.1 on which `text` has been sent; -1 without one.
+inline int SendTo(uint16_t port, std::string_view text) {
   const int connection = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -24,13 +24,18 @@ inline std::string Exchange(uint16_t port, std::string_view text) {
   if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     ADD_FAILURE() << "cannot connect to port " << port;
     close(connection);
-    return "";
+    return -1;
   }
   while (!text.empty()) {
     const ssize_t sent = send(connection, text.data(), text.size(), MSG_NOSIGNAL);
     if (sent <= 0) break;  // a server that refuses a request need not read all of it
     text.remove_prefix(static_cast<size_t>(sent));
   }
+  return connection;
+}
+
+/// What the server sends until it closes the connection.
+inline std::string ReadFrom(int connection) {
   std::string reply;
   char buffer[4096];
   for (ssize_t count = 0; (count = recv(connection, buffer, sizeof buffer, 0)) > 0;) {
@@ -38,6 +43,10 @@ inline std::string Exchange(uint16_t port, std::string_view text) {
   }
   close(connection);
   return reply;
+}
+
+inline std::string Exchange(uint16_t port, std::string_view text) {
+  return ReadFrom(SendTo(port, text));
 }
 
 /// The status line of a reply, without `HTTP/1.1 `; empty when there is none.

@@ -1,6 +1,7 @@
 #include "milvus_backup/service/http_server.h"
 
 #include "http_fixture.h"
+#include "service/body.h"
 #include "support/status_matchers.h"
 
 #include "milvus_backup/service/http_guard.h"
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -97,6 +99,44 @@ TEST_F(HttpServerTest, OddRequestsHaveAnAnswerAndDoNoHarm) {
   EXPECT_EQ(StatusOf(Post("{}")), "201");
 }
 
+TEST_F(HttpServerTest, AnswersAreNotCutByRanges) {
+  Start();
+  const auto with_ranges = [this](const std::string& ranges) {
+    return StatusOf(Send("GET / HTTP/1.1\r\nHost: x\r\nRange: bytes=" + ranges + "\r\n\r\n"));
+  };
+  EXPECT_EQ(with_ranges("0-0"), "416");
+  std::string many = "0-";
+  for (int i = 0; i < 1000; ++i) many += ",0-";
+  EXPECT_NE(with_ranges(many), "201");
+  std::string odd = "-";
+  for (int i = 0; i < 4000; ++i) odd += ",-";
+  EXPECT_NE(with_ranges(odd), "201");
+  EXPECT_EQ(StatusOf(Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")), "201");
+}
+
+TEST_F(HttpServerTest, AHeadWithoutEndIsGivenUp) {
+  Start({.max_body_bytes = 10});
+  const std::string endless(size_t{1} << 20, 'a');
+  EXPECT_NE(StatusOf(Send("GET /" + endless)), "201");
+  EXPECT_NE(StatusOf(Send("GET / HTTP/1.1\r\nX: " + endless)), "201");
+  EXPECT_TRUE(requests_.empty());
+  EXPECT_EQ(StatusOf(Post("{}")), "201");
+}
+
+TEST_F(HttpServerTest, AStopDoesNotWaitForWhatNeverComes) {
+  Start({.read_timeout = std::chrono::hours(1)});
+  const int silent = SendTo(server_->port(), "");
+  const int dripping = SendTo(server_->port(), "GET / HT");
+  const int bodiless =
+      SendTo(server_->port(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab");
+  // Answered after the others were accepted.
+  EXPECT_EQ(StatusOf(Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")), "201");
+  server_->Stop();
+  for (const int connection : {silent, dripping, bodiless}) {
+    EXPECT_NE(StatusOf(ReadFrom(connection)), "201");
+  }
+}
+
 TEST_F(HttpServerTest, APortThatIsTakenIsNamed) {
   Start();
   const auto second =
@@ -105,6 +145,17 @@ TEST_F(HttpServerTest, APortThatIsTakenIsNamed) {
   EXPECT_THAT(HttpServer::Start({.address = "no.such.host.invalid"},
                                 [](const HttpRequest&) { return HttpReply(); }),
               IsError(Code::kUnavailable, "no.such.host.invalid"));
+}
+
+TEST(BodyDepthTest, WhatIsNestedWithoutEndIsRefused) {
+  std::string deep = R"({"filter":{"d":)";
+  deep.append(200'000, '[');
+  deep.append(200'000, ']');
+  deep += "}}";
+  EXPECT_THAT(Body::Parse(deep), IsError(Code::kInvalidArgument, "nested too deeply"));
+  deep.resize(1000);
+  EXPECT_FALSE(Body::Parse(deep).ok());
+  EXPECT_OK(Body::Parse(R"({"filter":{"d":[[["a"]]]}})"));
 }
 
 class GuardTest : public ::testing::Test {
@@ -146,6 +197,16 @@ TEST_F(GuardTest, OnLoopbackOnlyPagesOfOnesOwnAreServed) {
                              "https://localhost:1", "http://localhost"}) {
     EXPECT_EQ(StatusFor(options, With({{"host", "localhost:1"}, {"origin", origin}})), 403)
         << origin;
+  }
+}
+
+TEST_F(GuardTest, PagesOfOthersCannotLoadAnythingFromHere) {
+  const GuardOptions options{.address = "127.0.0.1"};
+  for (const char* site : {"same-origin", "none"}) {
+    EXPECT_EQ(StatusFor(options, With({{"host", "localhost"}, {"sec-fetch-site", site}})), 200);
+  }
+  for (const char* site : {"cross-site", "same-site", "anything"}) {
+    EXPECT_EQ(StatusFor(options, With({{"host", "localhost"}, {"sec-fetch-site", site}})), 403);
   }
 }
 
