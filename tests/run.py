@@ -89,6 +89,7 @@ def gtest(preset: str, program: str, tally: Tally, prefix: list[str] | None = No
     binary = ROOT / "build" / preset / "tests" / program
     env = {
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+        "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SUPPORT / 'lsan.supp'}",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         # A suppression names a library in the stack of the other access, which a short history has forgotten.
         "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:history_size=6:"
