@@ -7,12 +7,12 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/signals.h"
+#include "milvus_backup/config/migration.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +26,7 @@ namespace {
 constexpr uint64_t kLogFileMib = 50;
 constexpr uint64_t kLogFiles = 10;
 constexpr uint64_t kLogDays = 7;
+constexpr size_t kRandomLength = 21;
 
 /// `-c=FILE` as two arguments, which the Go tool accepts and CLI11 takes for the file `=FILE`.
 std::vector<std::string> SplitShortValues(int argc, char** argv) {
@@ -48,17 +49,17 @@ class MigrationProgram {
     app_.footer(kExitStatuses);
     app_.add_option("-c,--config", config_,
                     "Configuration file; looked for here and in configs/ when not given")
-        ->default_str("migration.yaml");
+        ->default_str(config::kMigrationFile);
     app_.add_option("-t,--table", table_,
                     "start with milvus2x: this collection instead of meta.collection");
     commands_ = {{"dump", AddMigrationDump(app_)},
                  {"export", AddMigrationExport(app_)},
                  {"load", AddMigrationLoad(app_)},
+                 {"server", AddMigrationServer(app_)},
                  {"start", AddMigrationStart(app_)}};
     app_.get_subcommand("start")->add_flag("--json", json_,
                                            "milvus2x: print the result as JSON, the log on stderr");
     app_.add_subcommand("version", "Print the version of this program");
-    AddUnbuiltCommand(app_, "server");
   }
 
   int Run(int argc, char** argv) {
@@ -101,7 +102,7 @@ class MigrationProgram {
       return Fail(status, json_);
     }
     MigrationContext context{.call = {.stop = stop.get_token()},
-                             .config = {.path = config_.empty() ? "migration.yaml" : config_,
+                             .config = {.path = config_.empty() ? config::kMigrationFile : config_,
                                         .environment = config::ProcessEnvironment},
                              .table = table_,
                              .json = json_};
@@ -118,24 +119,10 @@ class MigrationProgram {
   std::map<std::string, MigrationCommand> commands_;
 };
 
-/// 21 letters and digits.
-std::string RandomName() {
-  constexpr std::string_view kAlphabet =
-      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  const std::string digits = RandomHex(42);
-  std::string name;
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    unsigned value = 0;
-    std::from_chars(digits.data() + i, digits.data() + i + 2, value, 16);
-    name += kAlphabet[value % kAlphabet.size()];
-  }
-  return name;
-}
-
 }  // namespace
 
 MigrationJob::MigrationJob(std::string_view kind)
-    : id_(std::string(kind) + RandomName()),
+    : id_(std::string(kind) + RandomWord(kRandomLength)),
       word_(kind == "dump"   ? "Dump"
             : kind == "load" ? "Load"
                              : "Migration") {
@@ -167,11 +154,10 @@ std::vector<std::string> SplitNames(const std::string& text) {
   return names;
 }
 
+void PrintWarning(const std::string& warning) { PrintErrorLine("Warning: " + warning); }
+
 void PrintWarnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) {
-    log::Event(log::Level::kWarn, warning, {});
-    PrintErrorLine("Warning: " + warning);
-  }
+  for (const std::string& warning : warnings) service::Warn({.warn = PrintWarning}, warning);
 }
 
 int MigrationMain(int argc, char** argv) { return MigrationProgram().Run(argc, argv); }

@@ -6,6 +6,7 @@
 #include "milvus_backup/config/config.h"
 #include "milvus_backup/migration/dump.h"
 #include "milvus_backup/migration/options.h"
+#include "milvus_backup/service/migration_runs.h"
 
 #include <functional>
 #include <string>
@@ -36,13 +37,13 @@ using MigrationCommand = std::function<Status(MigrationContext& context)>;
 MigrationCommand AddMigrationDump(CLI::App& app);
 MigrationCommand AddMigrationExport(CLI::App& app);
 MigrationCommand AddMigrationLoad(CLI::App& app);
+/// `server [run]`.
+MigrationCommand AddMigrationServer(CLI::App& app);
 /// The whole of a migration in one run, of whatever kind the configuration describes.
 MigrationCommand AddMigrationStart(CLI::App& app);
 
 struct StartMilvus2xFlags {
-  bool all = false;
-  bool load_source = false;
-  bool index = false;
+  service::Milvus2xChoices choices;
   /// Through the storages instead of by queries, and where those are.
   bool via_storage = false;
   std::string source_config;
@@ -59,9 +60,9 @@ struct DumpFlags {
   bool then_load = false;
 };
 /// All of `dump` but what it prints of its job.
-Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
-                                               const migration::Options& options,
-                                               const DumpFlags& flags);
+Result<migration::DumpReport> DumpAndPrint(const CallContext& ctx,
+                                           const migration::Options& options,
+                                           const DumpFlags& flags);
 
 /// A job as the Go tool announces, finishes and reports it on stdout: lines that people look for.
 class MigrationJob {
@@ -83,7 +84,9 @@ class MigrationJob {
 /// `a,b,c`; blanks around the names do not count.
 std::vector<std::string> SplitNames(const std::string& text);
 
-/// Log them, and print them on stderr.
+/// On stderr.
+void PrintWarning(const std::string& warning);
+/// Log them as well.
 void PrintWarnings(const std::vector<std::string>& warnings);
 
 }  // namespace milvus_backup::cli

@@ -1,17 +1,15 @@
 #include "cmd_migration.h"
 #include "output.h"
 
-#include "milvus_backup/base/log.h"
 #include "milvus_backup/config/migration.h"
 #include "milvus_backup/migration/dump.h"
-#include "milvus_backup/migration/faiss.h"
+#include "milvus_backup/service/migration_runs.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace milvus_backup::cli {
 namespace {
@@ -37,7 +35,7 @@ Status RunDump(const MigrationContext& context, const DumpFlags& flags) {
                       config::LoadMigration(context.config, {.source = true}));
   const MigrationJob job("dump");
   MB_ASSIGN_OR_RETURN(const migration::DumpReport report,
-                      DumpAsConfigured(context.call, options, flags));
+                      DumpAndPrint(context.call, options, flags));
   if (flags.dry_run) return Status::Ok();
   job.PrintSuccess(report.seconds);
   job.PrintInfo(report.segments);
@@ -47,41 +45,20 @@ Status RunDump(const MigrationContext& context, const DumpFlags& flags) {
 
 }  // namespace
 
-Result<migration::DumpReport> DumpAsConfigured(const CallContext& ctx,
-                                               const migration::Options& options,
-                                               const DumpFlags& flags) {
-  MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
-  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
-  log::Event(log::Level::kInfo, "[Dumper] begin to do dump!", {});
-  const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
-                                   .block_bytes = options.reader_buffer_bytes,
-                                   .skip_bad_rows = flags.skip_bad_rows,
-                                   .dry_run = flags.dry_run,
-                                   .then_load = flags.then_load};
-  const auto dump = [&]() -> Result<migration::DumpReport> {
-    const std::vector<std::string> names = SplitNames(flags.collections);
-    if (options.work_mode == migration::WorkMode::kFaiss) {
-      MB_RETURN_IF_ERROR(migration::CheckSelected(options.faiss, names));
-      return migration::DumpFaiss(ctx, options.faiss, source.store, target.store, rules);
-    }
-    MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
-                        migration::ReadSourceMeta(ctx, options.meta, source));
-    PrintWarnings(read.warnings);
-    MB_ASSIGN_OR_RETURN(const migration::Meta meta, SelectCollections(std::move(read.meta), names));
-    return migration::Dump(ctx, meta, source.store, target.store, rules);
-  };
-  MB_ASSIGN_OR_RETURN(migration::DumpReport report, dump());
-  PrintWarnings(report.warnings);
+Result<migration::DumpReport> DumpAndPrint(const CallContext& ctx,
+                                           const migration::Options& options,
+                                           const DumpFlags& flags) {
+  MB_ASSIGN_OR_RETURN(migration::DumpReport report,
+                      service::RunDump(ctx, options,
+                                       {.collections = SplitNames(flags.collections),
+                                        .skip_bad_rows = flags.skip_bad_rows,
+                                        .dry_run = flags.dry_run,
+                                        .then_load = flags.then_load},
+                                       {.warn = PrintWarning}));
   if (report.was_loaded) {
-    PrintLine(
-        "all of this was loaded before this run, which has removed what was left of the dump; "
-        "the same command once more would add the rows again");
-    return report;
-  }
-  PrintReport(report, flags.dry_run);
-  if (!flags.dry_run) {
-    log::Event(log::Level::kInfo, "[Dumper] Dump Success!",
-               {{"Cost", fmt::format("{:f}", report.seconds)}});
+    PrintLine(service::kWasLoaded);
+  } else {
+    PrintReport(report, flags.dry_run);
   }
   return report;
 }

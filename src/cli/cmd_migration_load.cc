@@ -1,11 +1,9 @@
 #include "cmd_migration.h"
 #include "output.h"
 
-#include "milvus_backup/base/log.h"
 #include "milvus_backup/config/migration.h"
-#include "milvus_backup/migration/faiss.h"
 #include "milvus_backup/migration/load.h"
-#include "milvus_backup/milvus/client.h"
+#include "milvus_backup/service/migration_runs.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -30,57 +28,25 @@ void AddLoadFlags(CLI::App& command, LoadFlags& flags) {
 }
 
 void PrintReport(const migration::LoadReport& report, bool dry_run) {
-  int64_t before = 0;
-  int64_t after = 0;
   for (const migration::LoadedCollection& one : report.collections) {
-    if (!dry_run) {
-      log::Event(log::Level::kInfo, "[Loader] Static: ",
-                 {{"collection", one.name},
-                  {"beforeCount", std::to_string(one.before)},
-                  {"afterCount", std::to_string(one.after)},
-                  {"increase", std::to_string(one.after - one.before)}});
-    }
-    before += one.before;
-    after += one.after;
     PrintLine(fmt::format("{}: {} rows {} by {} imports{}", one.name, one.expected,
                           dry_run ? "would be loaded" : "loaded", one.imports,
                           one.was_done ? ", before this run" : ""));
   }
-  if (dry_run) return;
-  log::Event(log::Level::kInfo, "[Loader] Static Total: ",
-             {{"Total Collections", std::to_string(report.collections.size())},
-              {"beforeTotalCount", std::to_string(before)},
-              {"afterTotalCount", std::to_string(after)},
-              {"totalIncrease", std::to_string(after - before)}});
 }
 
-Result<migration::LoadReport> LoadAsConfigured(const CallContext& ctx,
-                                               const migration::Options& options,
-                                               const LoadFlags& flags) {
-  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
-  log::Event(log::Level::kInfo, "[Loader] begin to do load!", {});
-  const auto client = milvus::Connect(ctx, options.milvus);
-  if (!client.ok()) {
-    return client.status().Annotate(
-        fmt::format("connecting to Milvus at {}:{}", options.milvus.address, options.milvus.port));
-  }
-  const migration::LoadRules rules{.collections = SplitNames(flags.collections),
-                                   .parallel_imports = static_cast<size_t>(options.load_limit),
-                                   .create_indexes = flags.index,
-                                   .keep = flags.keep,
-                                   .dry_run = flags.dry_run};
+Result<migration::LoadReport> LoadAndPrint(const CallContext& ctx,
+                                           const migration::Options& options,
+                                           const LoadFlags& flags) {
   MB_ASSIGN_OR_RETURN(migration::LoadReport report,
-                      options.work_mode == migration::WorkMode::kFaiss
-                          ? migration::LoadFaiss(ctx, **client, options.database, options.faiss,
-                                                 target.store, rules)
-                          : migration::Load(ctx, **client, options.database, target.store, rules));
-  PrintWarnings(report.warnings);
+                      service::RunLoad(ctx, options,
+                                       {.collections = SplitNames(flags.collections),
+                                        .index = flags.index,
+                                        .keep = flags.keep,
+                                        .dry_run = flags.dry_run},
+                                       {.warn = PrintWarning}));
   PrintReport(report, flags.dry_run);
-  if (!flags.dry_run) {
-    log::Event(log::Level::kInfo, "[Loader] Load Success!",
-               {{"Cost", fmt::format("{:f}", report.seconds)}});
-    NoteDone("the load is complete");
-  }
+  if (!flags.dry_run) NoteDone("the load is complete");
   return report;
 }
 
@@ -88,7 +54,7 @@ Status RunLoad(const MigrationContext& context, const LoadFlags& flags) {
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.milvus = true}));
   const MigrationJob job("load");
-  const auto report = LoadAsConfigured(context.call, options, flags);
+  const auto report = LoadAndPrint(context.call, options, flags);
   if (!report.ok()) {
     PrintLine("load error:  " + report.status().ToString());
     return report.status();
@@ -115,26 +81,26 @@ Status RunStart(MigrationContext& context, const StartFlags& flags) {
     MB_RETURN_IF_ERROR(RefuseFlag(flags.load.keep, "--keep", mode));
     MB_RETURN_IF_ERROR(RefuseFlag(flags.dump.skip_bad_rows, "--skip-bad-rows", mode));
     StartMilvus2xFlags of_milvus2x = flags.milvus2x;
-    of_milvus2x.index = flags.load.index;
+    of_milvus2x.choices.index = flags.load.index;
     return StartMilvus2x(context, of_milvus2x);
   }
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.source = true, .milvus = true}));
-  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.all, "--all", mode));
-  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.load_source, "--load-source", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.choices.all, "--all", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.choices.load_source, "--load-source", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.via_storage, "--via-storage", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(context.json, "--json", mode));
   const MigrationJob job("start");
   DumpFlags dump = flags.dump;
   dump.then_load = true;
   MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
-                      DumpAsConfigured(context.call, options, dump));
+                      DumpAndPrint(context.call, options, dump));
   if (dumped.was_loaded) {
     job.PrintSuccess(dumped.seconds);
     return Status::Ok();
   }
   MB_ASSIGN_OR_RETURN(const migration::LoadReport loaded,
-                      LoadAsConfigured(context.call, options, flags.load));
+                      LoadAndPrint(context.call, options, flags.load));
   job.PrintSuccess(dumped.seconds + loaded.seconds);
   job.PrintInfo(dumped.segments);
   return Status::Ok();
@@ -159,8 +125,9 @@ MigrationCommand AddMigrationStart(CLI::App& app) {
   command->add_flag("--skip-bad-rows", flags->dump.skip_bad_rows,
                     "milvus1x: leave out rows with a NaN or an infinity, which 2.x refuses");
   StartMilvus2xFlags& milvus2x = flags->milvus2x;
-  command->add_flag("--all", milvus2x.all, "milvus2x: every collection of the source's database");
-  command->add_flag("--load-source", milvus2x.load_source,
+  command->add_flag("--all", milvus2x.choices.all,
+                    "milvus2x: every collection of the source's database");
+  command->add_flag("--load-source", milvus2x.choices.load_source,
                     "milvus2x: load collections of the source that are not, and release them");
   CLI::Option* via = command->add_flag(
       "--via-storage", milvus2x.via_storage,

@@ -5,19 +5,17 @@
 #include "terminal_progress.h"
 
 #include "milvus_backup/base/log.h"
-#include "milvus_backup/config/migration.h"
 #include "milvus_backup/migration/milvus2x.h"
-#include "milvus_backup/milvus/client.h"
-#include "milvus_backup/storage/open.h"
+#include "milvus_backup/service/migration_runs.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::cli {
 namespace {
@@ -25,11 +23,6 @@ namespace {
 using migration::Migrated;
 using migration::Milvus2xOptions;
 using migration::Milvus2xReport;
-
-constexpr const char* kSourceChanged =
-    "the source did not answer the same at the beginning and at the end, as when rows are written "
-    "or deleted meanwhile, and some may be missing in the target; stop writing and run again with "
-    "target.milvus2x.writeMode: upsert";
 
 nlohmann::ordered_json ToJson(const Migrated& one) {
   return {{"source", one.source},
@@ -68,57 +61,27 @@ void PrintText(const Milvus2xReport& report) {
   }
 }
 
-/// As the Go tool tells it: one line for every percent.
-void LogPercent(const std::string& collection, int percent) {
-  log::Event(log::Level::kInfo, "=================>JobProcess!",
-             {{"Percent", std::to_string(percent)}, {"collection", collection}});
-}
-
-Result<std::unique_ptr<milvus::Client>> ConnectTo(const CallContext& ctx,
-                                                  const milvus::ClientOptions& options,
-                                                  const char* section) {
-  auto client = milvus::Connect(ctx, options);
-  if (!client.ok()) return client.status().Annotate(section);
-  return client;
-}
-
 Result<Milvus2xReport> Migrate(const MigrationContext& context, const Milvus2xOptions& options,
-                               const StartMilvus2xFlags& flags) {
-  MB_ASSIGN_OR_RETURN(const auto source,
-                      ConnectTo(context.call, options.source, "source.milvus2x"));
-  MB_ASSIGN_OR_RETURN(const auto target,
-                      ConnectTo(context.call, options.target, "target.milvus2x"));
-  MB_ASSIGN_OR_RETURN(const auto state,
-                      storage::OpenLocal({.root = options.state_dir, .create = true}));
+                               const service::Milvus2xChoices& choices) {
   transfer::Progress progress;
-  const TerminalProgress line(progress, !context.json);
-  return migration::MigrateMilvus2x(
-      context.call, *source, *target, options,
-      {.all = flags.all, .load_source = flags.load_source, .create_indexes = flags.index}, *state,
-      progress, LogPercent);
-}
-
-Result<Milvus2xOptions> OptionsOf(const MigrationContext& context,
-                                  const StartMilvus2xFlags& flags) {
-  MB_ASSIGN_OR_RETURN(Milvus2xOptions options, config::LoadMilvus2x(context.config));
-  if (!context.table.empty()) {
-    if (flags.all) return InvalidArgumentError("--all and --table exclude each other");
-    options.collections = {context.table};
-    // As in the Go tool, whose users call it in a loop.
-    if (!options.target_collection.empty()) options.target_collection = context.table;
-  }
-  if (options.collections.empty() && !flags.all) {
-    return InvalidArgumentError("meta.collection is not set")
-        .WithOrigin(Origin::kConfig)
-        .WithAdvice("set it, name a collection with --table, or take every one with --all");
-  }
-  return options;
+  std::vector<std::string> warnings;
+  const auto run = [&] {
+    const TerminalProgress line(progress, !context.json);
+    return service::RunMilvus2x(
+        context.call, options, choices,
+        {.progress = &progress,
+         .warn = [&warnings](const std::string& text) { warnings.push_back(text); }});
+  };
+  auto report = run();
+  // Not across the line of progress.
+  for (const std::string& warning : warnings) PrintWarning(warning);
+  return report;
 }
 
 /// `start` with --via-storage.
 Status StartViaStorage(const MigrationContext& context, const Milvus2xOptions& options,
                        const StartMilvus2xFlags& flags) {
-  if (flags.load_source) {
+  if (flags.choices.load_source) {
     return InvalidArgumentError("--load-source is not for --via-storage")
         .WithAdvice("leave it out: files are read whether their collection is loaded or not");
   }
@@ -130,8 +93,8 @@ Status StartViaStorage(const MigrationContext& context, const Milvus2xOptions& o
                       MigrateViaStorage(context.call, options,
                                         {.source_config = flags.source_config,
                                          .target_config = flags.target_config,
-                                         .all = flags.all,
-                                         .index = flags.index,
+                                         .all = flags.choices.all,
+                                         .index = flags.choices.index,
                                          .show_progress = !context.json}));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
@@ -164,27 +127,20 @@ Status StartViaStorage(const MigrationContext& context, const Milvus2xOptions& o
 }  // namespace
 
 Status StartMilvus2x(MigrationContext& context, const StartMilvus2xFlags& flags) {
-  MB_ASSIGN_OR_RETURN(const Milvus2xOptions options, OptionsOf(context, flags));
+  service::Milvus2xChoices choices = flags.choices;
+  choices.table = context.table;
+  MB_ASSIGN_OR_RETURN(const Milvus2xOptions options,
+                      service::LoadMilvus2xOptions(context.config, choices));
   if (flags.via_storage) return StartViaStorage(context, options, flags);
-  log::Event(log::Level::kInfo, "migration by queries and inserts: no --via-storage", {});
   std::optional<MigrationJob> job;
   if (!context.json) job.emplace("start");
   const std::string& table = context.table;
   if (job && !table.empty()) {
     PrintLine(fmt::format("Migration CmdParam Collection: {} Start..", table));
   }
-  MB_ASSIGN_OR_RETURN(const Milvus2xReport report, Migrate(context, options, flags));
-  const std::string cost = fmt::format("{:f}", report.seconds);
-  log::Event(log::Level::kInfo, "[Starter] migration Milvus2x to Milvus2x finish!!!",
-             {{"Cost", cost}});
-  PrintWarnings(report.warnings);
+  MB_ASSIGN_OR_RETURN(const Milvus2xReport report, Migrate(context, options, choices));
   NoteDone("the migration is complete");
-  if (report.source_changed()) {
-    PrintWarnings({kSourceChanged});
-    context.exit_code = kSomeFailed;
-  } else {
-    log::Event(log::Level::kInfo, "[Starter] Migration Success!", {{"Cost", cost}});
-  }
+  if (report.source_changed()) context.exit_code = kSomeFailed;
   if (!job) {
     PrintReport(report);
     return Status::Ok();

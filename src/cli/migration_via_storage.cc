@@ -12,6 +12,7 @@
 #include "milvus_backup/migration/milvus2x.h"
 #include "milvus_backup/service/services.h"
 #include "milvus_backup/storage/open.h"
+#include "milvus_backup/transfer/progress.h"
 
 #include <fmt/format.h>
 
@@ -143,13 +144,17 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
       const std::unique_ptr<service::Services> to,
       service::Services::Create(ctx, target, service::Services::Needs::kEverything));
   to->site().parallel_collections = static_cast<size_t>(target.parallelism.restore_collection);
+  transfer::Progress taking;
+  from->site().progress = &taking;
+  transfer::Progress restoring;
+  to->site().progress = &restoring;
   if (!begun) {
-    const TerminalProgress line(from->progress(), flags.show_progress);
+    const TerminalProgress line(taking, flags.show_progress);
     MB_RETURN_IF_ERROR(TakeBackup(ctx, from->site(), options, flags.all, name));
     MB_RETURN_IF_ERROR(
         meta::WriteRunRecord(ctx, *state, begun_key, meta::NewRunRecord("restore", name)));
   }
-  const TerminalProgress line(to->progress(), flags.show_progress);
+  const TerminalProgress line(restoring, flags.show_progress);
   std::atomic<bool> has_started = false;
   restore.observer = [&has_started](const backup::CollectionName&, backup::RestorePhase) {
     has_started = true;

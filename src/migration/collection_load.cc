@@ -49,6 +49,7 @@ Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
   if (record_.state == LoadState::kDone) {
     // They may not have been asked for when it was filled.
     if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
+    NoteImported(plan_.pieces.size());
     return Report(true);
   }
   MB_RETURN_IF_ERROR(run_.open ? Insert(ctx) : Import(ctx));
@@ -110,7 +111,7 @@ Status CollectionLoad::Import(const CallContext& ctx) {
   MB_ASSIGN_OR_RETURN(backup::MatchedImports matched, Match(ctx, PlannedImports()));
   MB_RETURN_IF_ERROR(CheckKnown(matched));
   std::ranges::move(matched.unknown, std::back_inserter(matched.to_send));
-  backup::ImportWatch watch(client_, {run_.db, plan_.name}, run_.queue, nullptr);
+  backup::ImportWatch watch(client_, {run_.db, plan_.name}, run_.queue, run_.rules.progress);
   std::ranges::sort(matched.taken, {}, &milvus::ImportTask::id);
   for (const milvus::ImportTask& task : matched.taken) watch.Adopt(task);
   record_.imports = std::move(matched.records);
@@ -161,7 +162,12 @@ Status CollectionLoad::Insert(const CallContext& ctx) {
                                  {.batch_bytes = run_.rules.insert_bytes,
                                   .poll_interval = run_.rules.poll_interval,
                                   .progress = run_.open ? run_.progress : nullptr}));
+  NoteImported(plan_.pieces.size());
   return CheckRows(ctx, inserted);
+}
+
+void CollectionLoad::NoteImported(size_t pieces) const {
+  if (run_.rules.progress != nullptr) run_.rules.progress->imports_done += pieces;
 }
 
 Status CollectionLoad::CheckRows(const CallContext& ctx, uint64_t imported) {

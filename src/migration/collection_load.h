@@ -12,6 +12,7 @@
 #include "milvus_backup/migration/load.h"
 #include "milvus_backup/milvus/client.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -38,6 +39,8 @@ class CollectionLoad final : private backup::ImportJournal {
   Result<backup::MatchedImports> Match(const CallContext& ctx,
                                        const std::vector<milvus::ImportRequest>& planned);
   Status CheckKnown(const backup::MatchedImports& matched) const;
+  /// Pieces that no import of this run has counted.
+  void NoteImported(size_t pieces) const;
   Status CheckRows(const CallContext& ctx, uint64_t imported);
   /// Whether the collection was made for what is planned, all of it.
   bool has_all_rows() const { return record_.created && plan_.existing.partition.empty(); }

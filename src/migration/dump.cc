@@ -93,6 +93,7 @@ class DumpJob {
     const auto started = std::chrono::steady_clock::now();
     MB_RETURN_IF_ERROR(CheckPlaces(ctx));
     if (report_.was_loaded) return std::move(report_);
+    rules_.NotePlanned(report_.segments);
     MB_RETURN_IF_ERROR(Survey(ctx));
     MB_RETURN_IF_ERROR(CheckSpace());
     if (!rules_.dry_run) {
@@ -209,6 +210,7 @@ class DumpJob {
       const Table& of = meta_.tables[table];
       MB_ASSIGN_OR_RETURN(const DumpedSegment dumped,
                           DumpSegment(call, run_, of, of.segments[segment]));
+      rules_.NoteSegmentDone();
       const std::scoped_lock lock(mutex_);
       if (dumped.kept) ++report_.kept_segments;
       report_.tables[table].rows -= dumped.record.bad_rows;
@@ -244,6 +246,16 @@ void LogMeta(const Meta& meta) {
 }
 
 }  // namespace
+
+void DumpRules::NotePlanned(size_t segments) const {
+  if (progress == nullptr) return;
+  progress->segments_planned = segments;
+  if (then_load) progress->imports_planned = segments;
+}
+
+void DumpRules::NoteSegmentDone() const {
+  if (progress != nullptr) ++progress->segments_done;
+}
 
 uint64_t DumpReport::rows() const {
   uint64_t sum = 0;

@@ -101,10 +101,12 @@ Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, c
         .target = own, .table = table, .piece_bytes = rules.piece_bytes, .budget = budget};
     MB_RETURN_IF_ERROR(LookForLoads(ctx, run, *rows, rules.then_load, report));
     if (report.was_loaded) return report;
+    rules.NotePlanned(report.segments);
     log::Event(log::Level::kInfo, "Begin to dump faiss file to numpy",
                {{"Source", name}, {"Target", own.prefix}});
     MB_ASSIGN_OR_RETURN(const RowDump dumped, DumpRows(ctx, run, "", *rows));
     report.kept_segments = dumped.kept ? 1 : 0;
+    rules.NoteSegmentDone();
   }
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -101,6 +101,11 @@ class LoadJob {
   }
 
   Status LoadCollections(const CallContext& ctx) {
+    if (run_.rules.progress != nullptr) {
+      uint64_t pieces = 0;
+      for (const PlannedCollection& plan : plan_.collections) pieces += plan.pieces.size();
+      run_.rules.progress->imports_planned = pieces;
+    }
     TaskGroup group(kParallelCollections, ctx.stop);
     report_.collections.resize(plan_.collections.size());
     for (size_t i = 0; i < plan_.collections.size(); ++i) {

@@ -1,5 +1,8 @@
 #include "milvus_backup/service/http_server.h"
 
+#include "tls.h"
+#include "wire.h"
+
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
@@ -12,7 +15,6 @@
 #include <cstring>
 #include <httplib.h>
 #include <mutex>
-#include <poll.h>
 #include <set>
 #include <sys/socket.h>
 #include <system_error>
@@ -23,7 +25,6 @@
 namespace milvus_backup::service {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr size_t kMaxPathLength = 1024;
@@ -56,23 +57,23 @@ void Answer(const HttpReply& reply, httplib::Response& response) {
 /// the library bounds neither, and waits anew for every byte.
 class BoundedStream final : public httplib::Stream {
  public:
-  BoundedStream(int fd, size_t max_bytes, const HttpServerOptions& options)
-      : fd_(fd),
-        left_(max_bytes),
-        deadline_(steady_clock::now() + 2 * options.read_timeout),
-        write_timeout_(options.write_timeout) {}
+  /// `tls` may be null.
+  BoundedStream(Wire& wire, TlsSession* tls, size_t max_bytes)
+      : wire_(wire), tls_(tls), left_(max_bytes) {}
 
   bool is_readable() const override {
-    const auto left = std::chrono::ceil<milliseconds>(deadline_ - steady_clock::now());
     if (begin_ < end_) return true;
-    return left_ > 0 && left.count() > 0 && Await(POLLIN, left);
+    if (left_ == 0) return false;
+    return (tls_ != nullptr && tls_->has_pending()) || wire_.AwaitReadable();
   }
-  bool is_writable() const override { return Await(POLLOUT, write_timeout_); }
+  bool is_writable() const override { return wire_.AwaitWritable(); }
   ssize_t read(char* bytes, size_t size) override {
-    if (!is_readable()) return -1;
     if (begin_ == end_) {
       // The library asks for a head byte by byte.
-      const ssize_t got = recv(fd_, buffer_.data(), std::min(buffer_.size(), left_), 0);
+      const size_t wanted = std::min(buffer_.size(), left_);
+      if (wanted == 0) return -1;
+      const ssize_t got = tls_ != nullptr ? tls_->Receive(buffer_.data(), wanted)
+                                          : wire_.Receive(buffer_.data(), wanted);
       if (got <= 0) return got;
       begin_ = 0;
       end_ = static_cast<size_t>(got);
@@ -84,27 +85,16 @@ class BoundedStream final : public httplib::Stream {
     return static_cast<ssize_t>(count);
   }
   ssize_t write(const char* bytes, size_t size) override {
-    return is_writable() ? send(fd_, bytes, size, MSG_NOSIGNAL) : -1;
+    return tls_ != nullptr ? tls_->Send(bytes, size) : wire_.Send(bytes, size);
   }
   void get_remote_ip_and_port(std::string&, int&) const override {}
   void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return fd_; }
+  socket_t socket() const override { return wire_.fd(); }
 
  private:
-  bool Await(short event, milliseconds limit) const {
-    pollfd waited{.fd = fd_, .events = event, .revents = 0};
-    const auto until = steady_clock::now() + limit;
-    for (;;) {
-      const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
-      const int found = poll(&waited, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
-      if (found >= 0 || errno != EINTR) return found > 0;
-    }
-  }
-
-  const int fd_;
+  Wire& wire_;
+  TlsSession* const tls_;
   size_t left_;
-  const steady_clock::time_point deadline_;
-  const milliseconds write_timeout_;
   std::array<char, 4096> buffer_{};
   size_t begin_ = 0;
   size_t end_ = 0;
@@ -113,7 +103,9 @@ class BoundedStream final : public httplib::Stream {
 /// The library's server, with connections of ours.
 class Listener final : public httplib::Server {
  public:
-  explicit Listener(const HttpServerOptions& options) : options_(options) {}
+  /// `tls` may be null.
+  Listener(const HttpServerOptions& options, std::unique_ptr<TlsIdentity> tls)
+      : options_(options), tls_(std::move(tls)) {}
 
   /// From now on nothing more is read.
   void StopReading() {
@@ -129,9 +121,7 @@ class Listener final : public httplib::Server {
       open_.insert(fd);
       if (is_stopping_) shutdown(fd, SHUT_RD);
     }
-    BoundedStream stream(fd, kMaxHead + options_.max_body_bytes, options_);
-    bool is_closed = false;
-    const bool is_answered = process_request(stream, true, is_closed, nullptr);
+    const bool is_answered = Serve(fd);
     // Not before it is forgotten: another connection may get its number.
     const std::scoped_lock lock(mutex_);
     open_.erase(fd);
@@ -140,7 +130,28 @@ class Listener final : public httplib::Server {
     return is_answered;
   }
 
+  bool Serve(int fd) {
+    const size_t max_bytes = kMaxHead + options_.max_body_bytes;
+    Wire wire(fd,
+              {// What is encrypted is longer, and begins with a handshake.
+               .max_bytes = tls_ == nullptr ? max_bytes : 2 * max_bytes + kMaxHead,
+               .deadline = steady_clock::now() + 2 * options_.read_timeout,
+               .write_timeout = options_.write_timeout});
+    bool is_closed = false;
+    if (tls_ == nullptr) {
+      BoundedStream stream(wire, nullptr, max_bytes);
+      return process_request(stream, true, is_closed, nullptr);
+    }
+    TlsSession session(*tls_, wire);
+    if (!session.Accept()) return false;
+    BoundedStream stream(wire, &session, max_bytes);
+    const bool is_answered = process_request(stream, true, is_closed, nullptr);
+    session.Close();
+    return is_answered;
+  }
+
   const HttpServerOptions options_;
+  const std::unique_ptr<TlsIdentity> tls_;
   std::mutex mutex_;
   std::set<int> open_;
   bool is_stopping_ = false;
@@ -149,8 +160,11 @@ class Listener final : public httplib::Server {
 }  // namespace
 
 struct HttpServer::Impl {
-  Impl(const HttpServerOptions& server_options, HttpHandler request_handler)
-      : options(server_options), handler(std::move(request_handler)), server(server_options) {}
+  Impl(const HttpServerOptions& server_options, HttpHandler request_handler,
+       std::unique_ptr<TlsIdentity> tls)
+      : options(server_options),
+        handler(std::move(request_handler)),
+        server(server_options, std::move(tls)) {}
 
   void Configure();
   void Handle(const httplib::Request& request, httplib::Response& response) const;
@@ -252,7 +266,11 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& o
       return ErrorReply(500, "an error of this program: see its log");
     }
   };
-  auto impl = std::make_unique<Impl>(options, std::move(guarded));
+  std::unique_ptr<TlsIdentity> tls;
+  if (!options.tls_certificate_file.empty()) {
+    MB_ASSIGN_OR_RETURN(tls, TlsIdentity::Load(options.tls_certificate_file, options.tls_key_file));
+  }
+  auto impl = std::make_unique<Impl>(options, std::move(guarded), std::move(tls));
   impl->Configure();
   errno = 0;
   const int port = options.port;

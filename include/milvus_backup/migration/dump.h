@@ -7,6 +7,7 @@
 #include "milvus_backup/migration/meta.h"
 #include "milvus_backup/migration/options.h"
 #include "milvus_backup/migration/store.h"
+#include "milvus_backup/transfer/progress.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,10 +36,16 @@ struct DumpRules {
   bool dry_run = false;
   /// What is dumped is loaded next by the same command; see DumpReport::was_loaded.
   bool then_load = false;
+  /// Told of its segments, and with `then_load` of about as many imports; may be null.
+  transfer::Progress* progress = nullptr;
   /// Larger segments are cut into pieces: a 2.3 server ends an import after 900 s.
   uint64_t piece_bytes = 2 * kGiB;
   /// Of all buffers together.
   size_t buffer_bytes = 32 * kMiB;
+
+  /// Tell `progress`, if there is one.
+  void NotePlanned(size_t segments) const;
+  void NoteSegmentDone() const;
 };
 
 /// What became of a table.

@@ -5,6 +5,7 @@
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/migration/store.h"
 #include "milvus_backup/milvus/client.h"
+#include "milvus_backup/transfer/progress.h"
 
 #include <chrono>
 #include <cstddef>
@@ -26,6 +27,8 @@ struct LoadRules {
   bool keep = false;
   /// Look at everything and change nothing.
   bool dry_run = false;
+  /// Told of its pieces as imports, inserted ones too; may be null.
+  transfer::Progress* progress = nullptr;
   /// Of one insert, where Milvus cannot read the dump. It receives at most 64 MiB.
   uint64_t insert_bytes = uint64_t{8} << 20;
   std::chrono::milliseconds poll_interval{50};

@@ -14,6 +14,8 @@ struct GuardOptions {
   std::string address;
   /// Empty asks for nothing.
   Secret token;
+  /// Whether the server is asked by https.
+  bool has_tls = false;
 
   /// kInvalidArgument with Origin::kConfig for an address that other machines reach without a
   /// token.

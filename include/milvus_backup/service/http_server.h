@@ -1,4 +1,4 @@
-/// A plain HTTP server around a handler.
+/// An HTTP server around a handler, plain or with TLS.
 #pragma once
 
 #include "milvus_backup/base/status.h"
@@ -22,6 +22,9 @@ struct HttpServerOptions {
   /// A head and a body that take longer each are given up.
   std::chrono::seconds read_timeout{10};
   std::chrono::seconds write_timeout{30};
+  /// PEM files. TLS, and nothing else, when there is a certificate.
+  std::string tls_certificate_file;
+  std::string tls_key_file;
 };
 
 /// A connection carries one request. What it can do is told to the handler; what throws is answered
@@ -29,7 +32,7 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   /// Listen, and answer from now on. kUnavailable naming address and port when that is not
-  /// possible.
+  /// possible; kInvalidArgument with Origin::kConfig naming a file of TLS that cannot be used.
   static Result<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                    HttpHandler handler);
   HttpServer(const HttpServer&) = delete;
