@@ -1,6 +1,15 @@
 #include "milvus_backup/storage/metrics_backend.h"
 
 namespace milvus_backup::storage {
+namespace {
+
+// That an object is not there is often what a caller wants to know.
+bool IsAnswer(Method method, const Status& status) {
+  const bool asks = method == Method::kStat || method == Method::kRead;
+  return status.ok() || (asks && status.code() == Code::kNotFound);
+}
+
+}  // namespace
 
 void StorageMetrics::Add(Method method, bool ok, uint64_t bytes, std::chrono::nanoseconds time) {
   Counters& counters = counters_.at(static_cast<size_t>(method));
@@ -34,7 +43,8 @@ Status MetricsBackend::Around(const CallContext& ctx, const CallInfo& info, Call
   static_cast<void>(ctx);
   const auto start = clock_.Now();
   Status status = call();
-  metrics_->Add(info.method, status.ok(), status.ok() ? info.body_size : 0, clock_.Now() - start);
+  metrics_->Add(info.method, IsAnswer(info.method, status), status.ok() ? info.body_size : 0,
+                clock_.Now() - start);
   return status;
 }
 
@@ -47,7 +57,8 @@ Result<ReadInfo> MetricsBackend::Read(const CallContext& ctx, const std::string&
         bytes += chunk.size();
         return sink(info, chunk);
       });
-  metrics_->Add(Method::kRead, result.ok(), bytes, clock_.Now() - start);
+  metrics_->Add(Method::kRead, IsAnswer(Method::kRead, result.status()), bytes,
+                clock_.Now() - start);
   return result;
 }
 

@@ -11,6 +11,9 @@ std::unique_ptr<Backend> Wrap(std::unique_ptr<Backend> backend, const OpenOption
   if (options.limiter) {
     backend = std::make_unique<LimitBackend>(std::move(backend), options.limiter);
   }
+  if (options.tries) {
+    backend = std::make_unique<MetricsBackend>(std::move(backend), options.tries, clock);
+  }
   backend = std::make_unique<RetryBackend>(std::move(backend), options.retry, clock);
   if (options.metrics) {
     backend = std::make_unique<MetricsBackend>(std::move(backend), options.metrics, clock);

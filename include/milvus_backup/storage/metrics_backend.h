@@ -14,6 +14,7 @@ namespace milvus_backup::storage {
 
 struct MethodCounts {
   uint64_t calls = 0;
+  /// Without reads and stats that were told that there is no such object.
   uint64_t errors = 0;
   /// Of object bodies, in either direction.
   uint64_t bytes = 0;

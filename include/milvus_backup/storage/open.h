@@ -18,12 +18,14 @@ struct OpenOptions {
   RetryOptions retry;
   /// Shared by the backends of one endpoint; null means no bounds. Owned by all of them.
   std::shared_ptr<RequestLimiter> limiter;
-  /// Null counts nothing. Owned by all that use it.
+  /// Of calls as their callers see them. Null counts nothing. Owned by all that use it.
   std::shared_ptr<StorageMetrics> metrics;
+  /// The same of every try.
+  std::shared_ptr<StorageMetrics> tries;
 };
 
-/// Metrics(Retry(Limit(backend))): a retry that waits holds no slot, and what is counted is what
-/// callers see. `clock` must outlive the backend.
+/// Metrics(Retry(Metrics(Limit(backend)))): a retry that waits holds no slot. `clock` must outlive
+/// the backend.
 std::unique_ptr<Backend> Wrap(std::unique_ptr<Backend> backend, const OpenOptions& options,
                               Clock& clock = Clock::Real());
 
