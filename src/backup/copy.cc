@@ -73,7 +73,12 @@ class TreeCopy {
     if (as_backup) {
       MB_ASSIGN_OR_RETURN(backups_, SurveyBackup(job_.ctx, job_.source));
     } else {
-      MB_ASSIGN_OR_RETURN(backups_, SurveyTree(job_.ctx, job_.source, job_.filter));
+      MB_ASSIGN_OR_RETURN(TreeSurvey survey, SurveyTree(job_.ctx, job_.source, job_.filter));
+      backups_ = std::move(survey.backups);
+      job_.left_out = std::move(survey.pruned);
+      for (const std::string& dir : job_.left_out) {
+        job_.report.warnings.push_back(job_.source.dir + dir + " is left out, for it was pruned");
+      }
     }
     MB_RETURN_IF_ERROR(OpenDestination());
     if (job_.rules.delete_extra && !job_.destination_is_missing) {
@@ -159,7 +164,9 @@ class TreeCopy {
 
   Status TakeOther(const KeyPair& pair) {
     std::string_view dir;
+    if (IsMarkerKey(pair.key, dir)) return Status::Ok();
     if (pair.source != nullptr && IsHeaderKey(pair.key, dir)) {
+      if (pair.destination == nullptr) MB_RETURN_IF_ERROR(LeaveToNextRun(std::string(dir)));
       job_.AddFailure(pair.source->key,
                       Status(Code::kAborted, "a backup was finished while the tree was copied")
                           .WithOrigin(Origin::kStorage)
@@ -175,6 +182,16 @@ class TreeCopy {
     return Status::Ok();
   }
 
+  /// What was copied of a backup before its header appeared is the next run's to go on with.
+  Status LeaveToNextRun(const std::string& dir) {
+    if (job_.rules.dry_run) return Status::Ok();
+    const std::string there = job_.destination.dir + dir;
+    MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, LockDestination(job_, there));
+    CopyMarker marker(*job_.destination.backend, meta::MarkerKey(there), there,
+                      meta::NewRunRecord("copy", CopyLockName(there)));
+    return marker.Write(job_.ctx);
+  }
+
   /// Check what lies around the backups and remove what is extra; nothing is removed after a
   /// failure.
   Status Finish() {
@@ -188,6 +205,8 @@ class TreeCopy {
 
   Status SettleOthers(bool removes) {
     const bool compares = job_.rules.check && has_others_ && !others_->failed();
+    // Another run may have taken over while this one stood still.
+    if (removes && lock_ != nullptr) MB_RETURN_IF_ERROR(lock_->Check(job_.ctx));
     if (removes || compares) {
       LooseKeys loose(job_, std::nullopt);
       MB_RETURN_IF_ERROR(Settle(job_, {.below = "",
@@ -195,7 +214,8 @@ class TreeCopy {
                                        .concerns =
                                            [this](std::string_view key) {
                                              std::string_view dir;
-                                             return !IsHeaderKey(key, dir) && !IsIn(key, backups_);
+                                             return !IsHeaderKey(key, dir) &&
+                                                    !IsMarkerKey(key, dir) && !IsIn(key, backups_);
                                            },
                                        .may_remove = [&](std::string_view key) -> Result<bool> {
                                          if (!removes) return false;
@@ -230,6 +250,7 @@ class TreeCopy {
 void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
   total.objects += one.objects;
   total.bytes += one.bytes;
+  total.reused_bytes += one.reused_bytes;
   total.kept_objects += one.kept_objects;
   total.undecided_objects += one.undecided_objects;
   total.deleted_objects += one.deleted_objects;
@@ -278,15 +299,23 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
                       meta::ListBackups(ctx, *source.backend, source.dir));
   CopyAllReport report;
   using Outcome = CopiedBackup::Outcome;
-  for (const meta::UnfinishedBackup& one : list.unfinished) {
-    report.left_out.push_back({one.name, Outcome::kFailed, FailedPreconditionError(one.reason)});
-  }
   const KeyFilter names(rules.include, rules.exclude);
+  for (const meta::UnfinishedBackup& one : list.unfinished) {
+    auto& where =
+        one.is_unreadable && names.Takes(one.name) ? report.total.backups : report.left_out;
+    where.push_back({one.name, Outcome::kFailed, FailedPreconditionError(one.reason)});
+  }
+  for (const meta::ListedTombstone& one : list.pruned) {
+    report.left_out.push_back(
+        {one.name, Outcome::kFailed, FailedPreconditionError(one.tombstone.ToString())});
+  }
   CopyRules each = rules;
   each.include.clear();
   each.exclude.clear();
+  size_t fitting = 0;
   for (const meta::ListedBackup& backup : list.backups) {
     if (!names.Takes(backup.name)) continue;
+    ++fitting;
     if (backup.header.partial) {
       report.left_out.push_back(
           {backup.name, Outcome::kFailed, FailedPreconditionError("a partial backup")});
@@ -304,6 +333,13 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
     } else {
       report.total.backups.push_back({backup.name, Outcome::kFailed, copied.status()});
     }
+  }
+  const bool chooses = !rules.include.empty() || !rules.exclude.empty();
+  if (chooses && fitting == 0) {
+    return NotFoundError(
+               fmt::format("none of the {} backups in {} has a name that fits the patterns",
+                           list.backups.size(), source.Describe()))
+        .WithAdvice("with --all the patterns are for names of backups; look at `list`");
   }
   report.total.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -3,6 +3,7 @@
 #include "milvus_backup/backup/delete.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <algorithm>
 #include <optional>
@@ -41,6 +42,11 @@ Result<ExtraBackups> ExtraBackups::Find(const CopyJob& job,
   ExtraBackups extra;
   for (const FoundBackup& one : found) {
     if (std::ranges::find(source_dirs, one.dir) != source_dirs.end()) continue;
+    // Pruned at the source, where it can be taken back: no part of the trees.
+    if (std::ranges::any_of(job.left_out,
+                            [&](const std::string& dir) { return one.dir.starts_with(dir); })) {
+      continue;
+    }
     const bool shared = std::ranges::any_of(
         source_dirs, [&](std::string_view dir) { return dir.starts_with(one.dir); });
     // The tree itself is where everything goes.
@@ -89,8 +95,8 @@ Result<bool> LooseKeys::Contain(std::string_view key) {
   if (dir_ && *dir == *dir_) return !dir_is_backup_;
   const std::string full = job_.destination.dir + std::string(*dir);
   bool is_backup = false;
-  for (const std::string& mark :
-       {meta::MetaKey(full, meta::MetaFile::kHeader), meta::MarkerKey(full)}) {
+  for (const std::string& mark : {meta::MetaKey(full, meta::MetaFile::kHeader),
+                                  meta::MarkerKey(full), meta::TombstoneKey(full)}) {
     const Status there = job_.destination.backend->Stat(job_.ctx, mark).status();
     if (!there.ok() && there.code() != Code::kNotFound) return there;
     is_backup = is_backup || there.ok();

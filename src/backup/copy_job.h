@@ -8,10 +8,13 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace milvus_backup::backup {
 
@@ -26,13 +29,18 @@ struct CopyJob {
   CopyReport report;
   /// A dry run whose destination does not exist yet.
   bool destination_is_missing = false;
+  /// Directories that are no part of the trees: as TreeSurvey::pruned.
+  std::vector<std::string> left_out{};
 
-  /// Whether the key, relative to the trees, is copied at all: taken by the patterns, no lock, and
-  /// no object that stands for a directory where there are real ones.
+  /// Whether the key, relative to the trees, is copied at all: taken by the patterns, in no
+  /// directory that is left out, and no object that stands for a directory where there are real
+  /// ones.
   bool Takes(std::string_view key) const {
     if (key.empty() || key.ends_with('/')) {
       if (source.is_disk || destination.is_disk) return false;
     }
+    const auto behind = std::upper_bound(left_out.begin(), left_out.end(), key);
+    if (behind != left_out.begin() && key.starts_with(*std::prev(behind))) return false;
     return filter.Takes(key);
   }
   void AddFailure(std::string key, Status status) {

@@ -111,6 +111,7 @@ Status ObjectCopies::Collect(const transfer::CopySummary& summary) {
   CopyReport& report = job_.report;
   report.objects += summary.objects;
   report.bytes += summary.bytes;
+  report.reused_bytes += summary.reused_bytes;
   report.kept_objects += summary.kept_objects;
   report.server_side_objects += summary.server_side_objects;
   report.second_reads += summary.second_reads;
@@ -118,7 +119,7 @@ Status ObjectCopies::Collect(const transfer::CopySummary& summary) {
   bool ends = ended_early_ && !summary.failures.empty();
   for (const transfer::CopyFailure& failure : summary.failures) {
     failed_ = true;
-    ends = ends || EndsTheCopy(failure.status);
+    ends = ends || (summary.given_up && EndsTheCopy(failure.status));
     if (failure.status.code() != Code::kCancelled) {
       job_.AddFailure(failure.source_key, failure.status);
     }

@@ -1,9 +1,13 @@
 #include "copy_section.h"
 
+#include "claim.h"
 #include "copy_extra.h"
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tags.h"
+#include "milvus_backup/meta/tombstone.h"
 #include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/object_stream.h"
 
@@ -53,7 +57,12 @@ bool BackupCopy::IsHeader(std::string_view key) const {
 }
 
 bool BackupCopy::IsMarker(std::string_view key) const {
-  return key.substr(backup_.dir.size()) == "meta/run.json";
+  const std::string_view path = key.substr(backup_.dir.size());
+  return path == meta::MarkerKey("") || path == meta::TombstoneKey("");
+}
+
+bool BackupCopy::IsTags(std::string_view key) const {
+  return key.substr(backup_.dir.size()) == meta::TagsKey("");
 }
 
 Status BackupCopy::Fail(Status status) {
@@ -118,6 +127,9 @@ Status BackupCopy::LookAround() {
     mode_ = Mode::kCompares;
     return Status::Ok();
   }
+  if (Status pruned = CheckNotPruned(job_.ctx, backend, destination_dir_); !pruned.ok()) {
+    return Fail(std::move(pruned));
+  }
   if (left_ && left_->operation != "copy") {
     return Fail(AlreadyExistsError(fmt::format("an unfinished backup is at {}: {}",
                                                destination_dir_, left_->ToString()))
@@ -147,6 +159,8 @@ Status BackupCopy::BeginWriting() {
   MB_RETURN_IF_ERROR(marker_.Write(job_.ctx));
   MB_RETURN_IF_ERROR(CheckMarkerIsElsewhere());
   if (!resumes_) return Status::Ok();
+  // It would speak for what is there now.
+  MB_RETURN_IF_ERROR(backend.Delete(job_.ctx, meta::TombstoneKey(destination_dir_)));
   for (const std::string& header : backup_.headers) {
     MB_RETURN_IF_ERROR(backend.Delete(job_.ctx, job_.destination.dir + header));
   }
@@ -164,6 +178,10 @@ Status BackupCopy::CheckMarkerIsElsewhere() {
 
 Status BackupCopy::Take(const KeyPair& listed) {
   if (mode_ == Mode::kFails || IsMarker(listed.key)) return Status::Ok();
+  // Either side has its own, once there are some.
+  const bool brings_tags =
+      mode_ == Mode::kWrites && listed.source != nullptr && listed.destination == nullptr;
+  if (IsTags(listed.key) && !brings_tags) return Status::Ok();
   KeyPair pair = listed;
   if (pair.source != nullptr && IsStrayManifest(backup_, pair.key)) {
     ++stray_;
@@ -313,7 +331,10 @@ Status BackupCopy::SettleBackup() {
   return Settle(
       job_, {.below = backup_.dir,
              .compares = job_.rules.check,
-             .concerns = [this](std::string_view key) { return !IsMarker(key) && !IsHeader(key); },
+             .concerns =
+                 [this](std::string_view key) {
+                   return !IsMarker(key) && !IsTags(key) && !IsHeader(key);
+                 },
              .leaves_out = [this](std::string_view key) { return IsStrayManifest(backup_, key); },
              .may_remove = [&](std::string_view key) -> Result<bool> {
                if (IsPartOfBackup(key.substr(length))) return true;

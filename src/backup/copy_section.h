@@ -54,7 +54,9 @@ class BackupCopy {
   Status OpenManifest();
   Status TakeObject(const KeyPair& pair);
   bool IsHeader(std::string_view key) const;
+  /// Also a tombstone.
   bool IsMarker(std::string_view key) const;
+  bool IsTags(std::string_view key) const;
   void Compare(const KeyPair& pair);
   Status CloseComparison();
   Status ClearAfterFinishedRun();

@@ -6,6 +6,7 @@
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -20,6 +21,8 @@ namespace {
 
 constexpr std::string_view kHeader = "meta/backup_meta.json";
 constexpr std::string_view kMarker = "meta/run.json";
+constexpr std::string_view kTags = "meta/tags.json";
+constexpr std::string_view kTombstone = "meta/tombstone.json";
 
 bool IsAt(std::string_view key, std::string_view name, std::string_view& dir) {
   if (!key.ends_with(name)) return false;
@@ -33,7 +36,8 @@ struct Candidate {
   /// Of those that the patterns take.
   bool header = false;
   bool marker = false;
-  /// One of the two is there, whatever the patterns say.
+  bool tombstone = false;
+  /// One of the three is there, whatever the patterns say.
   bool marked = false;
   bool logs = false;
   /// Whether the patterns take some of it, and leave out some.
@@ -44,6 +48,7 @@ struct Candidate {
   void Join(const Candidate& other) {
     header = header || other.header;
     marker = marker || other.marker;
+    tombstone = tombstone || other.tombstone;
     marked = marked || other.marked;
     logs = logs || other.logs;
     taken = taken || other.taken;
@@ -70,7 +75,8 @@ class Surveyor {
     current_.Join(
         {.header = taken && rest == kHeader,
          .marker = taken && rest == kMarker,
-         .marked = rest == kHeader || rest == kMarker,
+         .tombstone = rest == kTombstone,
+         .marked = rest == kHeader || rest == kMarker || rest == kTombstone,
          .logs = rest.starts_with("binlogs/insert_log/") || rest.starts_with("binlogs/delta_log/"),
          .taken = taken,
          .left_out = !taken});
@@ -122,6 +128,8 @@ Status Unusable(const std::string& full_dir, const Tree& tree, std::string_view 
 }
 
 Status Unfinished(const CallContext& ctx, const Tree& tree, const std::string& full_dir) {
+  const auto tombstone = meta::ReadTombstone(ctx, *tree.backend, full_dir);
+  if (tombstone.ok() && *tombstone) return meta::WasPruned(full_dir, **tombstone);
   const auto marker = meta::ReadRunRecord(ctx, *tree.backend, meta::MarkerKey(full_dir));
   MB_RETURN_IF_ERROR(ctx.Check());
   const std::string why =
@@ -165,6 +173,12 @@ bool IsHeaderKey(std::string_view key, std::string_view& dir) { return IsAt(key,
 
 bool IsMarkerKey(std::string_view key, std::string_view& dir) { return IsAt(key, kMarker, dir); }
 
+bool IsTagsKey(std::string_view key, std::string_view& dir) { return IsAt(key, kTags, dir); }
+
+bool IsTombstoneKey(std::string_view key, std::string_view& dir) {
+  return IsAt(key, kTombstone, dir);
+}
+
 bool IsLockKey(std::string_view key) {
   constexpr std::string_view kLocks = ".locks/";
   const size_t at = key.rfind(kLocks);
@@ -178,8 +192,7 @@ bool IsLockKey(std::string_view key) {
          file.find_first_not_of("0123456789abcdef") == kIdDigits;
 }
 
-Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree& source,
-                                             const KeyFilter& filter) {
+Result<TreeSurvey> SurveyTree(const CallContext& ctx, const Tree& source, const KeyFilter& filter) {
   bool any = false;
   MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, source, filter, &any));
   if (!any) {
@@ -187,10 +200,17 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
         .WithAdvice(filter.takes_all() ? "check the bucket and the prefix"
                                        : "check bucket, prefix and the patterns");
   }
+  TreeSurvey survey;
   std::vector<std::pair<std::string, Result<std::string>>> manifests;
   for (const auto& [dir, candidate] : found) {
     const std::string full_dir = source.dir + dir;
     if (!candidate.taken) continue;
+    if (candidate.tombstone && !candidate.header && !dir.empty()) {
+      if (survey.pruned.empty() || !dir.starts_with(survey.pruned.back())) {
+        survey.pruned.push_back(dir);
+      }
+      continue;
+    }
     if (!candidate.header) {
       // Without a header, or with it left out on purpose.
       const bool left_out = candidate.left_out && !candidate.marker &&
@@ -210,7 +230,8 @@ Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree&
     }
     manifests.emplace_back(dir, std::move(manifest));
   }
-  return Outermost(manifests);
+  survey.backups = Outermost(manifests);
+  return survey;
 }
 
 Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source) {

@@ -25,11 +25,18 @@ struct BackupInTree {
   std::optional<Status> checked{};
 };
 
-/// Look through a whole tree, page by page, for the backups in it; none of the result lies in
-/// another, in the order of their keys. kNotFound when nothing is there, kFailedPrecondition for
-/// unfinished and partial backups and for patterns that take only part of a backup.
-Result<std::vector<BackupInTree>> SurveyTree(const CallContext& ctx, const Tree& source,
-                                             const KeyFilter& filter);
+struct TreeSurvey {
+  /// None of them lies in another; in the order of their keys.
+  std::vector<BackupInTree> backups;
+  /// Directories, relative to the tree, in which nothing but a tombstone says what they are; none
+  /// lies in another. They are being deleted, so they are no part of the tree.
+  std::vector<std::string> pruned;
+};
+
+/// Look through a whole tree, page by page, for the backups in it. kNotFound when nothing is there
+/// or the tree itself was pruned, kFailedPrecondition for unfinished and partial backups and for
+/// patterns that take only part of a backup.
+Result<TreeSurvey> SurveyTree(const CallContext& ctx, const Tree& source, const KeyFilter& filter);
 /// The same for a tree that must be a backup; reads the header only.
 Result<std::vector<BackupInTree>> SurveyBackup(const CallContext& ctx, const Tree& source);
 
@@ -59,6 +66,9 @@ std::optional<std::string_view> BackupDirOf(std::string_view key);
 bool IsHeaderKey(std::string_view key, std::string_view& dir);
 /// The same for `x/meta/run.json`.
 bool IsMarkerKey(std::string_view key, std::string_view& dir);
+/// The same for `x/meta/tags.json` and `x/meta/tombstone.json`.
+bool IsTagsKey(std::string_view key, std::string_view& dir);
+bool IsTombstoneKey(std::string_view key, std::string_view& dir);
 /// Whether the key is that of a lock or marker in a directory `.locks/`: what a run leaves while it
 /// works, and no part of a tree.
 bool IsLockKey(std::string_view key);

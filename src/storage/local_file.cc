@@ -1,6 +1,7 @@
 #include "local_file_internal.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/storage/backend.h"
 
 #include <fmt/format.h>
 
@@ -118,6 +119,8 @@ Status FileError(int errno_value, std::string_view doing, const std::string& pat
     case ENAMETOOLONG:
       return make(Code::kInvalidArgument, "the path is too long for the file system");
     case EIO:
+      return make(Code::kUnavailable, "check the disk", RetryClass::kTransient)
+          .WithService(kDiskError, 0, "");
     case ESTALE:
       return make(Code::kUnavailable, "check the disk", RetryClass::kTransient);
     default:

@@ -48,6 +48,7 @@ class Walk {
                      std::vector<Entry>* entries);
   Status Describe(int directory, const std::string& key_prefix, Entry* entry, bool* exists) const;
   /// Whether any key starts with `key_prefix`: directories may be empty or hold temporaries only.
+  /// One that must not be looked into counts as if there were.
   Result<bool> HasKeys(const std::string& key_prefix);
   bool Matters(const std::string& name) const;
   bool full() const { return page_.objects.size() + page_.prefixes.size() >= limit_; }
@@ -142,8 +143,10 @@ Result<bool> Walk::HasKeys(const std::string& key_prefix) {
   request.prefix = key_prefix;
   request.max_keys = 1;
   request.links_as_objects = true;
-  MB_ASSIGN_OR_RETURN(const ListPage page, Walk(ctx_, root_, request).Run());
-  return !page.objects.empty();
+  const Result<ListPage> page = Walk(ctx_, root_, request).Run();
+  if (page.status().code() == Code::kPermissionDenied) return true;
+  if (!page.ok()) return page.status();
+  return !page->objects.empty();
 }
 
 Status Walk::VisitEntry(const std::string& key_prefix, Entry& entry) {

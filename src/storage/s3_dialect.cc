@@ -54,7 +54,7 @@ S3Dialect DialectOf(S3Provider provider) {
   S3Dialect dialect;
   dialect.caps.server_copy = true;
   dialect.caps.conditional_put = true;
-  dialect.caps.verifies_checksums = true;
+  dialect.caps.repeats_checksums = true;
   dialect.if_absent_header = "if-none-match";
   dialect.if_absent_value = "*";
   if (provider == S3Provider::kMinio) return dialect;
@@ -65,6 +65,7 @@ S3Dialect DialectOf(S3Provider provider) {
 
   // These verify Content-MD5 only and know no If-None-Match on PUT.
   dialect.checksum_header = false;
+  dialect.caps.repeats_checksums = false;
   dialect.if_absent_value = "true";
   switch (provider) {
     case S3Provider::kAliyun:

@@ -274,7 +274,7 @@ Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std
     call.headers.push_back({dialect.if_absent_header, dialect.if_absent_value});
   }
   const std::optional<uint32_t> crc =
-      AddChecksum(dialect.checksum_header, body, options.crc32c, call.headers);
+      AddChecksum(dialect.checksum_header, body, options.crc32c, call.headers).crc32c;
   Result<net::HttpResponse> reply = client.Send(ctx, call);
   if (!reply.ok()) {
     if (options.if_absent && reply.status().code() == Code::kAborted) {

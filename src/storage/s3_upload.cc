@@ -50,21 +50,41 @@ std::string MultipartEtag(const std::vector<PartInfo>& parts) {
   return HexEncode(Md5(AsBytes(digests))) + "-" + std::to_string(parts.size());
 }
 
+bool LooksLikeMd5(std::string_view etag) {
+  return etag.size() == 2 * Md5Digest().size() &&
+         std::ranges::all_of(etag, [](char c) { return HexDigit(c) >= 0; });
+}
+
+/// Whether the reply to a part shows that the service holds these bytes.
+bool IsProved(const net::HttpResponse& reply, const std::string& etag, const SentHash& sent,
+              ByteView body) {
+  // Whoever repeats the checksum has compared it; others may have passed it by.
+  if (sent.crc32c && DecodeCrc32c(reply.Header("x-amz-checksum-crc32c")) == sent.crc32c &&
+      ComputesCrc32c(reply)) {
+    return true;
+  }
+  // Content-MD5 is as old as S3 and verified by all who are told of it.
+  if (sent.md5) return true;
+  return LooksLikeMd5(etag) && etag == HexEncode(Md5(body));
+}
+
 }  // namespace
 
 std::string CopySourceHeader(const std::string& bucket, const std::string& key) {
   return "/" + PercentEncode(bucket, false) + "/" + PercentEncode(key, true);
 }
 
-std::optional<uint32_t> AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
-                                    net::HttpHeaders& headers) {
-  if (!as_crc32c) {
-    headers.push_back({"content-md5", Base64Encode(Md5(body))});
-    return std::nullopt;
+SentHash AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
+                     net::HttpHeaders& headers) {
+  SentHash sent;
+  if (as_crc32c) {
+    sent.crc32c = known ? *known : Crc32c(body);
+    headers.push_back({"x-amz-checksum-crc32c", EncodeCrc32c(*sent.crc32c)});
+  } else {
+    sent.md5 = Md5(body);
+    headers.push_back({"content-md5", Base64Encode(*sent.md5)});
   }
-  const uint32_t crc = known ? *known : Crc32c(body);
-  headers.push_back({"x-amz-checksum-crc32c", EncodeCrc32c(crc)});
-  return crc;
+  return sent;
 }
 
 Result<std::unique_ptr<Upload>> S3Upload::Start(const CallContext& ctx, S3Client& client,
@@ -144,16 +164,18 @@ Result<PartInfo> S3Upload::UploadPart(const CallContext& ctx, uint32_t number, B
   call.query.emplace_back("partNumber", std::to_string(number));
   call.body = body;
   // Of another algorithm than the upload's a part would be refused.
-  const std::optional<uint32_t> sent = AddChecksum(state_.crc32c, body, crc32c, call.headers);
+  const SentHash sent = AddChecksum(state_.crc32c, body, crc32c, call.headers);
   Result<net::HttpResponse> reply = client_.Send(ctx, call);
   const std::string part = "part " + std::to_string(number);
   if (!reply.ok()) return std::move(reply).status().Annotate(Doing(part.c_str()));
-  PartInfo info{number, body.size(), StripQuotes(reply->Header("etag")), sent ? sent : crc32c};
+  PartInfo info{number, body.size(), StripQuotes(reply->Header("etag")),
+                sent.crc32c ? sent.crc32c : crc32c};
   if (info.etag.empty()) {
     return InternalError("the service gave the part no ETag")
         .WithOrigin(Origin::kStorage)
         .Annotate(Doing(part.c_str()));
   }
+  info.proved = IsProved(*reply, info.etag, sent, body);
   return info;
 }
 
@@ -201,6 +223,7 @@ Result<std::vector<PartInfo>> S3Upload::ListParts(const CallContext& ctx) {
     }
     const uint32_t before = marker;
     for (PartInfo& part : page->parts) {
+      if (!ComputesCrc32c(*reply)) part.crc32c.reset();
       marker = std::max(marker, part.number);
       parts.push_back(std::move(part));
     }

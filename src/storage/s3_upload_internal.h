@@ -24,9 +24,14 @@ struct S3UploadState {
 
 /// Header that names a copy source (not the query part); encoded once more than a path would be.
 std::string CopySourceHeader(const std::string& bucket, const std::string& key);
-/// The body's CRC32C, which is returned, or its MD5, as the service verifies one or the other.
-std::optional<uint32_t> AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
-                                    net::HttpHeaders& headers);
+/// What a request told of its body.
+struct SentHash {
+  std::optional<uint32_t> crc32c;
+  std::optional<Md5Digest> md5;
+};
+/// The body's CRC32C or its MD5, as the service verifies one or the other.
+SentHash AddChecksum(bool as_crc32c, ByteView body, std::optional<uint32_t> known,
+                     net::HttpHeaders& headers);
 /// Bucket and key of a copy source, looked up through its wrappers. kInvalidArgument when it is not
 /// an S3 backend.
 Result<std::pair<std::string, std::string>> ResolveS3Source(const CopySource& source);

@@ -22,6 +22,15 @@ constexpr std::chrono::milliseconds kNoticeableWait{1};
 constexpr std::chrono::seconds kCleanUpTime{5};
 /// Objects that may not be read before it is taken for the credentials' fault.
 constexpr size_t kMostRefused = 20;
+/// Objects in a row that fail with errors of the service or the disk, before it is taken for the
+/// trouble of all.
+constexpr size_t kMostInTrouble = 20;
+
+/// An answer of a service, or of a disk, that may concern the one object only.
+bool MayBeOfOneObject(const Status& status) {
+  return status.code() == Code::kUnavailable &&
+         (status.http_status() != 0 || status.service_code() == storage::kDiskError);
+}
 
 }  // namespace
 
@@ -280,6 +289,7 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
   }
   const std::scoped_lock lock(mutex_);
   if (status.ok()) {
+    in_trouble_ = 0;
     ++summary_.objects;
     summary_.bytes += item.size;
     summary_.server_side_objects += outcome.server_side ? 1 : 0;
@@ -288,6 +298,7 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
     return;
   }
   bool ends = IsHopeless(status);
+  if (MayBeOfOneObject(status)) ends = ++in_trouble_ >= kMostInTrouble;
   if (outcome.unread && status.code() == Code::kPermissionDenied) {
     ++refused_;
     ends = refused_ >= kMostRefused && summary_.objects + summary_.kept_objects == 0;
@@ -298,7 +309,9 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
   } else if (ends && status.code() != Code::kCancelled) {
     summary_.failures.back() = {item.source_key, status};
   }
-  if (ends) stop_.request_stop();
+  if (!ends) return;
+  summary_.given_up = true;
+  stop_.request_stop();
 }
 
 CopySummary CopyBatch::Wait() {

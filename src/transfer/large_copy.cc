@@ -364,12 +364,26 @@ Status LargeCopy::Publish(const CallContext& ctx) {
     MB_RETURN_IF_ERROR(CompareBySecondRead(ctx));
   }
   MB_ASSIGN_OR_RETURN(const storage::ObjectInfo made, upload_->Complete(ctx, infos));
-  if (!server_side_ || !batch_.engine_.options_.check) return Status::Ok();
-  Pace& pace = batch_.engine_.machinery_->pace();
-  Status proof = ProveServerCopy(ctx, reader(), {batch_.destination_, batch_.engine_.budget_, pace},
-                                 item_, made, second_read_);
+  if (!batch_.engine_.options_.check) return Status::Ok();
+  const SourceReader destination = {batch_.destination_, batch_.engine_.budget_,
+                                    batch_.engine_.machinery_->pace()};
+  Status proof = server_side_
+                     ? ProveServerCopy(ctx, reader(), destination, item_, made, second_read_)
+                     : ProveParts(ctx, destination, infos);
   if (!proof.ok()) batch_.Discard(item_);
   return proof;
+}
+
+Status LargeCopy::ProveParts(const CallContext& ctx, SourceReader destination,
+                             const std::vector<storage::PartInfo>& parts) {
+  if (std::ranges::all_of(parts, &storage::PartInfo::proved)) return Status::Ok();
+  second_read_ = true;
+  MB_ASSIGN_OR_RETURN(const uint32_t there,
+                      destination.Crc32cOf(ctx, {.source_key = item_.destination_key}));
+  const std::optional<uint32_t> sent = SentCrc32c();
+  if (sent && *sent == there) return Status::Ok();
+  return DataLossError("the destination holds other bytes than were sent")
+      .WithOrigin(Origin::kStorage);
 }
 
 Status LargeCopy::CompareBySecondRead(const CallContext& ctx) {

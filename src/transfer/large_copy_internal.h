@@ -68,6 +68,9 @@ class LargeCopy : public std::enable_shared_from_this<LargeCopy> {
   /// Wait until `next` has come to the part; an error when the copy has failed or is stopped.
   Status AwaitTurn(std::unique_lock<std::mutex>& lock, const size_t& next, size_t index);
   Status CompareBySecondRead(const CallContext& ctx);
+  /// Read the object back where the service has not shown that it holds what was sent.
+  Status ProveParts(const CallContext& ctx, SourceReader destination,
+                    const std::vector<storage::PartInfo>& parts);
   /// CRC32C of all parts, when every one's is known.
   std::optional<uint32_t> SentCrc32c() const;
   /// After a failure: leave the upload for a later run, or abort and forget it.

@@ -198,13 +198,14 @@ Status ProveWritten(const CallContext& ctx, SourceReader destination, const Copy
   if (stored.crc32c && *stored.crc32c == loaded.crc32c) return Status::Ok();
   if (!stored.crc32c) {
     const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
-    if (!LooksLikeMd5(stored.etag) || EtagsProveEqual(etag, stored.etag) ||
-        IsEtagOf(stored.etag, loaded.buffer.view())) {
-      return Status::Ok();
-    }
+    const bool is_settled =
+        LooksLikeMd5(stored.etag)
+            ? EtagsProveEqual(etag, stored.etag) || IsEtagOf(stored.etag, loaded.buffer.view())
+            : !destination.source.caps().repeats_checksums || item.size == 0;
+    if (is_settled) return Status::Ok();
   }
-  // Either the bytes were damaged on their way, or this service's ETags (encrypted buckets) only
-  // look like hashes.
+  // Either the bytes were damaged on their way, or this service says nothing of them: its ETags
+  // (encrypted buckets) may look like hashes or not.
   MB_ASSIGN_OR_RETURN(const uint32_t there,
                       destination.Crc32cOf(ctx, {.source_key = item.destination_key}));
   if (there == loaded.crc32c) return Status::Ok();

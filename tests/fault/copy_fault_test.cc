@@ -214,6 +214,58 @@ TEST_F(CopyFault, BytesThatAChecksumBeliesAreReadAgain) {
   EXPECT_EQ(Requests(to_, "PUT /bkt/k"), 1U);
 }
 
+FakeS3Options Unaware(bool opaque_etags) {
+  FakeS3Options options;
+  options.ignores_checksums = true;
+  options.opaque_etags = opaque_etags;
+  return options;
+}
+
+/// Copies to a service that takes no notice of checksums: what it holds has to be looked at.
+class UnawareDestination : public CopyFault, public ::testing::WithParamInterface<bool> {
+ protected:
+  UnawareDestination() : unaware_(Unaware(GetParam())) {
+    unaware_.CreateBucket("bkt");
+    destination_ = Open(unaware_);
+    Store("small", 5000);
+    Store("parts", 20 * kMiB);
+    StoreInParts("layout", 12 * kMiB, 5 * kMiB);
+  }
+  void FlipPuts(uint32_t times) {
+    for (const char* target : {"/bkt/small", "/bkt/parts?", "/bkt/layout?"}) {
+      unaware_.Plan(
+          {.method = "PUT", .target = target, .times = times, .damage = [](FakeRequest& r) {
+             r.body[r.body.size() / 3] ^= 1;
+           }});
+    }
+  }
+
+  FakeS3 unaware_;
+};
+
+TEST_P(UnawareDestination, AFlippedByteOnTheWayIsSentAgain) {
+  FlipPuts(1);
+  const CopySummary summary = Copy({.concurrency = 2, .part_size = 5 * kMiB});
+  EXPECT_OK(summary.ToStatus());
+  for (const auto& [key, bytes] : objects_) EXPECT_TRUE(unaware_.Get("bkt", key) == bytes) << key;
+  EXPECT_EQ(unaware_.NotHit(), "");
+  EXPECT_EQ(unaware_.unfinished_uploads(), 0U);
+}
+
+TEST_P(UnawareDestination, AByteThatFlipsEveryTimeIsNeverAccepted) {
+  FlipPuts(1000);
+  const CopySummary summary = Copy({.concurrency = 2, .part_size = 5 * kMiB});
+  EXPECT_EQ(summary.failures.size(), objects_.size());
+  for (const auto& failure : summary.failures) {
+    EXPECT_EQ(failure.status.code(), Code::kDataLoss) << failure.status.ToString();
+    EXPECT_EQ(unaware_.Get("bkt", failure.source_key), std::nullopt) << failure.source_key;
+  }
+  EXPECT_EQ(unaware_.unfinished_uploads(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Etags, UnawareDestination, ::testing::Bool(),
+                         [](const auto& kind) { return kind.param ? "Opaque" : "Md5"; });
+
 TEST_F(CopyFault, OutageIsOutlasted) {
   for (int i = 0; i < 10; ++i) Store("k" + std::to_string(i), 2000);
   FakeReply gone;
@@ -231,6 +283,36 @@ TEST_F(CopyFault, PermanentErrorsAreNamedAtOnceAndHideNoOther) {
   EXPECT_EQ(summary.failures[0].source_key, "k3");
   EXPECT_EQ(Requests(to_, "PUT /bkt/k3"), 1U);
   ExpectRightOrNamed(summary);
+}
+
+TEST_F(CopyFault, AnObjectThatIsNeverServedHidesNoOther) {
+  for (int i = 10; i < 30; ++i) Store("k" + std::to_string(i), 2000);
+  from_.Plan({.method = "GET",
+              .target = "/bkt/k13",
+              .times = 100'000,
+              .instead = ErrorReply(503, "SlowDownRead")});
+  const CopySummary summary = Copy();
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_EQ(summary.failures[0].source_key, "k13");
+  EXPECT_FALSE(summary.given_up);
+  EXPECT_EQ(summary.objects, 19U);
+  ExpectRightOrNamed(summary);
+  from_.ClearPlan();
+}
+
+TEST_F(CopyFault, AServiceThatServesNothingIsGivenUp) {
+  for (int i = 100; i < 200; ++i) Store("k" + std::to_string(i), 2000);
+  to_.Plan({.method = "PUT", .times = 100'000, .instead = ErrorReply(500, "InternalError")});
+  CopyEngine engine({.concurrency = 4}, nullptr);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  for (const auto& [key, bytes] : objects_) {
+    batch.Add({key, key, bytes.size(), ""}).IgnoreError("the batch may have given up");
+  }
+  const CopySummary summary = batch.Wait();
+  EXPECT_TRUE(summary.given_up);
+  EXPECT_EQ(summary.objects, 0U);
+  EXPECT_LT(Requests(to_, "PUT /bkt/k"), 60U * 14U);
+  to_.ClearPlan();
 }
 
 TEST_F(CopyFault, ThrottlingNarrowsTheLane) {

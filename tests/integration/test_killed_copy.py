@@ -14,10 +14,11 @@ from servers import MinioServer, VersityGw
 from tool import Tool, finish
 
 REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
-POINTS = (3, 7, 12, 18, 24, 28, 31, 34, 38, 43)
-ALL_POINTS = tuple(range(1, 51)) * 2
+POINTS = (3, 9, 16, 24, 28, 32, 36, 40, 44, 48, 53, 58)
+ALL_POINTS = tuple(range(1, 61)) * 2
 INTERRUPTED = 130
 IN_FLIGHT = 4
+PART_BYTES = 5 * 1024 * 1024
 FLAGS = ("--part-size", "5M", "--concurrency", str(IN_FLIGHT))
 
 
@@ -52,9 +53,10 @@ def _killed(tool: Tool, store: Place, versity: VersityGw, nth: int) -> bool:
 
 
 def _sweep(tool: Tool, store: Place, versity: VersityGw, points: tuple[int, ...]) -> dict[str, int]:
-    went: dict[str, int] = {"resumed": 0, "from nothing": 0, "was complete": 0}
+    went: dict[str, int] = {"resumed": 0, "from nothing": 0, "was complete": 0, "with parts": 0}
     target = BucketPlace("target", versity)
-    sums = fill(store, "backup/b", sample_backup("k"))
+    sample = sample_backup("k")
+    sums = fill(store, "backup/b", sample)
     tool.write_config("backup.yaml", config_of(store, target))
     for nth in points:
         reached = _killed(tool, store, versity, nth)
@@ -63,6 +65,8 @@ def _sweep(tool: Tool, store: Place, versity: VersityGw, points: tuple[int, ...]
         if "meta/backup_meta.json" in there:
             assert there == sums, nth
         assert all(sums[key] == value for key, value in there.items()), nth
+        parts = versity.client.unfinished_bytes(versity.bucket)
+        went["with parts"] += parts > 0
         again = json.loads(
             tool.succeed("--json", "copy", "-n", "b", "--from", "source", "--to", "target", *FLAGS).stdout
         )
@@ -70,6 +74,8 @@ def _sweep(tool: Tool, store: Place, versity: VersityGw, points: tuple[int, ...]
         # Whatever had arrived was not sent again; what was on its way may still have arrived.
         assert len(there) <= again["kept_objects"] <= len(there) + IN_FLIGHT, (nth, again, sorted(there))
         assert again["objects"] + again["kept_objects"] == len(sums), (nth, again)
+        missing = sum(len(body) for key, body in sample.items() if key not in there) - parts
+        assert again["bytes"] - again["reused_bytes"] <= missing + IN_FLIGHT * PART_BYTES, (nth, again, parts)
         went["resumed" if marker else "was complete" if again["objects"] == 0 else "from nothing"] += 1
         assert target.tree("backup/b") == sums, nth
         assert target.uploads() == [], nth
@@ -103,11 +109,11 @@ def test_an_interrupted_copy_says_so_and_goes_on(cli: Tool, store: BucketPlace, 
 
 def test_killed_copy_goes_on(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
     went = _sweep(cli, store, versity, POINTS)
-    assert went["resumed"] >= len(POINTS) // 2, went
+    assert went["resumed"] >= len(POINTS) // 2 and went["with parts"] > 0, went
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(not os.environ.get("MB_SOAK"), reason="long")
 def test_killed_copy_goes_on_from_anywhere(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
     went = _sweep(cli, store, versity, ALL_POINTS)
-    assert went["resumed"] > 50, went
+    assert went["resumed"] > 50 and went["with parts"] > 10, went

@@ -32,6 +32,10 @@ class Place(Protocol):
         """Multipart uploads that nobody has ended."""
 
 
+# An object of at least this size is sent in parts, also where its ETag is an MD5.
+IN_PARTS = 17 * 1024 * 1024
+
+
 @dataclass(frozen=True)
 class BucketPlace:
     """The bucket of a server, under the name `name`; `port` may be that of a proxy in front of it."""
@@ -110,7 +114,7 @@ def sample_tree(seed: int, parts: int = 2) -> dict[str, bytes]:
     sizes = {"empty": 0, "one": 1, "a/b/c/d/e": 20_000, "small+plus": 300, "sp ace/ü%41&=?": 40, "a.b": 5, "z": 70_000}
     tree = {key: chance.randbytes(size) for key, size in sizes.items()}
     tree |= {f"many/{number:03}": chance.randbytes(500 + number) for number in range(30)}
-    tree |= {f"large/{number}": chance.randbytes(11 * 1024 * 1024 + number) for number in range(parts)}
+    tree |= {f"large/{number}": chance.randbytes(IN_PARTS + number) for number in range(parts)}
     return tree
 
 
@@ -125,7 +129,7 @@ def sample_backup(fill_byte: str, parts: int = 2) -> dict[str, bytes]:
     """A directory that is a backup by its header; no log in it is one."""
     logs = "binlogs/insert_log/7/70/700/700"
     tree = {f"{logs}/{field}/{field + 1000}": fill_byte.encode() * (100 + field) for field in range(20)}
-    tree |= {f"{logs}/{field}/1": fill_byte.encode() * (11 * 1024 * 1024 + field) for field in range(100, 100 + parts)}
+    tree |= {f"{logs}/{field}/1": fill_byte.encode() * (IN_PARTS + field) for field in range(100, 100 + parts)}
     header = f'{{"id":"{fill_byte}","name":"b","size":0,"milvus_version":"v2.3.5"}}'
     tree |= {f"meta/{name}_meta.json": b"{}" for name in ("collection", "partition", "segment")}
     return tree | {"meta/full_meta.json": header.encode(), "meta/backup_meta.json": header.encode()}

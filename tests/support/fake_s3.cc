@@ -165,7 +165,7 @@ size_t FakeS3::unfinished_uploads() const {
 
 FakeS3::Object FakeS3::MakeObject(std::string bytes, std::string crc32c) const {
   Object object;
-  object.etag = HexEncode(Md5(AsBytes(bytes)));
+  object.etag = (options_.opaque_etags ? "opaque-" : "") + HexEncode(Md5(AsBytes(bytes)));
   object.bytes = std::make_shared<const std::string>(std::move(bytes));
   object.modified = std::chrono::system_clock::now() + options_.clock_ahead;
   object.crc32c = std::move(crc32c);
@@ -208,6 +208,15 @@ FakeReply FakeS3::Handle(const FakeRequest& request) {
 
 FakeReply FakeS3::Serve(const FakeRequest& request) {
   if (auto refusal = CheckSignature(request, options_)) return *refusal;
+  if (!options_.ignores_checksums) return Answer(request);
+  FakeRequest seen = request;
+  std::erase_if(seen.headers, [](const net::HttpHeader& header) {
+    return header.name.starts_with("x-amz-checksum") || header.name == "content-md5";
+  });
+  return Answer(seen);
+}
+
+FakeReply FakeS3::Answer(const FakeRequest& request) {
   if (auto refusal = CheckBody(request)) return *refusal;
   const size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string path = request.target.substr(1, mark - 1);
@@ -433,8 +442,16 @@ FakeReply FakeS3::PutObject(const FakeRequest& request, Bucket& objects, const s
   }
   const Object object = MakeObject(request.body, request.Header("x-amz-checksum-crc32c"));
   objects[key] = object;
+  return StoredReply(object);
+}
+
+// A checksum that was sent is repeated once it has been compared.
+FakeReply FakeS3::StoredReply(const Object& object) {
   FakeReply reply;
   reply.headers = {{"ETag", Quoted(object.etag)}};
+  if (!object.crc32c.empty()) {
+    reply.headers.push_back({"x-amz-checksum-crc32c", object.crc32c});
+  }
   return reply;
 }
 
@@ -485,9 +502,7 @@ FakeReply FakeS3::PutPart(const FakeRequest& request, UploadState& upload, const
   if (!request.Has("x-amz-copy-source")) {
     const Object object = MakeObject(request.body, request.Header("x-amz-checksum-crc32c"));
     upload.parts[static_cast<uint32_t>(part)] = object;
-    FakeReply reply;
-    reply.headers = {{"ETag", Quoted(object.etag)}};
-    return reply;
+    return StoredReply(object);
   }
   Object source;
   if (auto refusal = FindSource(request, source)) return *refusal;
@@ -511,10 +526,12 @@ FakeReply FakeS3::ListParts(const UploadState& upload) const {
     if (!part.crc32c.empty()) entries += "<ChecksumCRC32C>" + part.crc32c + "</ChecksumCRC32C>";
     entries += "</Part>";
   }
-  return Xml(
-      "<ListPartsResult><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT"
-      "</ChecksumType><IsTruncated>false</IsTruncated>" +
-      entries + "</ListPartsResult>");
+  const std::string kind =
+      options_.ignores_checksums
+          ? ""
+          : "<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>";
+  return Xml("<ListPartsResult>" + kind + "<IsTruncated>false</IsTruncated>" + entries +
+             "</ListPartsResult>");
 }
 
 FakeReply FakeS3::Complete(const FakeRequest& request, const std::string& id, UploadState& upload) {
@@ -546,8 +563,9 @@ FakeReply FakeS3::Complete(const FakeRequest& request, const std::string& id, Up
   if (request.Has("x-amz-checksum-crc32c") && request.Header("x-amz-checksum-crc32c") != crc) {
     return ErrorReply(400, "BadDigest", "the checksum of the whole object is wrong");
   }
-  Object object = MakeObject(std::move(bytes), crc);
-  object.etag = HexEncode(Md5(AsBytes(digests))) + "-" + std::to_string(parts.size());
+  Object object = MakeObject(std::move(bytes), options_.ignores_checksums ? "" : crc);
+  object.etag = (options_.opaque_etags ? "opaque-" : "") + HexEncode(Md5(AsBytes(digests))) + "-" +
+                std::to_string(parts.size());
   object.first_part = upload.parts.begin()->second.bytes->size();
   objects[upload.key] = object;
   uploads_.erase(id);

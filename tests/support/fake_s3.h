@@ -54,6 +54,10 @@ struct FakeS3Options {
   /// Allow requests without signature.
   bool anonymous = false;
   uint64_t min_part = 5 * kMiB;
+  /// As some gateways do: headers with checksums are neither compared nor stored nor repeated.
+  bool ignores_checksums = false;
+  /// ETags are no hashes of the bytes.
+  bool opaque_etags = false;
   /// Keep every request for requests() and log(); off where there are millions.
   bool record_requests = true;
 };
@@ -102,6 +106,7 @@ class FakeS3 {
 
   FakeReply Handle(const FakeRequest& request);
   FakeReply Serve(const FakeRequest& request);
+  FakeReply Answer(const FakeRequest& request);
   FakeReply ServeBucket(const FakeRequest& request, const std::string& bucket, const Query& query);
   FakeReply ServeObject(const FakeRequest& request, const std::string& bucket,
                         const std::string& key, const Query& query);
@@ -120,6 +125,7 @@ class FakeS3 {
   std::optional<FakeReply> FindSource(const FakeRequest& request, Object& source) const;
   std::optional<FakeReply> CheckBody(const FakeRequest& request) const;
   Object MakeObject(std::string bytes, std::string crc32c) const;
+  static FakeReply StoredReply(const Object& object);
 
   const FakeS3Options options_;
   mutable std::mutex mutex_;

@@ -82,6 +82,16 @@ class S3Client:
         page = ElementTree.fromstring(self._request("GET", f"/{bucket}", {"uploads": ""}))
         return [node.text or "" for node in page.findall("{*}Upload/{*}Key")]
 
+    def unfinished_bytes(self, bucket: str) -> int:
+        """Bytes of the parts of those uploads."""
+        page = ElementTree.fromstring(self._request("GET", f"/{bucket}", {"uploads": ""}))
+        total = 0
+        for node in page.findall("{*}Upload"):
+            key, upload = node.findtext("{*}Key") or "", node.findtext("{*}UploadId") or ""
+            parts = ElementTree.fromstring(self._request("GET", f"/{bucket}/{key}", {"uploadId": upload}))
+            total += sum(int(size.text or 0) for size in parts.findall("{*}Part/{*}Size"))
+        return total
+
     def _request(self, method: str, path: str, query: dict[str, str] | None = None, body: bytes = b"") -> bytes:
         target = urllib.parse.quote(path)
         encoded_query = "&".join(

@@ -66,6 +66,8 @@ struct CopyReport {
   /// Copied, or in a dry run to be copied.
   uint64_t objects = 0;
   uint64_t bytes = 0;
+  /// Of parts that an earlier run had sent; part of `bytes`.
+  uint64_t reused_bytes = 0;
   /// Found at the destination with the source's bytes.
   uint64_t kept_objects = 0;
   /// Dry run only: of equal size at both sides, so that only reading could tell.

@@ -102,12 +102,18 @@ struct ByteRange {
   uint64_t length = 0;
 };
 
+/// Status::service_code of a disk that cannot read or write a file it has.
+inline constexpr char kDiskError[] = "EIO";
+
 struct PartInfo {
   /// From 1.
   uint32_t number = 0;
   uint64_t size = 0;
   std::string etag;
   std::optional<uint32_t> crc32c;
+  /// Whether the service has shown that what it holds is what was sent. Of a part that was listed:
+  /// its ETag and checksum are the service's own.
+  bool proved = true;
 };
 
 struct UploadInfo {
@@ -138,8 +144,9 @@ struct Capabilities {
   bool server_copy = false;
   /// PutOptions::if_absent works.
   bool conditional_put = false;
-  /// Uploaded bytes are verified against a checksum by the other side.
-  bool verifies_checksums = false;
+  /// A service that compares uploaded bytes with their CRC32C repeats it in its reply. Where it
+  /// does not, nothing is known of them.
+  bool repeats_checksums = false;
   uint64_t min_part = 5 * kMiB;
   uint64_t max_part = 5 * kGiB;
   uint32_t max_parts = 10000;

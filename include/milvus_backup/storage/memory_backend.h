@@ -15,8 +15,7 @@ struct MemoryOptions {
   /// Most keys and prefixes on a page of List, whatever was asked for.
   uint32_t page_size = 1000;
   /// What caps() says; sizes above them are refused.
-  Capabilities caps = {
-      .server_copy = true, .conditional_put = true, .verifies_checksums = true, .min_part = 1};
+  Capabilities caps = {.server_copy = true, .conditional_put = true, .min_part = 1};
 };
 
 /// CanCopyFrom accepts every memory backend. `clock` dates the objects and must outlive the

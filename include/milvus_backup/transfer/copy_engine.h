@@ -97,6 +97,8 @@ struct CopySummary {
   std::vector<CopyFailure> failures;
   /// Of all.
   uint64_t failure_count = 0;
+  /// A failure was taken for that of every object, and the batch was given up.
+  bool given_up = false;
 
   /// OK, or the first failure with how many others there are.
   Status ToStatus() const;
@@ -221,6 +223,8 @@ class CopyBatch {
   size_t running_ = 0;
   /// Objects that may not be read.
   size_t refused_ = 0;
+  /// Objects in a row that a service or disk that is there had errors for.
+  size_t in_trouble_ = 0;
   CopySummary summary_;
 };
 

@@ -21,7 +21,10 @@ class Progress {
   /// Of a migration that reads and writes rows.
   std::atomic<uint64_t> rows_planned{0};
   std::atomic<uint64_t> rows_done{0};
-  /// Import tasks of a restore.
+  /// Of a dump of Milvus 1.x or Faiss.
+  std::atomic<uint64_t> segments_planned{0};
+  std::atomic<uint64_t> segments_done{0};
+  /// Import tasks of a restore or of a load.
   std::atomic<uint64_t> imports_planned{0};
   std::atomic<uint64_t> imports_done{0};
 

@@ -473,15 +473,21 @@ TEST_F(CopyTest, BackupsThatComeAndGoMeanwhileAreNamed) {
 
    private:
     std::function<void()> then_;
-  } destination([&] {
+  };
+  bool happened = false;
+  Watched destination([&] {
+    if (std::exchange(happened, true)) return;
     for (const auto& [key, bytes] : Source("a/b1/")) {
       ASSERT_OK(source_.Delete({}, "a/b1/" + key));
     }
     PutBackup(source_, "a/b2/");
+    Put(source_, "a/b2/meta/run.json", "of a create that is about to end");
   });
   transfer::CopyEngine engine(options_, nullptr);
-  ASSERT_OK_AND_ASSIGN(const CopyReport report,
-                       CopyTree({}, engine, {&source_, "a/"}, {&destination, "c/"}, {}));
+  const auto copy = [&] {
+    return CopyTree({}, engine, {&source_, "a/"}, {&destination, "c/"}, {});
+  };
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, copy());
   ASSERT_EQ(report.backups.size(), 2U);
   EXPECT_THAT(report.backups[0].status, IsError(Code::kAborted, "vanished"));
   EXPECT_EQ(report.backups[1].outcome, Outcome::kCopied);
@@ -491,6 +497,19 @@ TEST_F(CopyTest, BackupsThatComeAndGoMeanwhileAreNamed) {
   EXPECT_FALSE(copied.contains(std::string("b2/") + kHeader));
   EXPECT_TRUE(copied.contains(std::string("b3/") + kHeader));
   EXPECT_TRUE(copied.contains("zz"));
+  // The same command again, as it says.
+  ASSERT_OK(source_.Delete({}, "a/b2/meta/run.json"));
+  ASSERT_OK_AND_ASSIGN(const CopyReport again, copy());
+  EXPECT_FALSE(again.some_failed());
+  EXPECT_EQ(Read(destination, "c/b2/"), Source("a/b2/"));
+}
+
+TEST_F(CopyTest, PatternsOfAllThatFitNoNameAreRefused) {
+  PutBackup(source_, "a/b1/");
+  transfer::CopyEngine engine(options_, nullptr);
+  EXPECT_THAT(CopyAllBackups({}, engine, {&source_, "a/"}, {&destination_, "c/"},
+                             {.include = {"nightly*"}}),
+              IsError(Code::kNotFound, "none of the 1 backups"));
 }
 
 TEST_F(CopyTest, OnePlaceUnderTwoNamesIsNoticed) {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -94,6 +95,36 @@ TEST_F(LocalTest, EmptyDirectoriesAreNoPrefixes) {
   ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
   EXPECT_EQ(page.prefixes, std::vector<std::string>{"full/"});
   EXPECT_TRUE(page.next_token.empty());
+}
+
+/// What this thread may do with files is what a stranger may.
+class AsStranger {
+ public:
+  AsStranger() : before_(setfsuid(kNobody)) {}
+  AsStranger(const AsStranger&) = delete;
+  AsStranger& operator=(const AsStranger&) = delete;
+  ~AsStranger() { setfsuid(static_cast<uid_t>(before_)); }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  const int before_;
+};
+
+TEST_F(LocalTest, ADirectoryThatMustNotBeReadIsAPrefix) {
+  ASSERT_OK(Put("backup/f"));
+  ASSERT_OK(Put("lost+found/f"));
+  fs::permissions(directory_.path(), fs::perms(0755));
+  fs::permissions(root_ + "/lost+found", fs::perms::none);
+  {
+    const AsStranger stranger;
+    ListRequest request;
+    request.delimiter = "/";
+    ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
+    EXPECT_EQ(page.prefixes, (std::vector<std::string>{"backup/", "lost+found/"}));
+    EXPECT_THAT(backend_->List({}, {}), IsError(Code::kPermissionDenied, "lost+found"));
+    EXPECT_THAT(backend_->Stat({}, "lost+found/f"), IsError(Code::kPermissionDenied, ""));
+  }
+  fs::permissions(root_ + "/lost+found", fs::perms::owner_all);
 }
 
 TEST_F(LocalTest, DeleteRemovesEmptiedDirectoriesButNotTheRoot) {

@@ -346,11 +346,28 @@ TEST(MetricsTest, CountsCallsBytesAndErrors) {
   ASSERT_OK(backend.Put({}, "k", AsBytes("12345"), {}));
   ASSERT_OK(ReadAll({}, backend, "k", 10));
   EXPECT_FALSE(backend.Stat({}, "none").ok());
+  EXPECT_FALSE(ReadAll({}, backend, "k", 1).ok());
   EXPECT_EQ(metrics->Of(Method::kPut).calls, 1U);
   EXPECT_EQ(metrics->Of(Method::kPut).bytes, 5U);
-  EXPECT_EQ(metrics->Of(Method::kRead).bytes, 5U);
-  EXPECT_EQ(metrics->Of(Method::kStat).errors, 1U);
-  EXPECT_EQ(metrics->Total().calls, 3U);
+  EXPECT_EQ(metrics->Of(Method::kRead).errors, 1U);
+  EXPECT_EQ(metrics->Of(Method::kStat).calls, 1U);
+  EXPECT_EQ(metrics->Of(Method::kStat).errors, 0U);
+  EXPECT_EQ(metrics->Total().calls, 4U);
+}
+
+TEST(MetricsTest, TellsTriesFromCalls) {
+  OpenOptions options;
+  options.metrics = std::make_shared<StorageMetrics>();
+  options.tries = std::make_shared<StorageMetrics>();
+  FakeClock clock;
+  auto faulty = std::make_unique<FaultyBackend>(MakeMemoryBackend(), clock);
+  faulty->Plan(Method::kPut, FaultOf(TransientError(), 2));
+  const std::unique_ptr<Backend> backend = Wrap(std::move(faulty), options, clock);
+  ASSERT_OK(backend->Put({}, "k", AsBytes("12345"), {}));
+  EXPECT_EQ(options.metrics->Of(Method::kPut).calls, 1U);
+  EXPECT_EQ(options.metrics->Of(Method::kPut).errors, 0U);
+  EXPECT_EQ(options.tries->Of(Method::kPut).calls, 3U);
+  EXPECT_EQ(options.tries->Of(Method::kPut).errors, 2U);
 }
 
 TEST(ReadOnlyTest, RefusesEveryChange) {
