@@ -85,6 +85,14 @@ void ExpectedFiles::Add(const meta::CollectionBackup& collection) {
     Add(partition.segment_backups);
     closed_dirs_.push_back(
         meta::InsertGroupDir("", collection.collection_id, partition.partition_id, 0));
+    // A delta log that nobody lists is a stranger that an import would apply, or was cut out of the
+    // metas, and then deleted rows come back.
+    closed_dirs_.push_back(
+        meta::DeltaGroupDir("", collection.collection_id, partition.partition_id, 0));
+  }
+  if (!collection.l0_segments.empty()) {
+    closed_dirs_.push_back(
+        meta::DeltaGroupDir("", collection.collection_id, meta::kAllPartitions, 0));
   }
   Add(collection.l0_segments);
 }

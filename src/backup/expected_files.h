@@ -32,7 +32,7 @@ class ExpectedFiles {
 
   ExpectedFiles() = default;
   /// All segments of a collection. The directories of its partitions are closed: they hold no other
-  /// insert logs.
+  /// insert or delta logs. So is that of the L0 segments of all partitions, where there are any.
   explicit ExpectedFiles(const meta::CollectionBackup& collection);
   explicit ExpectedFiles(const std::vector<meta::SegmentBackup>& segments);
   /// All segments of all collections, with the closed directories of each.

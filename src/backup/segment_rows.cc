@@ -1,13 +1,16 @@
 #include "segment_rows.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/binlog/values.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <utility>
+#include <variant>
 
 namespace milvus_backup::backup {
 namespace {
@@ -75,11 +78,79 @@ Result<uint64_t> TimeOf(const Cell& cell) {
   return static_cast<uint64_t>(cell.batch->As<int64_t>()[cell.row]);
 }
 
+template <typename T>
+void DefaultValue::SetNumber(binlog::PhysicalType type, T number) {
+  static_assert(sizeof(T) <= sizeof(number_));
+  std::memcpy(number_.data(), &number, sizeof(T));
+  batch_ = {.type = type, .rows = 1, .width = sizeof(T), .fixed = {number_.data(), sizeof(T)}};
+}
+
+void DefaultValue::SetText(std::string_view text) {
+  text_ = text;
+  view_ = text_;
+  batch_ = {.type = binlog::PhysicalType::kByteArray, .rows = 1, .texts = {&view_, 1}};
+}
+
+Result<std::unique_ptr<const DefaultValue>> DefaultValue::Of(const meta::FieldSchema& field) {
+  const auto damaged = [&](std::string_view problem) {
+    return DataLossError(fmt::format("the default value of field {} {}", field.name, problem));
+  };
+  std::string bytes = field.default_value_proto;
+  if (!field.default_value_base64.empty()) {
+    auto raw = Base64Decode(field.default_value_base64);
+    if (!raw.ok()) return damaged("is no base64");
+    bytes = *std::move(raw);
+  }
+  const auto decoded = binlog::DecodeScalar(bytes);
+  if (!decoded.ok()) return damaged("is cut off");
+  const binlog::ScalarValue& value = *decoded;
+  if (std::holds_alternative<std::monostate>(value)) return std::unique_ptr<const DefaultValue>();
+  std::unique_ptr<DefaultValue> result(new DefaultValue());
+  using binlog::DataType;
+  using binlog::PhysicalType;
+  const auto type = static_cast<DataType>(field.data_type);
+  const auto* integer = std::get_if<int64_t>(&value);
+  switch (type) {
+    case DataType::kBool:
+      if (const auto* flag = std::get_if<bool>(&value)) {
+        result->SetNumber<uint8_t>(PhysicalType::kBoolean, *flag ? 1 : 0);
+      }
+      break;
+    case DataType::kInt8:
+    case DataType::kInt16:
+    case DataType::kInt32:
+      if (integer) result->SetNumber(PhysicalType::kInt32, static_cast<int32_t>(*integer));
+      break;
+    case DataType::kInt64:
+    case DataType::kTimestamptz:
+      if (integer) result->SetNumber(PhysicalType::kInt64, *integer);
+      break;
+    case DataType::kFloat:
+      if (const auto* number = std::get_if<float>(&value)) {
+        result->SetNumber(PhysicalType::kFloat, *number);
+      }
+      break;
+    case DataType::kDouble:
+      if (const auto* number = std::get_if<double>(&value)) {
+        result->SetNumber(PhysicalType::kDouble, *number);
+      }
+      break;
+    default:
+      if (const auto* text = std::get_if<std::string_view>(&value)) result->SetText(*text);
+  }
+  if (result->batch_.rows == 0) return damaged("is no " + binlog::DataTypeName(type));
+  return std::unique_ptr<const DefaultValue>(std::move(result));
+}
+
 Result<FieldReader> FieldReader::Open(const CallContext& ctx, const BackupLocation& source,
-                                      const meta::SegmentBackup& segment, int64_t field_id) {
+                                      const meta::SegmentBackup& segment, int64_t field_id,
+                                      const meta::FieldSchema* schema) {
   FieldReader reader(ctx, source, field_id);
   MB_RETURN_IF_ERROR(reader.CollectKeys(segment));
   MB_RETURN_IF_ERROR(reader.SkipMissing(segment));
+  if (schema != nullptr && (reader.keys_.empty() || reader.missing_ > 0)) {
+    MB_ASSIGN_OR_RETURN(reader.default_, DefaultValue::Of(*schema));
+  }
   return reader;
 }
 
@@ -162,9 +233,9 @@ Result<bool> FieldReader::NextBatch() {
 Result<Cell> FieldReader::Next() {
   if (missing_ > 0) {
     --missing_;
-    return Cell{};
+    return Missing();
   }
-  if (keys_.empty()) return Cell{};
+  if (keys_.empty()) return Missing();
   if (!batch_ || row_ == batch_->rows) {
     MB_ASSIGN_OR_RETURN(const bool has_rows, NextBatch());
     if (!has_rows) {

@@ -12,17 +12,20 @@
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/storage/backend.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace milvus_backup::backup {
 
 /// One value. Its batch lasts until the reader moves on.
 struct Cell {
-  /// Null: the segment has no value of this field in this row, because the field is younger.
+  /// Null: the segment has no value of this field in this row, because the field is younger, and
+  /// the field has no default value.
   const binlog::Batch* batch = nullptr;
   size_t row = 0;
 
@@ -37,12 +40,35 @@ Result<binlog::Key> KeyOf(const Cell& cell);
 /// The value as a hybrid timestamp; kDataLoss when it is none.
 Result<uint64_t> TimeOf(const Cell& cell);
 
+/// The default value of a field, which its rows have that are older than the field.
+class DefaultValue {
+ public:
+  /// Null when the field has none. kDataLoss when its bytes are no value of the field's type.
+  static Result<std::unique_ptr<const DefaultValue>> Of(const meta::FieldSchema& field);
+
+  const binlog::Batch& batch() const { return batch_; }
+
+ private:
+  DefaultValue() = default;
+  template <typename T>
+  void SetNumber(binlog::PhysicalType type, T number);
+  void SetText(std::string_view text);
+
+  std::string text_;
+  std::string_view view_;
+  alignas(8) std::array<std::byte, 8> number_{};
+  /// Of one row; points into the object.
+  binlog::Batch batch_;
+};
+
 /// All values of one field of a segment, in the order of rows. Holds one log open.
 class FieldReader {
  public:
-  /// `field_id` is found by its own logs, or in the column groups of a packed segment.
+  /// `field_id` is found by its own logs, or in the column groups of a packed segment. `schema`
+  /// (null: not known) says what rows have that are older than the field.
   static Result<FieldReader> Open(const CallContext& ctx, const BackupLocation& source,
-                                  const meta::SegmentBackup& segment, int64_t field_id);
+                                  const meta::SegmentBackup& segment, int64_t field_id,
+                                  const meta::FieldSchema* schema = nullptr);
 
   /// The value of the next row; kDataLoss when the logs hold fewer.
   Result<Cell> Next();
@@ -54,6 +80,7 @@ class FieldReader {
   Status CollectKeys(const meta::SegmentBackup& segment);
   Status SkipMissing(const meta::SegmentBackup& segment);
   Status OpenLog();
+  Cell Missing() const { return default_ ? Cell{.batch = &default_->batch(), .row = 0} : Cell{}; }
   Result<bool> NextBatch();
   /// Put the log's key in front of what went wrong with its bytes.
   Status InLog(const Status& status) const;
@@ -66,6 +93,7 @@ class FieldReader {
   size_t next_key_ = 0;
   /// Rows at the beginning of the segment that are older than the field.
   uint64_t missing_ = 0;
+  std::unique_ptr<const DefaultValue> default_;
   // On the heap, so that readers of a log stay valid when this object moves.
   std::unique_ptr<StorageSource> log_source_;
   std::unique_ptr<binlog::InsertLog> log_;

@@ -1,5 +1,6 @@
 #include "milvus_backup/backup/verify_deep.h"
 
+#include "failed_reads.h"
 #include "storage_source.h"
 #include "verify_segment.h"
 
@@ -10,9 +11,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -45,9 +48,14 @@ class DeepVerifier {
  public:
   DeepVerifier(const CallContext& ctx, const BackupLocation& backup,
                const VerifyDeepOptions& options, const VerifyDeepSinks& sinks)
-      : ctx_(ctx), backup_(backup), options_(options), sinks_(sinks) {}
+      : ctx_(ctx),
+        backup_(backup),
+        options_(options),
+        sinks_(sinks),
+        failed_reads_(*backup.backend) {}
 
   Result<VerifyDeepReport> Run(const meta::BackupInfo& info) {
+    listed_segments_ = SegmentsOf(info);
     TaskGroup tasks(options_.parallel, ctx_.stop);
     for (const meta::CollectionBackup& collection : info.collection_backups) {
       const auto facts = std::make_shared<const CollectionFacts>(collection);
@@ -65,6 +73,20 @@ class DeepVerifier {
   }
 
  private:
+  /// Ids of all segments, sorted.
+  static std::vector<int64_t> SegmentsOf(const meta::BackupInfo& info) {
+    std::vector<int64_t> ids;
+    const auto add = [&](const std::vector<meta::SegmentBackup>& segments) {
+      for (const meta::SegmentBackup& segment : segments) ids.push_back(segment.segment_id);
+    };
+    for (const meta::CollectionBackup& collection : info.collection_backups) {
+      for (const auto& partition : collection.partition_backups) add(partition.segment_backups);
+      add(collection.l0_segments);
+    }
+    std::ranges::sort(ids);
+    return ids;
+  }
+
   /// Shared by the tasks of its logs.
   using SegmentPointer = std::shared_ptr<SegmentCheck>;
 
@@ -94,9 +116,27 @@ class DeepVerifier {
     if (options_.wanted && !options_.wanted(path)) {
       check.MarkIncomplete();
     } else {
-      MB_RETURN_IF_ERROR(ReadLog(ctx, check, log, path));
+      const Status read = ReadLog(ctx, check, log, path);
+      if (!read.ok()) MB_RETURN_IF_ERROR(PassOver(ctx, check, path, read));
     }
     return check.FinishLog() ? FinishSegment(check) : Status::Ok();
+  }
+
+  /// Go on after an object that cannot be read, unless it is not the object that is to blame.
+  Status PassOver(const CallContext& ctx, SegmentCheck& check, const std::string& path,
+                  const Status& failure) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (sink_failed_) return failure;
+    }
+    MB_RETURN_IF_ERROR(failed_reads_.Judge(ctx, failure));
+    check.MarkIncomplete();
+    return Tell({.path = path,
+                 .what = "object",
+                 .expected = "that can be read",
+                 .found = failure.ToString(),
+                 .advice = "verify again; if it stays so, copy this object again from another copy "
+                           "of the backup, or make a new backup"});
   }
 
   Status ReadLog(const CallContext& ctx, SegmentCheck& check, const SegmentLog& log,
@@ -133,7 +173,8 @@ class DeepVerifier {
     const binlog::FindingSink sink = [&](const binlog::Finding& finding) {
       if (told.ok()) told = Tell(ToVerifyFinding(path, finding));
     };
-    const binlog::LogFacts facts = check.FactsOf(log);
+    binlog::LogFacts facts = check.FactsOf(log);
+    facts.listed_segments = &listed_segments_;
     if (log.is_delta) {
       MB_RETURN_IF_ERROR(binlog::CheckDeltaLog(source, facts, {}, sink).status());
       return told;
@@ -166,22 +207,32 @@ class DeepVerifier {
   Status Tell(const VerifyFinding& finding) {
     const std::scoped_lock lock(mutex_);
     ++(finding.is_error ? report_.errors : report_.warnings);
-    return sinks_.on_finding ? sinks_.on_finding(finding) : Status::Ok();
+    if (!sinks_.on_finding) return Status::Ok();
+    Status told = sinks_.on_finding(finding);
+    sink_failed_ = sink_failed_ || !told.ok();
+    return told;
   }
 
   Status TellObject(const ObjectDigest& digest) {
     const std::scoped_lock lock(mutex_);
     ++report_.objects;
     report_.bytes += digest.size;
-    return sinks_.on_object ? sinks_.on_object(digest) : Status::Ok();
+    failed_reads_.NoteSuccess();
+    if (!sinks_.on_object) return Status::Ok();
+    Status told = sinks_.on_object(digest);
+    sink_failed_ = sink_failed_ || !told.ok();
+    return told;
   }
 
   const CallContext& ctx_;
   const BackupLocation& backup_;
   const VerifyDeepOptions& options_;
   const VerifyDeepSinks& sinks_;
-  /// Guards the sinks and the report.
+  std::vector<int64_t> listed_segments_;
+  FailedReads failed_reads_;
+  /// Guards the sinks and what follows.
   std::mutex mutex_;
+  bool sink_failed_ = false;
   VerifyDeepReport report_;
 };
 

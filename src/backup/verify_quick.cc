@@ -2,12 +2,15 @@
 
 #include "etag_check.h"
 #include "expected_files.h"
+#include "failed_reads.h"
 #include "seal.h"
 
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/levels.h"
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -91,9 +94,12 @@ class Comparison {
     result_.sealing_left = marker.ok() && *marker && (*marker)->operation == kSealOperation;
     report_.partial = header->partial;
     auto info = meta::ReadBackup(ctx_, backend_, backup_dir_);
-    if (!info.ok()) {
-      return ReportDamage(meta::MetaDir(""), "metas that agree", info.status(), kAnotherCopy);
+    if (!info.ok() && info.status().code() == Code::kDataLoss) {
+      MB_ASSIGN_OR_RETURN(const meta::MetaFile file,
+                          meta::FindDamagedMeta(ctx_, backend_, backup_dir_));
+      return ReportDamage(meta::MetaKey("", file), "metas that agree", info.status(), kAnotherCopy);
     }
+    if (!info.ok()) return std::move(info).status();
     MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(*info));
     info_ = *std::move(info);
     expected_ = ExpectedFiles(info_);
@@ -103,8 +109,11 @@ class Comparison {
     return CheckIdentity(*header);
   }
 
-  /// `missing` unless the directory holds what only backups have.
+  /// `missing` when it was pruned, or unless the directory holds what only backups have.
   Status ReportNoHeader(const Status& missing) {
+    MB_ASSIGN_OR_RETURN(const std::optional<meta::Tombstone> tombstone,
+                        meta::ReadTombstone(ctx_, backend_, backup_dir_));
+    if (tombstone) return missing;
     MB_ASSIGN_OR_RETURN(const meta::DirectoryContent content,
                         meta::InspectDirectory(ctx_, backend_, backup_dir_));
     if (content.kind != meta::DirectoryKind::kBackupParts) return missing;
@@ -214,7 +223,8 @@ class Comparison {
       Problem(path, Bytes(file->size), Bytes(object.size), kAnotherCopy);
     }
     JudgeMembership(path, of_metas ? file : nullptr, of_manifest);
-    if (keep_entries_ && of_manifest && !of_metas) result_.others.push_back(object);
+    if (keep_entries_ && of_manifest && next_expected_ && !of_metas)
+      result_.others.push_back(object);
     if (of_metas) ++*next_expected_;
     return of_manifest ? NextEntry() : Status::Ok();
   }
@@ -225,12 +235,16 @@ class Comparison {
       return Status::Ok();
     }
     if (!entry_->hash.md5) return Status::Ok();
-    MB_ASSIGN_OR_RETURN(const EtagCheck::Verdict verdict,
-                        etags_.Compare(ctx_, backend_, object, *entry_->hash.md5));
-    if (verdict == EtagCheck::Verdict::kEqual) ++report_.hashes;
-    if (verdict == EtagCheck::Verdict::kDiffers) {
-      Problem(path, "MD5 " + HexEncode(*entry_->hash.md5), "other bytes, ETag " + object.etag,
-              kAnotherCopy);
+    const std::string expected = "MD5 " + HexEncode(*entry_->hash.md5);
+    const auto verdict = etags_.Compare(ctx_, backend_, object, *entry_->hash.md5);
+    if (!verdict.ok()) {
+      MB_RETURN_IF_ERROR(FailedReads(backend_).Judge(ctx_, verdict.status()));
+      Problem(path, expected, verdict.status().ToString(), kAnotherCopy);
+      return Status::Ok();
+    }
+    if (*verdict == EtagCheck::Verdict::kEqual) ++report_.hashes;
+    if (*verdict == EtagCheck::Verdict::kDiffers) {
+      Problem(path, expected, "other bytes, ETag " + object.etag, kAnotherCopy);
     }
     return Status::Ok();
   }

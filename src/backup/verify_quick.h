@@ -55,7 +55,8 @@ struct QuickResult {
   std::optional<meta::BackupInfo> info;
   /// All entries of the manifest, sorted; empty without one, and unless asked for.
   HashIndex manifest;
-  /// Listed objects that are no logs of `info`, but in the manifest. Filled unless not asked for.
+  /// Listed objects that are no logs of `info`, but in the manifest. Filled unless not asked for;
+  /// empty without `info`, when it would be every object.
   std::vector<storage::ObjectInfo> others;
   /// A run that was to write a manifest has left its marker.
   bool sealing_left = false;

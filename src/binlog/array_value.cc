@@ -9,7 +9,8 @@
 #include <utility>
 
 // A schema.ScalarField in protobuf's wire format: one member whose number tells the kind of the
-// elements, and in it a message with the elements as member 1.
+// elements, and in it a message with the elements as member 1. A schema.ValueField is one member
+// whose number tells the kind of the value.
 namespace milvus_backup::binlog {
 namespace {
 
@@ -147,6 +148,27 @@ std::optional<ArrayValue> DecodeKind(uint64_t kind, std::string_view message) {
   }
 }
 
+/// Member `number` of a schema.ValueField; std::monostate for one that is not known.
+std::optional<ScalarValue> TakeScalar(WireReader& reader, uint64_t number, unsigned wire_type) {
+  const auto as_value = [](const auto& taken) {
+    return taken ? std::optional<ScalarValue>(*taken) : std::nullopt;
+  };
+  if ((number == 1 || number == 2 || number == 3 || number == 8) && wire_type == kVarint) {
+    const auto taken = reader.Varint();
+    if (!taken) return std::nullopt;
+    if (number == 1) return ScalarValue(*taken != 0);
+    return ScalarValue(static_cast<int64_t>(*taken));
+  }
+  if (number == 4 && wire_type == kFixed32) return as_value(reader.Fixed<float>());
+  if (number == 5 && wire_type == kFixed64) return as_value(reader.Fixed<double>());
+  if ((number == 6 || number == 7) && wire_type == kLengthDelimited) {
+    const auto length = reader.Varint();
+    return as_value(length ? reader.Bytes(*length) : std::nullopt);
+  }
+  if (!reader.Skip(wire_type)) return std::nullopt;
+  return ScalarValue();
+}
+
 }  // namespace
 
 Result<ArrayValue> DecodeArray(std::string_view bytes) {
@@ -160,6 +182,18 @@ Result<ArrayValue> DecodeArray(std::string_view bytes) {
       return DataLossError(fmt::format("an array value of {} bytes is damaged", bytes.size()));
     }
     value = *std::move(elements);
+  }
+  return value;
+}
+
+Result<ScalarValue> DecodeScalar(std::string_view bytes) {
+  ScalarValue value;
+  for (WireReader reader(bytes); !reader.at_end();) {
+    const auto tag = reader.Varint();
+    const auto next =
+        tag ? TakeScalar(reader, *tag >> 3U, static_cast<unsigned>(*tag & 7U)) : std::nullopt;
+    if (!next) return DataLossError(fmt::format("a value of {} bytes is damaged", bytes.size()));
+    if (!std::holds_alternative<std::monostate>(*next)) value = *next;
   }
   return value;
 }

@@ -9,40 +9,6 @@
 namespace milvus_backup::binlog {
 namespace {
 
-std::optional<PhysicalType> PhysicalTypeOf(DataType type) {
-  switch (type) {
-    case DataType::kBool:
-      return PhysicalType::kBoolean;
-    case DataType::kInt8:
-    case DataType::kInt16:
-    case DataType::kInt32:
-      return PhysicalType::kInt32;
-    case DataType::kInt64:
-    case DataType::kTimestamptz:
-      return PhysicalType::kInt64;
-    case DataType::kFloat:
-      return PhysicalType::kFloat;
-    case DataType::kDouble:
-      return PhysicalType::kDouble;
-    case DataType::kString:
-    case DataType::kVarChar:
-    case DataType::kText:
-    case DataType::kArray:
-    case DataType::kJson:
-    case DataType::kGeometry:
-    case DataType::kSparseFloatVector:
-      return PhysicalType::kByteArray;
-    case DataType::kBinaryVector:
-    case DataType::kFloatVector:
-    case DataType::kFloat16Vector:
-    case DataType::kBFloat16Vector:
-    case DataType::kInt8Vector:
-      return PhysicalType::kFixedLenByteArray;
-    default:
-      return std::nullopt;
-  }
-}
-
 struct Range {
   int64_t min = std::numeric_limits<int64_t>::min();
   int64_t max = std::numeric_limits<int64_t>::max();

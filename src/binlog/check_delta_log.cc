@@ -73,11 +73,15 @@ Result<DeltaLogReport> CheckDeltaLog(ByteSource& source, const LogFacts& facts,
     LogFacts in_log = facts;
     in_log.field_id = -1;
     // Compaction of Milvus 2.3 gives its result the deletes that are left under the id of the
-    // segment they were made for.
+    // segment they were made for. That one is gone: a log of a segment that the backup has too is
+    // at the wrong key, and its deletes would apply to rows they were not made for.
     in_log.segment_id = log->descriptor->segment_id;
     if (in_log.segment_id != facts.segment_id) {
-      report({Severity::kWarning, "segment id", std::to_string(facts.segment_id),
-              std::to_string(in_log.segment_id)});
+      const bool is_anothers =
+          facts.listed_segments != nullptr &&
+          std::ranges::binary_search(*facts.listed_segments, in_log.segment_id);
+      report({is_anothers ? Severity::kError : Severity::kWarning, "segment id",
+              std::to_string(facts.segment_id), std::to_string(in_log.segment_id)});
     }
     CheckIds(*log->descriptor, in_log, report);
   }

@@ -22,17 +22,36 @@ constexpr uint64_t kTailSize = 8;
 constexpr std::string_view kMagic = "PAR1";
 constexpr std::string_view kEncryptedMagic = "PARE";
 
+/// Which fields of a struct have been read. A damaged field header turns one into another, or into
+/// one to be skipped, so those that are used, and that every writer must write, have to be there.
+class SeenFields {
+ public:
+  void Add(const Field& field) {
+    if (field.id >= 0 && field.id < 64) seen_ |= uint64_t{1} << static_cast<unsigned>(field.id);
+  }
+  bool HasAll(std::initializer_list<unsigned> ids) const {
+    return std::ranges::all_of(ids, [this](unsigned id) { return (seen_ >> id & 1U) != 0; });
+  }
+
+ private:
+  uint64_t seen_ = 0;
+};
+
 struct SchemaElement {
   ParquetColumn column{};
   bool is_group = false;
   bool is_repeated = false;
   uint64_t child_count = 0;
+  /// Has a name, as parquet.thrift requires.
+  bool is_complete = false;
 };
 
 SchemaElement ReadSchemaElement(ThriftReader& thrift) {
   SchemaElement element;
   element.is_group = true;
+  SeenFields seen;
   thrift.ReadStruct([&](const Field& field) {
+    seen.Add(field);
     ParquetColumn& column = element.column;
     switch (field.id) {
       case 1:
@@ -61,6 +80,7 @@ SchemaElement ReadSchemaElement(ThriftReader& thrift) {
         thrift.Skip(field);
     }
   });
+  element.is_complete = seen.HasAll({4});
   return element;
 }
 
@@ -82,21 +102,6 @@ void ReadStatistics(ThriftReader& thrift, ColumnChunk& chunk) {
     }
   });
 }
-
-/// Which fields of a struct have been read. A damaged field header turns one into another, or into
-/// one to be skipped, so those that are used, and that every writer must write, have to be there.
-class SeenFields {
- public:
-  void Add(const Field& field) {
-    if (field.id >= 0 && field.id < 64) seen_ |= uint64_t{1} << static_cast<unsigned>(field.id);
-  }
-  bool HasAll(std::initializer_list<unsigned> ids) const {
-    return std::ranges::all_of(ids, [this](unsigned id) { return (seen_ >> id & 1U) != 0; });
-  }
-
- private:
-  uint64_t seen_ = 0;
-};
 
 struct ChunkMeta {
   ColumnChunk chunk{};
@@ -176,7 +181,7 @@ bool IsLeafSound(const ParquetColumn& column) {
 
 class FooterReader {
  public:
-  explicit FooterReader(ByteView bytes) : thrift_(bytes) {}
+  FooterReader(ByteView bytes, const Limits& limits) : thrift_(bytes), limits_(limits) {}
 
   Result<ParquetFile> Read() {
     ParquetFile file;
@@ -185,19 +190,20 @@ class FooterReader {
       seen.Add(field);
       switch (field.id) {
         case 2:
-          thrift_.ReadStructList(field, [&] { schema_.push_back(ReadSchemaElement(thrift_)); });
+          thrift_.ReadStructList(field, [&] { return AddSchemaElement(); });
           return;
         case 3:
           file.row_count = thrift_.ReadCount(field);
           return;
         case 4:
-          thrift_.ReadStructList(field, [&] { ReadRowGroup(file); });
+          thrift_.ReadStructList(field, [&] { return ReadRowGroup(file); });
           return;
         default:
           thrift_.Skip(field);
       }
     });
     is_complete_ = is_complete_ && seen.HasAll({1, 2, 3, 4});
+    if (!excess_.ok()) return excess_;
     if (!thrift_.ok() || !is_complete_) return DataLossError("the Parquet footer is damaged");
     if (!schema_.empty()) file.columns = LeavesOf(schema_);
     if (file.columns.empty()) return DataLossError("the Parquet footer names no column");
@@ -206,23 +212,37 @@ class FooterReader {
   }
 
  private:
-  void ReadRowGroup(ParquetFile& file) {
+  // The readers of elements return whether to go on: a few bytes make an element, and what is not
+  // sound must not take memory to its end.
+  bool AddSchemaElement() {
+    if (schema_.size() == limits_.max_schema_elements) {
+      return Exceeds("columns", limits_.max_schema_elements);
+    }
+    schema_.push_back(ReadSchemaElement(thrift_));
+    is_complete_ = is_complete_ && schema_.back().is_complete;
+    return is_complete_;
+  }
+
+  bool ReadRowGroup(ParquetFile& file) {
     RowGroup& group = file.row_groups.emplace_back();
     SeenFields seen;
     thrift_.ReadStruct([&](const Field& field) {
       seen.Add(field);
       if (field.id == 1) {
-        thrift_.ReadStructList(field, [&] { ReadChunk(group); });
+        thrift_.ReadStructList(field, [&] { return ReadChunk(group); });
       } else if (field.id == 3) {
         group.row_count = thrift_.ReadCount(field);
       } else {
         thrift_.Skip(field);
       }
     });
-    is_complete_ = is_complete_ && seen.HasAll({1, 3});
+    // So that row groups are no more than chunks.
+    is_complete_ = is_complete_ && seen.HasAll({1, 3}) && !group.chunks.empty();
+    return is_complete_;
   }
 
-  void ReadChunk(RowGroup& group) {
+  bool ReadChunk(RowGroup& group) {
+    if (types_.size() == limits_.max_chunks) return Exceeds("column chunks", limits_.max_chunks);
     ChunkMeta meta;
     thrift_.ReadStruct([&](const Field& field) {
       if (field.id == 3) {
@@ -234,6 +254,15 @@ class FooterReader {
     is_complete_ = is_complete_ && meta.is_complete;
     group.chunks.push_back(meta.chunk);
     types_.push_back(meta.type);
+    return is_complete_;
+  }
+
+  bool Exceeds(const char* what, size_t limit) {
+    if (thrift_.ok()) {
+      excess_ = UnimplementedError(
+          fmt::format("a Parquet footer of more than {} {}, the most that are read", limit, what));
+    }
+    return false;
   }
 
   Status CheckTypes(const ParquetFile& file) const {
@@ -260,6 +289,9 @@ class FooterReader {
   }
 
   ThriftReader thrift_;
+  const Limits& limits_;
+  /// What there is too much of.
+  Status excess_;
   /// No struct lacks anything that is used of what parquet.thrift requires of it.
   bool is_complete_ = true;
   std::vector<SchemaElement> schema_;
@@ -352,7 +384,7 @@ Result<ParquetFile> OpenParquet(ByteSource& source, uint64_t offset, uint64_t si
   }
   const uint64_t footer_offset = offset + size - kTailSize - footer_size;
   MB_ASSIGN_OR_RETURN(bytes, source.View(footer_offset, footer_size));
-  MB_ASSIGN_OR_RETURN(ParquetFile file, FooterReader(bytes).Read());
+  MB_ASSIGN_OR_RETURN(ParquetFile file, FooterReader(bytes, limits).Read());
   file.pages_begin = offset + kMagicSize;
   file.pages_end = footer_offset;
   MB_RETURN_IF_ERROR(PlaceChunks(file, offset));

@@ -36,10 +36,13 @@ class ThriftReader {
     --depth_;
   }
 
-  /// Call `on_element` for every element of a list of structs.
+  /// Call `on_element` for every element of a list of structs, until it returns false. What is read
+  /// after that means nothing.
   template <typename OnElement>
   void ReadStructList(const Field& field, const OnElement& on_element) {
-    for (size_t left = ListSize(field, kStruct); left > 0 && ok(); --left) on_element();
+    for (size_t left = ListSize(field, kStruct); left > 0 && ok(); --left) {
+      if (!on_element()) Fail(Error::kMalformed);
+    }
   }
 
   /// An integer of any width.

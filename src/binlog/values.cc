@@ -58,6 +58,40 @@ std::string DataTypeName(DataType type) {
 
 bool IsDenseVector(DataType type) { return VectorBytes(type, 8) != 0; }
 
+std::optional<PhysicalType> PhysicalTypeOf(DataType type) {
+  switch (type) {
+    case DataType::kBool:
+      return PhysicalType::kBoolean;
+    case DataType::kInt8:
+    case DataType::kInt16:
+    case DataType::kInt32:
+      return PhysicalType::kInt32;
+    case DataType::kInt64:
+    case DataType::kTimestamptz:
+      return PhysicalType::kInt64;
+    case DataType::kFloat:
+      return PhysicalType::kFloat;
+    case DataType::kDouble:
+      return PhysicalType::kDouble;
+    case DataType::kString:
+    case DataType::kVarChar:
+    case DataType::kText:
+    case DataType::kArray:
+    case DataType::kJson:
+    case DataType::kGeometry:
+    case DataType::kSparseFloatVector:
+      return PhysicalType::kByteArray;
+    case DataType::kBinaryVector:
+    case DataType::kFloatVector:
+    case DataType::kFloat16Vector:
+    case DataType::kBFloat16Vector:
+    case DataType::kInt8Vector:
+      return PhysicalType::kFixedLenByteArray;
+    default:
+      return std::nullopt;
+  }
+}
+
 uint64_t VectorBytes(DataType type, uint64_t dim) {
   switch (type) {
     case DataType::kBinaryVector:

@@ -4,6 +4,7 @@
 #include "output.h"
 
 #include "milvus_backup/backup/restore_trial.h"
+#include "milvus_backup/backup/site.h"
 #include "milvus_backup/backup/verify.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -13,6 +14,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <memory>
@@ -161,17 +163,26 @@ nlohmann::ordered_json ToJson(Verified& verified) {
   return document;
 }
 
-/// `name`, or with --all those of every backup.
+/// `name`, or with --all those of every directory that list shows, complete or not: a backup whose
+/// header is damaged or gone is the last that may pass unseen.
 Result<std::vector<std::string>> NamesToVerify(const CommandContext& context,
                                                const backup::Place& place, const VerifyFlags& flags,
                                                const std::string& name) {
   if (!flags.all) return std::vector<std::string>{name};
+  const Status access = place.backend->CheckAccess(context.call);
+  if (backup::IsMissing(access) && access.service_code().empty()) {
+    return NotFoundError(place.backend->Describe() + " does not exist, so it holds no backups");
+  }
+  MB_RETURN_IF_ERROR(access.Annotate("looking for backups"));
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
                       meta::ListBackups(context.call, *place.backend, place.root));
   std::vector<std::string> names;
   for (const meta::ListedBackup& backup : list.backups) names.push_back(backup.name);
-  for (const meta::UnfinishedBackup& backup : list.unfinished) {
-    PrintErrorLine(fmt::format("{} is not a complete backup: {}", backup.name, backup.reason));
+  for (const meta::UnfinishedBackup& backup : list.unfinished) names.push_back(backup.name);
+  std::ranges::sort(names);
+  if (names.empty()) {
+    PrintErrorLine(fmt::format("Warning: no backup is in {} below '{}'", place.backend->Describe(),
+                               place.root));
   }
   return names;
 }
@@ -246,7 +257,7 @@ Command AddVerify(CLI::App& app) {
   command->add_option("-n,--name", flags->name, "Name of the backup")
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   AddSourceFlags(*command, flags->source);
-  command->add_flag("--all", flags->all, "Every backup that list shows");
+  command->add_flag("--all", flags->all, "Every backup that list shows, unfinished ones too");
   command->add_flag("--deep", flags->deep, "Read every object: hashes, and what the logs say");
   command->add_option("--sample", flags->sample, "With --deep: read this share of the logs, as 10%")
       ->check(

@@ -68,8 +68,9 @@ struct VerifyReport {
 /// them (ETags that are MD5s). Memory is that of the metas, about 30 bytes per log.
 ///
 /// The deep check also reads every object, or a sample of the logs: its hash must be the
-/// manifest's, and logs must say what binlog::CheckInsertLog and CheckDeltaLog ask of them. Memory
-/// is 40 bytes per object more. Sealing locks the backup and writes a manifest and then the header
+/// manifest's, logs must say what binlog::CheckInsertLog and CheckDeltaLog ask of them, and the
+/// leveled metas what full_meta.json says (meta::CompareLevels). Memory is 40 bytes per object
+/// more. Sealing locks the backup and writes a manifest and then the header
 /// again, with nothing added but the manifest's hash; a run that dies in between leaves a marker,
 /// and the next one begins anew.
 ///

@@ -66,8 +66,9 @@ struct VerifyDeepSinks {
   std::function<Status(const VerifyFinding&)> on_finding{};
 };
 
-/// Read the logs that `info` lists. Missing and damaged objects are findings; an error means that
-/// the storage could not be read, or a sink's.
+/// Read the logs that `info` lists. Objects that are missing or damaged, or cannot be read although
+/// the storage answers, are findings; an error means that the storage as a whole could not be read,
+/// or is a sink's.
 Result<VerifyDeepReport> VerifyDeep(const CallContext& ctx, const BackupLocation& backup,
                                     const meta::BackupInfo& info, const VerifyDeepOptions& options,
                                     const VerifyDeepSinks& sinks);

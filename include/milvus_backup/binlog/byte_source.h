@@ -49,6 +49,12 @@ struct Limits {
   size_t max_page_bytes = 256 * kMiB;
   /// A Parquet footer. It repeats the smallest and largest values in full.
   size_t max_footer_bytes = 64 * kMiB;
+  /// Columns and groups of a schema, each about 80 bytes here and as few as three in a footer.
+  /// Milvus allows a collection 64 fields, and 256 where an operator raises that.
+  size_t max_schema_elements = 4096;
+  /// Column chunks of all row groups, each about 80 bytes here and 15 in a footer. A packed log has
+  /// a row group per MiB, so this is one of 4 GiB with 64 columns.
+  size_t max_chunks = 256 * 1024;
   /// Events of one container; known writers make one.
   size_t max_events = 4096;
 };

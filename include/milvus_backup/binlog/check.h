@@ -48,6 +48,8 @@ struct LogFacts {
   const std::vector<FieldFacts>* fields = nullptr;
   /// A field that the schema does not have may hold the dynamic columns.
   bool has_dynamic_field = false;
+  /// Ids of all segments that the backup lists, sorted; null when they are not known.
+  const std::vector<int64_t>* listed_segments = nullptr;
 };
 
 /// Rows of one field in a log.

@@ -3,9 +3,11 @@
 
 #include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/binlog/parquet.h"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -48,6 +50,8 @@ inline constexpr int64_t kFirstUserField = 100;
 std::string DataTypeName(DataType type);
 /// BinaryVector, FloatVector, Float16Vector, BFloat16Vector, Int8Vector.
 bool IsDenseVector(DataType type);
+/// How logs hold values of the type; none for one that is not known.
+std::optional<PhysicalType> PhysicalTypeOf(DataType type);
 /// Bytes of a dense vector of `dim` dimensions; 0 for other types.
 uint64_t VectorBytes(DataType type, uint64_t dim);
 
@@ -59,6 +63,11 @@ using ArrayValue =
 Result<ArrayValue> DecodeArray(std::string_view bytes);
 /// Whether an array of this content may stand in a field with elements of `element_type`.
 bool FitsElementType(const ArrayValue& value, DataType element_type);
+
+/// A single value, such as the default of a field. Texts point into the bytes that were decoded.
+using ScalarValue = std::variant<std::monostate, bool, int64_t, float, double, std::string_view>;
+/// Decode a serialized schema.ValueField. std::monostate when it holds no value.
+Result<ScalarValue> DecodeScalar(std::string_view bytes);
 
 /// Entry of a sparse vector.
 struct SparseEntry {

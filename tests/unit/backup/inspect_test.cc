@@ -8,16 +8,20 @@
 #include "milvus_backup/base/checksum.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/memory_backend.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::backup {
@@ -189,6 +193,34 @@ TEST_F(GoldenBackupTest, ExchangedSegmentsAreFound) {
   EXPECT_TRUE(is_found);
 }
 
+// As two segments of one partition whose delta logs have the same size.
+TEST_F(GoldenBackupTest, DeltaLogOfAnotherSegmentIsFound) {
+  meta::BackupInfo info = Info();
+  for (meta::CollectionBackup& collection : info.collection_backups) {
+    for (meta::PartitionBackup& partition : collection.partition_backups) {
+      auto& segments = partition.segment_backups;
+      const auto with = std::ranges::find_if(segments, [](const meta::SegmentBackup& segment) {
+        return segment.deltalogs.log_count() > 0;
+      });
+      const auto without = std::ranges::find_if(segments, [](const meta::SegmentBackup& segment) {
+        return segment.deltalogs.log_count() == 0;
+      });
+      if (with == segments.end() || without == segments.end()) continue;
+      const int64_t log_id = with->deltalogs.Entries().front().log_id;
+      const std::string moved = meta::DeltaLogKey("", *without, log_id);
+      Store(moved, logs_.at(meta::DeltaLogKey("", *with, log_id)));
+      std::swap(with->deltalogs, without->deltalogs);
+      const Verified verified = Verify(info);
+      ASSERT_EQ(verified.findings.size(), 1U);
+      EXPECT_EQ(verified.findings[0].path, moved);
+      EXPECT_EQ(verified.findings[0].what, "segment id");
+      EXPECT_TRUE(verified.findings[0].is_error);
+      return;
+    }
+  }
+  FAIL() << "no partition with a segment that has deletes and one that has none";
+}
+
 TEST_F(GoldenBackupTest, RowsThatTheMetaCountsOtherwiseAreFound) {
   meta::BackupInfo info = Info();
   for (meta::CollectionBackup& collection : info.collection_backups) {
@@ -200,6 +232,64 @@ TEST_F(GoldenBackupTest, RowsThatTheMetaCountsOtherwiseAreFound) {
   EXPECT_EQ(verified.findings.front().what, "rows of field 0");
   EXPECT_EQ(verified.findings.front().expected, "151");
   EXPECT_EQ(verified.findings.front().found, "150");
+}
+
+// A field that was added later: its one log belongs to the last rows, and a segment from before has
+// none.
+TEST_F(GoldenBackupTest, RowsOlderThanAFieldHaveItsDefaultValue) {
+  const std::map<std::string, std::pair<std::string, std::string>> defaults = {
+      {"b", {"CAE=", "true"}},        {"i8", {"EP///////////wE=", "-1"}},
+      {"i16", {"EAc=", "7"}},         {"i32", {"EAk=", "9"}},
+      {"i64", {"GAU=", "5"}},         {"f", {"JQAAwD8=", "1.5"}},
+      {"d", {"KQAAAAAAAPg/", "1.5"}}, {"s", {"MgNhYmM=", "\"abc\""}},
+      {"j", {"OgJ7fQ==", "{}"}},      {"arr", {"", "null"}}};
+  for (const bool has_log : {true, false}) {
+    meta::BackupInfo info = Info();
+    const auto types = std::ranges::find(info.collection_backups, "golden_types",
+                                         &meta::CollectionBackup::collection_name);
+    ASSERT_NE(types, info.collection_backups.end());
+    meta::SegmentBackup& segment = types->partition_backups.at(0).segment_backups.at(0);
+    std::vector<meta::FieldBinlog> logs;
+    for (meta::FieldBinlog& log : segment.binlogs.Unpack()) {
+      const auto field =
+          std::ranges::find(types->schema.fields, log.field_id, &meta::FieldSchema::field_id);
+      if (field != types->schema.fields.end() && defaults.contains(field->name)) {
+        field->default_value_base64 = defaults.at(field->name).first;
+        if (has_log) logs.push_back(log);
+        continue;
+      }
+      // The others have twice the rows.
+      const int64_t id = log.binlogs.at(0).log_id;
+      const int64_t copy = id - 1000000;
+      Store(meta::InsertLogKey("", segment, log.field_id, copy),
+            logs_.at(meta::InsertLogKey("", segment, log.field_id, id)));
+      if (has_log) log.binlogs.insert(log.binlogs.begin(), {.log_size = 1, .log_id = copy});
+      logs.push_back(log);
+    }
+    segment.binlogs = meta::LogList(logs);
+    if (has_log) segment.num_of_rows *= 2;
+    segment.size = types->partition_backups[0].size = types->size = info.size = 0;
+    ASSERT_OK(meta::WriteBackup({}, *backend_, kDir, info));
+    std::string text;
+    ASSERT_OK(InspectRows({}, Location(), {.db = "default", .collection = "golden_types"}, 1,
+                          RowFormat::kJson, [&](std::string_view piece) {
+                            text += piece;
+                            return Status::Ok();
+                          }));
+    for (const auto& [name, value] : defaults) {
+      EXPECT_THAT(text, ::testing::HasSubstr("\"" + name + "\":" + value.second + ","));
+    }
+    // What is no value of the type is not made one.
+    for (meta::FieldSchema& field : types->schema.fields) {
+      if (field.name == "i8") field.default_value_base64 = "MgNhYmM=";
+    }
+    ASSERT_OK(meta::WriteBackup({}, *backend_, kDir, info));
+    EXPECT_THAT(InspectRows({}, Location(), {.db = "default", .collection = "golden_types"}, 1,
+                            RowFormat::kJson, [](std::string_view) { return Status::Ok(); })
+                    .status(),
+                testing::IsError(Code::kDataLoss, "default value of field i8 is no Int8"));
+    SetUp();
+  }
 }
 
 TEST_F(GoldenBackupTest, ASampleIsAllThatIsRead) {

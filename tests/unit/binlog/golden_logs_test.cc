@@ -92,6 +92,20 @@ TEST(GoldenLogsTest, DeletesOfAMergedSegmentAreAnOddity) {
   EXPECT_THAT(checked.warnings[0], ::testing::HasSubstr("segment id"));
 }
 
+TEST(GoldenLogsTest, DeletesOfAnotherListedSegmentAreAnError) {
+  GoldenLog log = LoadGoldenLogs().front();
+  ASSERT_TRUE(log.is_delta);
+  const std::vector<FieldFacts> fields = KeyOf(log);
+  log.facts.fields = &fields;
+  const std::vector<int64_t> listed = {log.facts.segment_id, log.facts.segment_id + 1};
+  log.facts.listed_segments = &listed;
+  EXPECT_TRUE(Check(log).errors.empty());
+  ++log.facts.segment_id;
+  const Checked checked = Check(log);
+  ASSERT_EQ(checked.errors.size(), 1U);
+  EXPECT_THAT(checked.errors[0], ::testing::HasSubstr("segment id"));
+}
+
 TEST(GoldenLogsTest, EveryTruncationIsFound) {
   std::vector<GoldenLog> logs = LoadGoldenLogs();
   // A delta log, and one log of each of the types of golden_types.

@@ -6,6 +6,7 @@
 #include "milvus_backup/binlog/column.h"
 #include "milvus_backup/binlog/delta_log.h"
 #include "milvus_backup/binlog/insert_log.h"
+#include "milvus_backup/binlog/parquet.h"
 
 #include <gtest/gtest.h>
 
@@ -166,6 +167,19 @@ TEST(HostileLogTest, NestingInAFooterIsBounded) {
       "PAR1" + footer + testing::Le(static_cast<uint32_t>(footer.size())) + "PAR1";
   MemorySource source(AsBytes(bytes));
   EXPECT_THAT(OpenInsertLog(source, {}), testing::IsError(Code::kDataLoss, "footer is damaged"));
+}
+
+TEST(HostileLogTest, FootersOfTooManyColumnsOrChunksAreRefused) {
+  const std::vector<testing::ColumnSpec> columns(
+      4, {.rows = 1, .pages = {{.values = 1, .content = testing::Le(int64_t{5})}}});
+  const std::string file = testing::MakeParquet(columns);
+  MemorySource source(AsBytes(file));
+  // With the root.
+  EXPECT_OK(OpenParquet(source, 0, file.size(), {.max_schema_elements = 5, .max_chunks = 4}));
+  EXPECT_THAT(OpenParquet(source, 0, file.size(), {.max_schema_elements = 4}),
+              testing::IsError(Code::kUnimplemented, "more than 4 columns"));
+  EXPECT_THAT(OpenParquet(source, 0, file.size(), {.max_chunks = 3}),
+              testing::IsError(Code::kUnimplemented, "more than 3 column chunks"));
 }
 
 }  // namespace

@@ -15,6 +15,29 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 // Bytes of the format's description.
+TEST(ScalarTest, EveryKindIsDecoded) {
+  const auto decode = [](std::string_view bytes) {
+    auto value = DecodeScalar(bytes);
+    EXPECT_OK(value);
+    return value.ok() ? *value : ScalarValue();
+  };
+  EXPECT_EQ(decode(""), ScalarValue());
+  EXPECT_EQ(decode("\x08\x01"sv), ScalarValue(true));
+  EXPECT_EQ(decode("\x08\x00"sv), ScalarValue(false));
+  EXPECT_EQ(decode("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"sv), ScalarValue(int64_t{-1}));
+  EXPECT_EQ(decode("\x18\x05"sv), ScalarValue(int64_t{5}));
+  EXPECT_EQ(decode("\x25\x00\x00\xc0\x3f"sv), ScalarValue(1.5F));
+  EXPECT_EQ(decode("\x29\x00\x00\x00\x00\x00\x00\xf8\x3f"sv), ScalarValue(1.5));
+  EXPECT_EQ(decode("\x32\x03\x61\x62\x63"sv), ScalarValue("abc"sv));
+  EXPECT_EQ(decode("\x3a\x02{}"sv), ScalarValue("{}"sv));
+  EXPECT_EQ(decode("\x40\x07"sv), ScalarValue(int64_t{7}));
+  // A kind of a later version.
+  EXPECT_EQ(decode("\x4a\x01x"sv), ScalarValue());
+  for (const std::string_view cut : {"\x08"sv, "\x25\x00"sv, "\x32\x03\x61"sv, "\x32"sv}) {
+    EXPECT_THAT(DecodeScalar(cut), testing::IsError(Code::kDataLoss, "damaged"));
+  }
+}
+
 TEST(ArrayValueTest, DecodesEveryKind) {
   ASSERT_OK_AND_ASSIGN(ArrayValue value,
                        DecodeArray("\x12\x17\x0a\x15\x80\xff\xff\xff\xff\xff\xff\xff\xff\x01"
