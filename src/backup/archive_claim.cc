@@ -72,6 +72,7 @@ Status ImportClaim::LookAround(const CallContext& ctx) {
   const bool is_ours =
       left && left->operation == kImportOperation && left->header_sha256 == record_.header_sha256;
   if (header.ok() && !is_ours) return NameTaken(record_.backup);
+  if (!header.ok()) MB_RETURN_IF_ERROR(CheckNotPruned(ctx, backend_, backup_dir_));
   if (!left) return UnmarkedInTheWay(ctx, backend_, backup_dir_, page.objects.front().key);
   if (!is_ours) return UnfinishedInTheWay(record_.backup, *left);
   MB_RETURN_IF_ERROR(marker_.TakeOver(ctx, *left));

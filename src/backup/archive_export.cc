@@ -78,7 +78,7 @@ class Export {
   bool Skips(const storage::ObjectInfo& object, std::string_view path) const {
     std::string_view dir;
     return meta::IsFolderMark(object) || IsLockKey(path) || IsMarkerKey(path, dir) ||
-           IsStrayManifest(backup_, path);
+           IsTombstoneKey(path, dir) || IsTagsKey(path, dir) || IsStrayManifest(backup_, path);
   }
 
   Status Count() {

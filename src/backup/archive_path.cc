@@ -34,6 +34,7 @@ std::string_view Fault(std::string_view path) {
   if (!inside) return "is not what backups hold";
   std::string_view dir;
   if (IsMarkerKey(path, dir) || IsLockKey(path)) return "is the mark of a run at work";
+  if (IsTombstoneKey(path, dir) || IsTagsKey(path, dir)) return "is no part of a backup";
   if (IsHeaderKey(path, dir) && !dir.empty()) return "is the header of another backup";
   return {};
 }

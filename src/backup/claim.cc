@@ -3,27 +3,43 @@
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <utility>
 
 namespace milvus_backup::backup {
-BackupClaim::BackupClaim(storage::Backend& backend, std::string backup_dir)
-    : backend_(backend),
-      backup_dir_(std::move(backup_dir)),
-      marker_(meta::NewRunRecord("create", meta::BackupName(backup_dir_))) {}
+BackupClaim::BackupClaim(storage::Backend& backend, std::string backup_dir, meta::RunRecord marker)
+    : backend_(backend), backup_dir_(std::move(backup_dir)), marker_(std::move(marker)) {}
 
 Result<std::unique_ptr<BackupClaim>> BackupClaim::Take(const CallContext& ctx, const Place& place,
-                                                       const std::string& backup_dir) {
-  std::unique_ptr<BackupClaim> claim(new BackupClaim(*place.backend, backup_dir));
+                                                       const std::string& backup_dir,
+                                                       meta::RunRecord marker) {
+  std::unique_ptr<BackupClaim> claim(
+      new BackupClaim(*place.backend, backup_dir, std::move(marker)));
   MB_ASSIGN_OR_RETURN(
       claim->lock_,
       RunLock::Acquire(ctx, *place.backend, BackupLockDir(place.root, claim->marker_.backup),
                        claim->marker_));
   MB_RETURN_IF_ERROR(claim->LookAround(ctx));
   if (claim->found_ == Found::kComplete) return claim;
-  if (claim->found_ == Found::kPartial) claim->NotePartial();
+  if (claim->found_ == Found::kPartial) {
+    claim->NotePartial();
+    // One that a killed prune left would speak for the backup once its header is gone.
+    MB_RETURN_IF_ERROR(place.backend->Delete(ctx, meta::TombstoneKey(backup_dir)));
+  }
   MB_RETURN_IF_ERROR(
       meta::WriteRunRecord(ctx, *place.backend, meta::MarkerKey(backup_dir), claim->marker_));
+  return claim;
+}
+
+Result<std::unique_ptr<BackupClaim>> BackupClaim::Look(const CallContext& ctx, const Place& place,
+                                                       const std::string& backup_dir,
+                                                       meta::RunRecord marker) {
+  std::unique_ptr<BackupClaim> claim(
+      new BackupClaim(*place.backend, backup_dir, std::move(marker)));
+  MB_RETURN_IF_ERROR(RunLock::CheckNoOther(
+      ctx, *place.backend, BackupLockDir(place.root, claim->marker_.backup), claim->marker_));
+  MB_RETURN_IF_ERROR(claim->LookAround(ctx));
   return claim;
 }
 
@@ -37,14 +53,16 @@ Status BackupClaim::LookAround(const CallContext& ctx) {
   const Result<meta::BackupInfo> header = meta::ReadHeader(ctx, backend_, backup_dir_);
   if (header.ok() && !header->partial && !left) return NameTaken(name);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
+  if (!header.ok()) MB_RETURN_IF_ERROR(CheckNotPruned(ctx, backend_, backup_dir_));
   if (!header.ok() && !left) {
     return UnmarkedInTheWay(ctx, backend_, backup_dir_, page.objects.front().key);
   }
+  if (left) left_ = *left;
   if (left && left->operation != "create") {
     if (header.ok()) return NameTaken(name);
     return UnfinishedInTheWay(name, *left);
   }
-  if (left) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
+  if (left && lock_) MB_RETURN_IF_ERROR(AbortUploads(ctx, backend_, backup_dir_, *left));
   has_header_ = header.ok();
   if (!header.ok()) {
     if (!left->kept.empty()) return TakeUpWithoutHeader(ctx, *left);
@@ -97,6 +115,7 @@ Status BackupClaim::NoteUploads(const CallContext& ctx, const std::vector<std::s
 }
 
 Status BackupClaim::End(const CallContext& ctx) {
+  if (!lock_) return Status::Ok();
   const std::string key = meta::MarkerKey(backup_dir_);
   return backend_.Delete(ctx, key).Annotate("removing the marker " + key);
 }
@@ -125,6 +144,17 @@ Status UnmarkedInTheWay(const CallContext& ctx, storage::Backend& backend,
   return AlreadyExistsError("an unfinished backup " + name +
                             " is in the way, which has no marker to go on from; it holds " + key)
       .WithAdvice("remove it with `delete -n " + name + "`, or choose another name with -n");
+}
+
+Status CheckNotPruned(const CallContext& ctx, storage::Backend& backend,
+                      const std::string& backup_dir) {
+  MB_ASSIGN_OR_RETURN(const std::optional<meta::Tombstone> tombstone,
+                      meta::ReadTombstone(ctx, backend, backup_dir));
+  if (!tombstone) return Status::Ok();
+  const std::string name = meta::BackupName(backup_dir);
+  return AlreadyExistsError("a backup " + name + " is in the way that was " + tombstone->ToString())
+      .WithAdvice("choose another name, take it back with `prune --undo " + name +
+                  "`, or remove it with `delete -n " + name + "`");
 }
 
 Status AbortUploads(const CallContext& ctx, storage::Backend& backend,

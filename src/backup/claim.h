@@ -29,14 +29,22 @@ class BackupClaim {
   };
 
   /// Lock the name, look what is there, end multipart uploads that an earlier run left open, and
-  /// leave the marker. kAlreadyExists: a finished backup, another run that is at work, or something
-  /// that no run of this program left.
+  /// leave `marker`, a new record of this run. kAlreadyExists: a finished backup, another run that
+  /// is at work, or something that no run of this program left.
   static Result<std::unique_ptr<BackupClaim>> Take(const CallContext& ctx, const Place& place,
-                                                   const std::string& backup_dir);
+                                                   const std::string& backup_dir,
+                                                   meta::RunRecord marker);
+
+  /// What Take would find and refuse, without a lock and without any change: for a dry run.
+  static Result<std::unique_ptr<BackupClaim>> Look(const CallContext& ctx, const Place& place,
+                                                   const std::string& backup_dir,
+                                                   meta::RunRecord marker);
 
   Found found() const { return found_; }
   /// Whether objects of an earlier run may lie in the directory.
   bool resumes() const { return found_ != Found::kNothing; }
+  /// The marker of the earlier run; without an id when there was none.
+  const meta::RunRecord& left() const { return left_; }
   /// What a partial backup has, and the names of what it lacks; only for kPartial.
   meta::BackupInfo& partial() { return partial_; }
 
@@ -45,13 +53,14 @@ class BackupClaim {
   Status NoteUploads(const CallContext& ctx, const std::vector<std::string>& keys);
   /// Whether the right still holds, to be asked before the metas and before the header are written.
   Status Check(const CallContext& ctx) { return lock_->Check(ctx); }
-  /// Remove the marker: the backup is finished, or nothing was written.
+  /// Remove the marker: the backup is finished, or nothing was written. No effect after Look, like
+  /// GiveBack.
   Status End(const CallContext& ctx);
   /// Nothing was changed: leave a partial backup as it was found.
   Status GiveBack(const CallContext& ctx) { return has_header_ ? End(ctx) : Status::Ok(); }
 
  private:
-  BackupClaim(storage::Backend& backend, std::string backup_dir);
+  BackupClaim(storage::Backend& backend, std::string backup_dir, meta::RunRecord marker);
 
   Status LookAround(const CallContext& ctx);
   /// Take up the partial backup whose header a run had removed.
@@ -61,9 +70,11 @@ class BackupClaim {
 
   storage::Backend& backend_;
   const std::string backup_dir_;
+  /// Null after Look.
   std::unique_ptr<RunLock> lock_;
   Found found_ = Found::kNothing;
   bool has_header_ = false;
+  meta::RunRecord left_;
   meta::BackupInfo partial_;
   std::mutex mutex_;
   meta::RunRecord marker_;
@@ -76,6 +87,11 @@ Status UnfinishedInTheWay(const std::string& name, const meta::RunRecord& left);
 /// The same for a directory without header and marker that holds `key`.
 Status UnmarkedInTheWay(const CallContext& ctx, storage::Backend& backend,
                         const std::string& backup_dir, const std::string& key);
+
+/// kAlreadyExists for one that was pruned and whose data is there: neither header nor marker is to
+/// come into that directory. `backup_dir` must have no header.
+Status CheckNotPruned(const CallContext& ctx, storage::Backend& backend,
+                      const std::string& backup_dir);
 
 /// End the multipart uploads that the marker of an unfinished backup speaks of, and those of its
 /// meta files.

@@ -45,6 +45,10 @@ constexpr std::array<StrategyName, 4> kStrategies = {{{"meta_only", Strategy::kM
                                                       {"bulk_flush", Strategy::kBulkFlush},
                                                       {"serial_flush", Strategy::kSerialFlush}}};
 
+std::string NameOf(Strategy strategy) {
+  return std::string(std::ranges::find(kStrategies, strategy, &StrategyName::strategy)->name);
+}
+
 /// Whether other collections would fail the same way.
 bool EndsTheRun(const Status& status) {
   switch (status.code()) {
@@ -70,7 +74,7 @@ bool HasFlushAll(const milvus::Client& client) {
 class Creation {
  public:
   Creation(const CallContext& ctx, Site& site, const CreateOptions& options)
-      : ctx_(ctx), site_(site), options_(options), run_(site) {}
+      : ctx_(ctx), site_(site), options_(options), run_(site, options) {}
 
   Result<CreateReport> Run() {
     Status prepared = Prepare();
@@ -114,8 +118,20 @@ class Creation {
     return Status::Ok();
   }
 
-  /// A finished backup answers only for what it has.
+  Status ExistsOtherwise(const std::string& what) const {
+    return AlreadyExistsError(fmt::format("backup {} already exists, {}", info_.name, what))
+        .WithAdvice("choose another name with -n");
+  }
+
+  /// A finished backup answers only for what it has, and as it was taken.
   Status CheckHolds(const Inventory& inventory) {
+    const meta::RunRecord& left = run_.claim->left();
+    if (!left.strategy.empty() && left.strategy != NameOf(options_.strategy)) {
+      return ExistsOtherwise("taken with --strategy " + left.strategy);
+    }
+    if (!left.strategy.empty() && options_.rbac && !left.rbac) {
+      return ExistsOtherwise("taken without --rbac");
+    }
     MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
                         meta::ReadBackup(ctx_, *site_.backup_storage.backend, run_.backup_dir,
                                          meta::Depth::kCollections));
@@ -124,9 +140,7 @@ class Creation {
           info.collection_backups,
           [&](const meta::CollectionBackup& one) { return Of(one).name == name.ToString(); });
       if (held) continue;
-      return AlreadyExistsError(
-                 fmt::format("backup {} already exists, without {}", info_.name, name.ToString()))
-          .WithAdvice("choose another name with -n");
+      return ExistsOtherwise("without " + name.ToString());
     }
     return Status::Ok();
   }
@@ -134,9 +148,13 @@ class Creation {
   /// Take the name, and go on with what an earlier run left under it.
   Status ClaimName() {
     const Place& place = site_.backup_storage;
-    MB_RETURN_IF_ERROR(OpenStorage());
-    if (options_.dry_run) return CheckNameIsFree();
-    MB_ASSIGN_OR_RETURN(run_.claim, BackupClaim::Take(ctx_, place, run_.backup_dir));
+    MB_ASSIGN_OR_RETURN(const bool is_there, OpenStorage());
+    if (!is_there) return Status::Ok();
+    const auto claim = options_.dry_run ? BackupClaim::Look : BackupClaim::Take;
+    meta::RunRecord marker = meta::NewRunRecord("create", info_.name);
+    marker.strategy = NameOf(options_.strategy);
+    marker.rbac = options_.rbac;
+    MB_ASSIGN_OR_RETURN(run_.claim, claim(ctx_, place, run_.backup_dir, std::move(marker)));
     if (run_.claim->found() == BackupClaim::Found::kPartial) {
       info_ = std::move(run_.claim->partial());
       run_.id = info_.id;
@@ -164,22 +182,19 @@ class Creation {
         .WithAdvice("leave --strategy out, or choose another name with -n");
   }
 
-  // A missing bucket or directory is made: backups may go to a place of their own.
-  Status OpenStorage() {
+  // A missing bucket or directory is made: backups may go to a place of their own. False where a
+  // dry run leaves it missing.
+  Result<bool> OpenStorage() {
     storage::Backend& backend = *site_.backup_storage.backend;
     const Status status = backend.CheckAccess(ctx_);
-    if (!IsMissing(status)) return status.Annotate("opening the backup storage");
-    if (options_.dry_run) return Status::Ok();
+    if (!IsMissing(status)) {
+      MB_RETURN_IF_ERROR(status.Annotate("opening the backup storage"));
+      return true;
+    }
+    if (options_.dry_run) return false;
     MB_RETURN_IF_ERROR(backend.CreateContainer(ctx_));
     log::Warn("made the missing backup storage: {}", backend.Describe());
-    return Status::Ok();
-  }
-
-  Status CheckNameIsFree() {
-    const auto header = meta::ReadHeader(ctx_, *site_.backup_storage.backend, run_.backup_dir);
-    if (!header.ok() || header->partial) return Status::Ok();
-    return AlreadyExistsError("backup " + info_.name + " already exists")
-        .WithAdvice("choose another name with -n");
+    return true;
   }
 
   /// What a partial backup has stays; what it lacks is taken up, and what else is selected by now.
@@ -211,7 +226,8 @@ class Creation {
 
   static CollectionReport Of(const meta::CollectionBackup& kept) {
     CollectionReport report{.name = kept.db_name + "." + kept.collection_name,
-                            .bytes = static_cast<uint64_t>(kept.size)};
+                            .bytes = static_cast<uint64_t>(kept.size),
+                            .kept = true};
     for (const meta::PartitionBackup& partition : kept.partition_backups) {
       report.segments += partition.segment_backups.size();
       for (const meta::SegmentBackup& segment : partition.segment_backups) {
@@ -223,6 +239,7 @@ class Creation {
 
   Status Plan() {
     MB_RETURN_IF_ERROR(ForEachCollection(&CollectionCreation::Describe));
+    MB_RETURN_IF_ERROR(CheckNoneIsHeld());
     if (options_.strategy == Strategy::kMetaOnly) return Status::Ok();
     return ForEachCollection(&CollectionCreation::FindFiles);
   }
@@ -294,7 +311,8 @@ class Creation {
       return ForEachCollection(&CollectionCreation::Flush);
     }
     if (!ticket.ok()) return ticket.status();
-    MB_RETURN_IF_ERROR(WaitUntilFlushed(ctx_, [&] { return client.IsAllFlushed(ctx_, *ticket); }));
+    MB_RETURN_IF_ERROR(WaitUntilFlushed(ctx_, options_, "all collections",
+                                        [&] { return client.IsAllFlushed(ctx_, *ticket); }));
     for (const auto& [channel, message] : ticket->messages) {
       info_.flush_all_msgs_base64[channel] = Base64Encode(AsBytes(message));
     }
@@ -399,7 +417,7 @@ class Creation {
     return RemoveStaleCollections(ctx_, *site_.backup_storage.backend, run_.backup_dir, ids);
   }
 
-  CreateReport Report() const {
+  CreateReport Report() {
     CreateReport report{.name = info_.name,
                         .read_back_objects = read_back_objects_,
                         .resumed = run_.claim != nullptr && run_.claim->resumes()};
@@ -412,6 +430,7 @@ class Creation {
       report.kept_objects += collection.copied().kept_objects;
     }
     std::ranges::sort(report.per_collection, {}, &CollectionReport::name);
+    report.warnings = run_.warnings.Take();
     report.phases = run_.clock.seconds();
     report.seconds = run_.clock.total();
     return report;
@@ -443,7 +462,7 @@ class Creation {
   /// What was copied stays for the next run of the same command; a marker alone is removed. On a
   /// context of its own: the command's may have been cancelled.
   void LeaveUnfinished() {
-    if (run_.claim == nullptr || WasComplete()) return;
+    if (run_.claim == nullptr || options_.dry_run || WasComplete()) return;
     const auto phase = run_.Enter("clean up");
     const CallContext ctx{{}, std::chrono::steady_clock::now() + 60s};
     const auto page =
@@ -484,7 +503,7 @@ Result<Strategy> ParseStrategy(std::string_view text) {
 }
 
 Status CheckFormat(std::string_view text) {
-  if (text == "auto" || text == "binlog") return Status::Ok();
+  if (text.empty() || text == "auto" || text == "binlog") return Status::Ok();
   if (text == "snapshot") {
     return UnimplementedError("the snapshot format of Milvus 3.0 is not built yet; use binlog");
   }

@@ -6,6 +6,7 @@
 #include "flush_wait.h"
 #include "segment_rows.h"
 #include "stale_files.h"
+#include "stored_rows.h"
 
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/encoding.h"
@@ -17,12 +18,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 namespace milvus_backup::backup {
 namespace {
 
-/// common.SegmentState values of segments whose files are on their way in or out.
+/// common.SegmentState. A server that leaves it out lists stored segments only.
+constexpr int32_t kNotTold = 0;
 constexpr int32_t kGrowing = 2;
 constexpr int32_t kFlushed = 4;
 constexpr int32_t kDropped = 6;
@@ -35,11 +38,27 @@ constexpr int kMostFlushes = 5;
 /// segment by then, and the flush seals that one.
 constexpr std::chrono::milliseconds kWritesInFlight{20};
 
-bool IsOnItsWay(const milvus::Segment& segment) {
-  return segment.state == kGrowing || segment.state == kDropped || segment.state == kImporting;
+bool IsStored(const milvus::Segment& segment) {
+  return segment.state == kFlushed || segment.state == kNotTold;
+}
+
+/// Sealed, and on its way into storage.
+bool IsBeingStored(const milvus::Segment& segment) {
+  return !IsStored(segment) && segment.state != kGrowing && segment.state != kDropped &&
+         segment.state != kImporting;
 }
 
 }  // namespace
+
+void CreateRun::WarnOfNoMoment() {
+  std::call_once(no_moment_, [this] {
+    warnings.Add(fmt::format(
+        "Milvus {} does not say up to when it has flushed: deletes from shortly before the backup "
+        "may be missing from it, and rows that were replaced while it was taken may be; hold "
+        "writes back until create has ended",
+        site.client->server_version()));
+  });
+}
 
 CollectionCreation::CollectionCreation(CreateRun& run, const CollectionName& name)
     : run_(run), name_(name) {
@@ -55,6 +74,7 @@ Status CollectionCreation::Describe(const CallContext& ctx) {
 
 Status CollectionCreation::ChooseMoment(const CallContext& ctx) {
   milvus::Client& client = *run_.site.client;
+  is_flushed_ = true;
   segments_at_moment_.clear();
   stored_at_moment_.clear();
   // What happens between two calls counts as later: storing by the list before the moment, being
@@ -87,8 +107,9 @@ Status CollectionCreation::Flush(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(ChooseMoment(ctx));
   MB_ASSIGN_OR_RETURN(const milvus::FlushTicket ticket,
                       client.Flush(ctx, name_.db, name_.collection));
-  MB_RETURN_IF_ERROR(WaitUntilFlushed(
-      ctx, [&] { return client.IsFlushed(ctx, name_.db, name_.collection, ticket); }));
+  MB_RETURN_IF_ERROR(WaitUntilFlushed(ctx, run_.options, report_.name, [&] {
+    return client.IsFlushed(ctx, name_.db, name_.collection, ticket);
+  }));
   // A server that does not say up to when it has flushed has not promised anything.
   moment_ = std::min(moment_, ticket.flush_ts);
   backup_.backup_physical_timestamp = static_cast<uint64_t>(std::max<int64_t>(ticket.seal_time, 0));
@@ -152,11 +173,33 @@ bool CollectionCreation::KnowsPartition(int64_t id) const {
                                                           &meta::PartitionBackup::partition_id) > 0;
 }
 
+/// A server may list segments as being stored although a flush has ended: those that it has sealed
+/// before, by itself, among them. Whatever is listed so by now may hold rows that the flush
+/// promised, so it is waited for; what is sealed from now on holds later ones, and is left out, as
+/// all of them are where nothing was flushed.
+Result<std::vector<milvus::Segment>> CollectionCreation::ListStoredSegments(
+    const CallContext& ctx) {
+  std::vector<milvus::Segment> segments;
+  std::optional<std::set<int64_t>> awaited;
+  MB_RETURN_IF_ERROR(WaitUntilFlushed(ctx, run_.options, report_.name, [&]() -> Result<bool> {
+    MB_ASSIGN_OR_RETURN(segments,
+                        run_.site.client->ListPersistentSegments(ctx, name_.db, name_.collection));
+    if (!is_flushed_) return true;
+    std::set<int64_t> not_stored;
+    for (const milvus::Segment& segment : segments) {
+      const bool counts = !awaited || awaited->contains(segment.id);
+      if (counts && IsBeingStored(segment)) not_stored.insert(segment.id);
+    }
+    awaited = std::move(not_stored);
+    return awaited->empty();
+  }));
+  std::erase_if(segments, [](const milvus::Segment& segment) { return !IsStored(segment); });
+  return segments;
+}
+
 Result<std::vector<milvus::Segment>> CollectionCreation::FindSegments(const CallContext& ctx) {
   milvus::Client& client = *run_.site.client;
-  MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
-                      client.ListPersistentSegments(ctx, name_.db, name_.collection));
-  std::erase_if(segments, IsOnItsWay);
+  MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments, ListStoredSegments(ctx));
   const auto is_unknown = [this](const milvus::Segment& segment) {
     return !KnowsPartition(segment.partition_id);
   };
@@ -173,12 +216,18 @@ Result<std::vector<milvus::Segment>> CollectionCreation::FindSegments(const Call
 
 Status CollectionCreation::CopyData(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(FindFiles(ctx));
+  MB_RETURN_IF_ERROR(CheckRows(ctx));
   MB_RETURN_IF_ERROR(Copy(ctx));
   MB_RETURN_IF_ERROR(LeaveOutLater(ctx));
   MB_RETURN_IF_ERROR(CheckArrived(ctx));
   AttachSegments(std::move(files_.segments), backup_);
   files_ = {};
   return Status::Ok();
+}
+
+Status CollectionCreation::CheckRows(const CallContext& ctx) {
+  const auto phase = run_.Enter("check");
+  return CheckStoredRows(ctx, run_.site.milvus_storage, files_.segments);
 }
 
 Status CollectionCreation::Copy(const CallContext& ctx) {
@@ -224,7 +273,10 @@ Status CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
 }
 
 Status CollectionCreation::LeaveOutLater(const CallContext& ctx) {
-  if (moment_ == 0) return Status::Ok();
+  if (moment_ == 0) {
+    if (is_flushed_) run_.WarnOfNoMoment();
+    return Status::Ok();
+  }
   const auto phase = run_.Enter("check");
   const Place& milvus = run_.site.milvus_storage;
   MB_ASSIGN_OR_RETURN(const int64_t key_field, KeyFieldOf(backup_));

@@ -4,6 +4,7 @@
 #include "claim.h"
 #include "phase_clock.h"
 #include "segment_files.h"
+#include "warnings.h"
 
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/backup/selection.h"
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,21 +26,30 @@ namespace milvus_backup::backup {
 /// What the collections of one run share. Thread-safe while its texts stand still.
 struct CreateRun {
   Site& site;
+  const CreateOptions& options;
   transfer::CopyEngine engine;
   PhaseClock clock;
   /// Of the run.
   std::string id;
   std::string backup_dir;
-  /// Null in a dry run.
+  /// Null in a dry run where the backup storage does not exist.
   std::unique_ptr<BackupClaim> claim;
+  Warnings warnings;
 
-  explicit CreateRun(Site& given) : site(given), engine(given.copy, given.progress) {}
+  CreateRun(Site& given, const CreateOptions& chosen)
+      : site(given), options(chosen), engine(given.copy, given.progress) {}
+
+  /// Say, once for all collections, that the backup shows no certain moment although it flushes.
+  void WarnOfNoMoment();
 
   /// Show the phase and charge it the time until the returned object goes.
   PhaseClock::Scope Enter(const std::string& phase) {
     if (site.progress != nullptr) site.progress->SetPhase(phase);
     return {clock, phase};
   }
+
+ private:
+  std::once_flag no_moment_;
 };
 
 /// Not thread-safe; several of one run may work side by side.
@@ -55,7 +66,8 @@ class CollectionCreation {
   Status Flush(const CallContext& ctx);
   /// Find the files of the segments that are in storage, and count them.
   Status FindFiles(const CallContext& ctx);
-  /// FindFiles, copy, leave out what is later than the moment, and check what arrived.
+  /// FindFiles, see whether the logs hold the rows that Milvus tells of, copy, leave out what is
+  /// later than the moment, and check what arrived.
   Status CopyData(const CallContext& ctx);
   /// Remove what CopyData may have written.
   Status RemoveData(const CallContext& ctx);
@@ -72,12 +84,14 @@ class CollectionCreation {
   meta::CollectionBackup TakeBackup() { return std::move(backup_); }
 
  private:
+  Result<std::vector<milvus::Segment>> ListStoredSegments(const CallContext& ctx);
   Result<std::vector<milvus::Segment>> FindSegments(const CallContext& ctx);
   /// Add to the segments at the moment; those in storage also to `stored` unless it is null.
   Status NoteSegments(const CallContext& ctx, std::set<int64_t>* stored);
   Result<std::vector<milvus::Segment>> FindSettledSegments(const CallContext& ctx);
   bool WasCompacted(const std::vector<milvus::Segment>& segments) const;
   bool KnowsPartition(int64_t id) const;
+  Status CheckRows(const CallContext& ctx);
   Status Copy(const CallContext& ctx);
   Status AnnounceUploads(const CallContext& ctx, const transfer::CopyBatch& batch) const;
   Status AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
@@ -90,6 +104,8 @@ class CollectionCreation {
   meta::CollectionBackup backup_;
   /// Hybrid; 0 when the backup shows no certain one: without a flush, or on an old server.
   uint64_t moment_ = 0;
+  /// Whether a flush was asked for.
+  bool is_flushed_ = false;
   /// Segments with rows at the moment, and those among them that were in storage by then.
   std::set<int64_t> segments_at_moment_;
   std::set<int64_t> stored_at_moment_;

@@ -90,4 +90,12 @@ std::vector<CollectionName> RenameRules::named() const {
   return names;
 }
 
+std::set<std::string> RenameRules::databases() const {
+  std::set<std::string> names;
+  for (const auto* rules : {&wholes_, &databases_}) {
+    for (const auto& [from, to] : *rules) names.insert(from);
+  }
+  return names;
+}
+
 }  // namespace milvus_backup::backup

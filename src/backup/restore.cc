@@ -72,9 +72,8 @@ class Restoration {
     if (options_.use_auto_index && !options_.rebuild_index) {
       warnings_.Add("--use_auto_index has no effect without --rebuild_index");
     }
-    for (const CollectionName& name : options_.renames.named()) {
-      if (std::ranges::count(plans_, name, &CollectionPlan::source) > 0) continue;
-      warnings_.Add(fmt::format("-r/--rename names {}, which is not restored", name.ToString()));
+    for (const std::string& name : UnusedRenames(info_, options_, plans_)) {
+      warnings_.Add(fmt::format("-r/--rename names {}, which is not restored", name));
     }
     return Status::Ok();
   }

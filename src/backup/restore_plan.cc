@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace milvus_backup::backup {
 namespace {
@@ -34,28 +35,33 @@ Status CheckSegment(const meta::SegmentBackup& segment) {
   return Status::Ok();
 }
 
-ImportUnit UnitOf(const meta::PartitionBackup& partition, const meta::SegmentBackup& first,
-                  bool whole_partition) {
-  ImportUnit unit;
-  unit.partition_name = partition.partition_name;
-  unit.storage_version = first.storage_version;
-  unit.insert_dir = meta::InsertGroupDir("", first.collection_id, first.partition_id,
-                                         whole_partition ? 0 : first.group_id);
-  return unit;
-}
+/// The directories of an import that holds the segment: those of its partition, of its group, or,
+/// where it has none, its own.
+struct ImportDirs {
+  std::string insert;
+  std::string delta;
+};
 
-void AddSegment(const meta::SegmentBackup& segment, bool whole_partition, ImportUnit& unit) {
-  unit.bytes += static_cast<uint64_t>(std::max<int64_t>(segment.size, 0));
-  if (CountLogs(segment.deltalogs) > 0) {
-    unit.delta_dir = meta::DeltaGroupDir("", segment.collection_id, segment.partition_id,
-                                         whole_partition ? 0 : segment.group_id);
+ImportDirs DirsOf(const meta::SegmentBackup& segment, bool whole_partition) {
+  if (!whole_partition && segment.group_id == 0) {
+    return {meta::InsertSegmentDir("", segment), meta::DeltaSegmentDir("", segment)};
   }
+  const int64_t group = whole_partition ? 0 : segment.group_id;
+  return {meta::InsertGroupDir("", segment.collection_id, segment.partition_id, group),
+          meta::DeltaGroupDir("", segment.collection_id, segment.partition_id, group)};
 }
 
-// One unit per partition where the server walks directories and the data fits one task, else one
-// per group directory, each group once however many segments share it. Never several partitions in
-// one, not even with a partition key: Milvus puts all rows of a backup import into the partition it
-// names, where queries by the key would not look for those of another one.
+void AddSegment(const meta::SegmentBackup& segment, const ImportDirs& dirs, ImportUnit& unit) {
+  unit.bytes += static_cast<uint64_t>(std::max<int64_t>(segment.size, 0));
+  if (CountLogs(segment.deltalogs) > 0) unit.delta_dir = dirs.delta;
+}
+
+// Where the server walks directories one unit per partition whose data fits one task, else one per
+// directory of a group or, in old backups without groups, of a segment. Later servers look for
+// segments directly below the directory: there one unit per group, each once however many segments
+// share it, or per partition without groups. Never several partitions in one, not even with a
+// partition key: Milvus puts all rows of a backup import into the partition it names, where queries
+// by the key would not look for those of another one.
 void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
                    std::vector<ImportUnit>& units) {
   uint64_t bytes = 0;
@@ -64,8 +70,9 @@ void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
     bytes += static_cast<uint64_t>(std::max<int64_t>(segment.size, 0));
     has_groups = has_groups && segment.group_id != 0;
   }
-  const bool whole = !has_groups || (server_walks && bytes <= kMaxBytesPerWalkedImport);
-  std::map<int64_t, ImportUnit> by_group;
+  const bool whole = server_walks ? bytes <= kMaxBytesPerWalkedImport : !has_groups;
+  // By group, or by segment where there are none.
+  std::map<std::pair<int64_t, int64_t>, ImportUnit> by_group;
   std::vector<ImportUnit> l0;
   for (const meta::SegmentBackup& segment : partition.segment_backups) {
     if (segment.is_l0) {
@@ -77,14 +84,21 @@ void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
       continue;
     }
     if (CountLogs(segment.binlogs) == 0) continue;
-    const int64_t group = whole ? 0 : segment.group_id;
-    const auto it = by_group.try_emplace(group, UnitOf(partition, segment, whole)).first;
-    AddSegment(segment, whole, it->second);
+    const ImportDirs dirs = DirsOf(segment, whole);
+    const bool is_alone = !whole && segment.group_id == 0;
+    const std::pair key(whole ? 0 : segment.group_id, is_alone ? segment.segment_id : 0);
+    const auto it = by_group
+                        .try_emplace(key, ImportUnit{.partition_name = partition.partition_name,
+                                                     .insert_dir = dirs.insert,
+                                                     .storage_version = segment.storage_version})
+                        .first;
+    AddSegment(segment, dirs, it->second);
   }
   for (auto& [group, unit] : by_group) units.push_back(std::move(unit));
   std::ranges::move(l0, std::back_inserter(units));
 }
 
+/// Imported rows find their fields by id.
 Status CheckFieldIds(const meta::CollectionBackup& backup) {
   int64_t expected = kFirstFieldId;
   for (const meta::FieldSchema& field : backup.schema.fields) {
@@ -92,19 +106,29 @@ Status CheckFieldIds(const meta::CollectionBackup& backup) {
     if (field.field_id != expected) {
       return UnimplementedError(fmt::format(
           "field '{}' has id {} where a new collection would give it {}: collections whose fields "
-          "were added or dropped after creation cannot be restored yet",
+          "were added or dropped after creation cannot be restored yet, but with --meta_only",
           field.name, field.field_id, expected));
     }
     ++expected;
   }
-  if (!backup.schema.struct_array_fields.empty()) {
-    return UnimplementedError("struct array fields cannot be restored yet");
-  }
   return Status::Ok();
 }
 
-Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool server_walks) {
-  MB_RETURN_IF_ERROR(CheckFieldIds(backup));
+/// Servers that walk directories take such an import for one of rows, or apply no deletes by it.
+Status CheckDeletesCanBeImported(const CollectionPlan& plan, bool server_walks) {
+  if (!server_walks || std::ranges::none_of(plan.units, &ImportUnit::is_l0)) return Status::Ok();
+  return UnimplementedError(
+             "the backup has deletes in segments of their own (L0), which Milvus 2.2 and 2.3 "
+             "cannot import")
+      .WithAdvice("restore it into Milvus 2.4.6 or newer; nothing was changed");
+}
+
+Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool server_walks,
+                                      bool meta_only) {
+  if (!backup.schema.struct_array_fields.empty()) {
+    return UnimplementedError("struct array fields cannot be restored yet");
+  }
+  if (!meta_only) MB_RETURN_IF_ERROR(CheckFieldIds(backup));
   CollectionPlan plan{.source = NameOf(backup), .backup = &backup};
   for (const meta::PartitionBackup& partition : backup.partition_backups) {
     for (const meta::SegmentBackup& segment : partition.segment_backups) {
@@ -122,6 +146,7 @@ Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool
     unit.delta_dir = meta::DeltaSegmentDir("", segment);
     plan.units.push_back(std::move(unit));
   }
+  if (!meta_only) MB_RETURN_IF_ERROR(CheckDeletesCanBeImported(plan, server_walks));
   for (const ImportUnit& unit : plan.units) has_l0 = has_l0 || unit.is_l0;
   if (has_l0) plan.rows.at_least = 0;
   plan.files = ExpectedFiles(backup);
@@ -157,7 +182,26 @@ Status CheckSources(const meta::BackupInfo& info, const RestoreOptions& options)
   return Status::Ok();
 }
 
-Status CheckTargets(const RestoreOptions& options, const std::vector<CollectionPlan>& plans) {
+/// Databases that the selected part of the backup would be restored to, --filter apart.
+std::set<std::string> TargetDatabases(const meta::BackupInfo& info, RestoreOptions options) {
+  options.targets = {};
+  std::set<std::string> databases = DatabasesToRestore(info, options);
+  for (const meta::CollectionBackup& backup : info.collection_backups) {
+    const CollectionName source = NameOf(backup);
+    if (options.sources.Matches(source)) databases.insert(TargetOf(source, options).db);
+  }
+  return databases;
+}
+
+Status NotATarget(const std::string& what) {
+  return InvalidArgumentError(
+      fmt::format("--filter asks for {}, which this restore would not create; names are "
+                  "matched after they are changed by -s/--suffix or -r/--rename",
+                  what));
+}
+
+Status CheckTargets(const meta::BackupInfo& info, const RestoreOptions& options,
+                    const std::vector<CollectionPlan>& plans) {
   std::set<CollectionName> targets;
   for (const CollectionPlan& plan : plans) {
     if (!targets.insert(plan.target).second) {
@@ -165,12 +209,11 @@ Status CheckTargets(const RestoreOptions& options, const std::vector<CollectionP
     }
   }
   for (const CollectionName& name : options.targets.named()) {
-    if (!targets.contains(name)) {
-      return InvalidArgumentError(
-          fmt::format("--filter asks for {}, which this restore would not create; names are "
-                      "matched after they are changed by -s/--suffix or -r/--rename",
-                      name.ToString()));
-    }
+    if (!targets.contains(name)) return NotATarget(name.ToString());
+  }
+  const std::set<std::string> databases = TargetDatabases(info, options);
+  for (const std::string& db : options.targets.databases()) {
+    if (!databases.contains(db)) return NotATarget("database " + db);
   }
   return Status::Ok();
 }
@@ -191,13 +234,34 @@ Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
     const CollectionName source = NameOf(backup);
     const CollectionName target = TargetOf(source, options);
     if (!options.sources.Matches(source) || !options.targets.Matches(target)) continue;
-    auto plan = PlanCollection(backup, server_walks_directories);
+    auto plan = PlanCollection(backup, server_walks_directories, options.meta_only);
     if (!plan.ok()) return plan.status().Annotate("collection " + source.ToString());
     plan->target = target;
     plans.push_back(*std::move(plan));
   }
-  MB_RETURN_IF_ERROR(CheckTargets(options, plans));
+  MB_RETURN_IF_ERROR(CheckTargets(info, options, plans));
   return plans;
+}
+
+std::vector<std::string> UnusedRenames(const meta::BackupInfo& info, const RestoreOptions& options,
+                                       const std::vector<CollectionPlan>& plans) {
+  std::vector<std::string> unused;
+  for (const CollectionName& name : options.renames.named()) {
+    if (std::ranges::count(plans, name, &CollectionPlan::source) == 0) {
+      unused.push_back(name.ToString());
+    }
+  }
+  const bool all = options.sources.selects_everything();
+  const std::set<std::string> selected = options.sources.databases();
+  std::set<std::string> restored;
+  for (const meta::DatabaseBackup& database : info.database_backups) {
+    if (all || selected.contains(database.db_name)) restored.insert(database.db_name);
+  }
+  for (const CollectionPlan& plan : plans) restored.insert(plan.source.db);
+  for (const std::string& db : options.renames.databases()) {
+    if (!restored.contains(db)) unused.push_back("database " + db);
+  }
+  return unused;
 }
 
 std::set<std::string> DatabasesToRestore(const meta::BackupInfo& info,

@@ -50,6 +50,11 @@ Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
                                                 const RestoreOptions& options,
                                                 bool server_walks_directories);
 
+/// What rules of -r/--rename name although it is not restored: `database.collection` or
+/// `database NAME`.
+std::vector<std::string> UnusedRenames(const meta::BackupInfo& info, const RestoreOptions& options,
+                                       const std::vector<CollectionPlan>& plans);
+
 /// Databases that the options select, by their new names, even those without a collection.
 std::set<std::string> DatabasesToRestore(const meta::BackupInfo& info,
                                          const RestoreOptions& options);

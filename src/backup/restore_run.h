@@ -4,19 +4,16 @@
 #include "phase_clock.h"
 #include "restore_ledger.h"
 #include "restore_proof.h"
+#include "warnings.h"
 
 #include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/backup/site.h"
-#include "milvus_backup/base/log.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
-#include <mutex>
 #include <semaphore>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace milvus_backup::backup {
 
@@ -52,24 +49,6 @@ class Seats {
 
  private:
   std::counting_semaphore<> free_;
-};
-
-/// Sentences for RestoreReport::warnings, logged as they come. Thread-safe.
-class Warnings {
- public:
-  void Add(std::string text) {
-    log::Warn("{}", text);
-    const std::scoped_lock lock(mutex_);
-    texts_.push_back(std::move(text));
-  }
-  std::vector<std::string> Take() {
-    const std::scoped_lock lock(mutex_);
-    return std::exchange(texts_, {});
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> texts_;
 };
 
 /// Refers to objects that outlive the run.

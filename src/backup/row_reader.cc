@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -36,6 +37,13 @@ class RowReader {
   }
 
  private:
+  /// Null for dynamic columns that the schema does not list.
+  const meta::FieldSchema* SchemaOf(const ShownField& shown) const {
+    const auto& fields = collection_.schema.fields;
+    const auto found = std::ranges::find(fields, shown.id, &meta::FieldSchema::field_id);
+    return found == fields.end() ? nullptr : &*found;
+  }
+
   Result<bool> ReadSegment(const meta::SegmentBackup& segment, binlog::DeleteSet& l0) {
     MB_ASSIGN_OR_RETURN(LiveRows live, LiveRows::Open(ctx_, backup_, segment, key_field_, &l0));
     std::vector<FieldReader> readers;
@@ -44,7 +52,8 @@ class RowReader {
       if (id < 0) {
         MB_ASSIGN_OR_RETURN(id, FindDynamicField(ctx_, backup_, segment, collection_.schema));
       }
-      MB_ASSIGN_OR_RETURN(FieldReader reader, FieldReader::Open(ctx_, backup_, segment, id));
+      MB_ASSIGN_OR_RETURN(FieldReader reader,
+                          FieldReader::Open(ctx_, backup_, segment, id, SchemaOf(field)));
       readers.push_back(std::move(reader));
     }
     std::vector<Cell> cells(readers.size());

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
+#include <string_view>
 #include <utility>
 
 namespace milvus_backup::backup {
@@ -26,8 +28,14 @@ std::chrono::milliseconds RandomPause() {
   return std::chrono::milliseconds(std::uniform_int_distribution<int>(20, 300)(random));
 }
 
+bool LeavesContentAlone(const meta::RunRecord& record) {
+  return record.operation == "read" || record.operation == "tag";
+}
+
 bool Conflict(const meta::RunRecord& one, const meta::RunRecord& other) {
-  if (one.operation == "read" && other.operation == "read") return false;
+  if (LeavesContentAlone(one) && LeavesContentAlone(other)) {
+    return one.operation == "tag" && other.operation == "tag" && one.backup == other.backup;
+  }
   if (one.operation != "restore" || other.operation != "restore") {
     return one.backup == other.backup;
   }
@@ -57,16 +65,21 @@ Result<std::vector<storage::ObjectInfo>> ListLocks(const CallContext& ctx,
   return locks;
 }
 
-/// The record of a live run among `locks` that conflicts with `record`. Removes dead locks: those
-/// of processes that have ended, and those last renewed before `dead_before`.
+/// What to do about locks of processes that have ended, or that were not renewed for long.
+enum class DeadLocks { kRemove, kLeave };
+
+/// The record of a live run among `locks` that conflicts with `record`. Dead are those of processes
+/// that have ended, and those last renewed before `dead_before`.
 Result<std::optional<meta::RunRecord>> FindLive(const CallContext& ctx, storage::Backend& backend,
                                                 const std::vector<storage::ObjectInfo>& locks,
                                                 const meta::RunRecord& record,
-                                                std::chrono::system_clock::time_point dead_before) {
+                                                std::chrono::system_clock::time_point dead_before,
+                                                DeadLocks dead) {
   for (const storage::ObjectInfo& lock : locks) {
     const auto found = meta::ReadRunRecord(ctx, backend, lock.key);
     if (found.ok() && !*found) continue;  // just released
     if (lock.modified < dead_before || (found.ok() && HasEnded((*found)->process))) {
+      if (dead == DeadLocks::kLeave) continue;
       log::Info("removing the lock of a run that has ended: {}", lock.key);
       MB_RETURN_IF_ERROR(backend.Delete(ctx, lock.key));
       continue;
@@ -153,7 +166,7 @@ Result<std::optional<meta::RunRecord>> RunLock::FindOther(const CallContext& ctx
     now = own->modified;
     locks.erase(own);
   }
-  return FindLive(ctx, backend_, locks, record_, now - options_.lifetime);
+  return FindLive(ctx, backend_, locks, record_, now - options_.lifetime, DeadLocks::kRemove);
 }
 
 Status RunLock::CheckNoOther(const CallContext& ctx, storage::Backend& backend,
@@ -163,8 +176,9 @@ Status RunLock::CheckNoOther(const CallContext& ctx, storage::Backend& backend,
                       ListLocks(ctx, backend, directory));
   // Nothing was written that would tell the time of the storage.
   const auto now = std::chrono::system_clock::now();
-  MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> other,
-                      FindLive(ctx, backend, locks, record, now - options.lifetime - kMostSkew));
+  MB_ASSIGN_OR_RETURN(
+      const std::optional<meta::RunRecord> other,
+      FindLive(ctx, backend, locks, record, now - options.lifetime - kMostSkew, DeadLocks::kLeave));
   return other ? Locked(*other) : Status::Ok();
 }
 
@@ -190,6 +204,28 @@ Status RunLock::Check(const CallContext& ctx) {
                             key_, record_.backup))
       .WithOrigin(Origin::kStorage)
       .WithAdvice("run the same command again");
+}
+
+Result<std::map<std::string, meta::RunRecord>> FindLocked(
+    const CallContext& ctx, storage::Backend& backend, const std::string& root,
+    std::chrono::system_clock::time_point now) {
+  const std::string directory = meta::JoinPath(root, ".locks") + "/";
+  MB_ASSIGN_OR_RETURN(const std::vector<storage::ObjectInfo> locks,
+                      ListLocks(ctx, backend, directory));
+  const auto dead_before = now - RunLockOptions().lifetime - kMostSkew;
+  std::map<std::string, meta::RunRecord> locked;
+  for (const storage::ObjectInfo& lock : locks) {
+    const std::string_view path = std::string_view(lock.key).substr(directory.size());
+    const size_t slash = path.find('/');
+    if (slash == std::string_view::npos || lock.modified < dead_before) continue;
+    auto record = meta::ReadRunRecord(ctx, backend, lock.key);
+    if (!record.ok() && record.status().code() != Code::kDataLoss) return record.status();
+    if (record.ok() && (!*record || HasEnded((*record)->process))) continue;
+    const std::string name(path.substr(0, slash));
+    locked.emplace(name, record.ok() ? **std::move(record)
+                                     : meta::RunRecord{.operation = "unknown run", .backup = name});
+  }
+  return locked;
 }
 
 std::string BackupLockDir(const std::string& root, const std::string& backup) {

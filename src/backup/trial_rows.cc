@@ -20,28 +20,6 @@ using RowsByKey = std::map<std::string, std::vector<std::string>>;
 /// Milvus sends at most.
 constexpr size_t kRowsPerQuery = 50;
 
-/// As the logs hold values of the type.
-PhysicalType PhysicalOf(DataType type) {
-  switch (type) {
-    case DataType::kBool:
-      return PhysicalType::kBoolean;
-    case DataType::kInt8:
-    case DataType::kInt16:
-    case DataType::kInt32:
-      return PhysicalType::kInt32;
-    case DataType::kInt64:
-    case DataType::kTimestamptz:
-      return PhysicalType::kInt64;
-    case DataType::kFloat:
-      return PhysicalType::kFloat;
-    case DataType::kDouble:
-      return PhysicalType::kDouble;
-    default:
-      return binlog::IsDenseVector(type) ? PhysicalType::kFixedLenByteArray
-                                         : PhysicalType::kByteArray;
-  }
-}
-
 bool CanBeAskedFor(const meta::FieldSchema& field) {
   const auto type = static_cast<DataType>(field.data_type);
   const bool is_known = (type >= DataType::kBool && type <= DataType::kInt64) ||
@@ -68,7 +46,7 @@ class AnsweredColumn {
  public:
   AnsweredColumn(const milvus::Column& column, DataType type)
       : texts_(column.texts.begin(), column.texts.end()) {
-    batch_ = {.type = PhysicalOf(type),
+    batch_ = {.type = binlog::PhysicalTypeOf(type).value_or(PhysicalType::kByteArray),
               .rows = column.rows,
               .width = column.width,
               .fixed = AsBytes(column.fixed),

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -154,11 +155,9 @@ class Filler {
   std::vector<FieldBinlog> logs_;
 };
 
-template <typename T>
-Result<T> Decode(const TextSource& source, std::string_view what, Depth depth) {
-  T result;
+Status DecodeInto(Target root, const TextSource& source, std::string_view what, Depth depth) {
   CharStream stream(source);
-  Filler filler(TargetOf(result), depth);
+  Filler filler(root, depth);
   const bool complete =
       nlohmann::json::sax_parse(CharIterator(&stream), CharIterator(nullptr), &filler);
   if (!stream.status().ok()) return stream.status();
@@ -169,6 +168,13 @@ Result<T> Decode(const TextSource& source, std::string_view what, Depth depth) {
     return DataLossError(std::string(what) + ": " + problem + " (byte " +
                          std::to_string(stream.taken()) + ")");
   }
+  return Status::Ok();
+}
+
+template <typename T>
+Result<T> Decode(const TextSource& source, std::string_view what, Depth depth) {
+  T result;
+  MB_RETURN_IF_ERROR(DecodeInto(TargetOf(result), source, what, depth));
   return result;
 }
 
@@ -197,6 +203,15 @@ Result<std::vector<PartitionBackup>> DecodePartitionMeta(const TextSource& sourc
 Result<std::vector<SegmentBackup>> DecodeSegmentMeta(const TextSource& source,
                                                      std::string_view what, Depth depth) {
   return DecodeInfos<SegmentBackup>(source, what, depth);
+}
+
+Status DecodeSegments(const TextSource& source, std::string_view what,
+                      const std::function<void(SegmentBackup&&)>& on_segment) {
+  StreamedInfos<SegmentBackup> list;
+  list.infos.sink = &on_segment;
+  MB_RETURN_IF_ERROR(DecodeInto(TargetOf(list), source, what, Depth::kLogs));
+  list.infos.Flush();
+  return Status::Ok();
 }
 
 TextSource SourceOf(std::string_view text) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -161,6 +162,45 @@ struct RulesFor<std::vector<T>> {
                 }};
   }
 };
+
+/// A list whose elements are handed on one after the other instead of being kept.
+template <typename T>
+struct Stream {
+  const std::function<void(T&&)>* sink = nullptr;
+  T current{};
+  bool has_current = false;
+
+  /// Hand on the element that is complete now.
+  void Flush() {
+    if (has_current) (*sink)(std::move(current));
+    current = T();
+    has_current = false;
+  }
+};
+template <typename T>
+struct RulesFor<Stream<T>> {
+  static TypeRules Make() {
+    return {.expected = "an array",
+            .open_array = [](void*) {},
+            .element =
+                [](void* value) {
+                  auto* stream = static_cast<Stream<T>*>(value);
+                  stream->Flush();
+                  stream->has_current = true;
+                  return TargetOf(stream->current);
+                }};
+  }
+};
+
+/// The wrapper of a leveled file that is read as a stream.
+template <typename T>
+struct StreamedInfos {
+  Stream<T> infos;
+};
+template <typename V, typename T>
+void VisitFields(V& v, StreamedInfos<T>& list) {
+  v.Field("infos", list.infos);
+}
 
 template <typename T>
 struct RulesFor<std::optional<T>> {

@@ -207,6 +207,7 @@ Status EncodeBrief(const BackupInfo& info, const BriefOptions& options, const Te
   encoder.Always("meta_size", options.task.meta_size);
   encoder.Field("format", info.format);
   VisitGaps(encoder, info);
+  encoder.Field("tags", options.tags);
   writer.EndObject();
   return writer.Finish();
 }

@@ -41,9 +41,7 @@ void DropFieldsWithoutLogs(LogList& list) {
 void FillSegment(SegmentBackup& segment, int64_t collection_id, int64_t partition_id) {
   if (segment.collection_id == 0) segment.collection_id = collection_id;
   if (segment.partition_id == 0) segment.partition_id = partition_id;
-  FillLogIds(segment.binlogs);
-  FillLogIds(segment.deltalogs);
-  DropFieldsWithoutLogs(segment.deltalogs);
+  FillLogs(segment);
 }
 
 void FillCollection(CollectionBackup& collection) {
@@ -124,6 +122,12 @@ void FillGaps(BackupInfo& info, const std::string& name) {
   info.name = name;
   for (CollectionBackup& collection : info.collection_backups) FillCollection(collection);
   FillDatabases(info);
+}
+
+void FillLogs(SegmentBackup& segment) {
+  FillLogIds(segment.binlogs);
+  FillLogIds(segment.deltalogs);
+  DropFieldsWithoutLogs(segment.deltalogs);
 }
 
 Status AttachLevels(BackupInfo& info, std::vector<PartitionBackup> partitions,

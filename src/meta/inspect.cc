@@ -12,11 +12,13 @@ namespace milvus_backup::meta {
 namespace {
 
 /// All that a writer of any age puts into `meta/`.
-constexpr std::array<std::string_view, 9> kMetaNames = {
+constexpr std::array<std::string_view, 11> kMetaNames = {
     "backup_meta.json",  "collection_meta.json", "partition_meta.json",
     "segment_meta.json", "full_meta.json",       "channel_cp_meta.json",
-    "run.json",          "manifest.json",        "manifest/"};
-constexpr std::array<std::string_view, 2> kMarks = {"backup_meta.json", "run.json"};
+    "run.json",          "manifest.json",        "manifest/",
+    "tags.json",         "tombstone.json"};
+constexpr std::array<std::string_view, 3> kMarks = {"backup_meta.json", "run.json",
+                                                    "tombstone.json"};
 constexpr std::array<std::string_view, 2> kLogKinds = {"insert_log/", "delta_log/"};
 constexpr std::array<std::string_view, 3> kParts = {"meta/", "binlogs/", "bundle/"};
 
@@ -56,7 +58,8 @@ Result<std::string> FindStranger(const CallContext& ctx, storage::Backend& backe
   return stranger;
 }
 
-/// As FindStranger in `meta/`; empty also when a header or a marker shows whose directory it is.
+/// As FindStranger in `meta/`; empty also when a header, a marker or a tombstone shows whose
+/// directory it is.
 Result<std::string> FindStrangerInMeta(const CallContext& ctx, storage::Backend& backend,
                                        const std::string& dir, bool& marked) {
   std::string stranger;

@@ -5,6 +5,8 @@
 #include "milvus_backup/base/bytes.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tags.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -101,8 +103,9 @@ std::string ManifestPartsDir(std::string_view backup_dir) {
 }
 
 bool IsOutsideManifest(std::string_view path) {
-  return path == MetaKey("", MetaFile::kHeader) || path == MarkerKey("") ||
-         path == ManifestKey("") || path.starts_with(ManifestPartsDir(""));
+  return path == MetaKey("", MetaFile::kHeader) || path == MarkerKey("") || path == TagsKey("") ||
+         path == TombstoneKey("") || path == ManifestKey("") ||
+         path.starts_with(ManifestPartsDir(""));
 }
 
 bool IsFolderMark(const storage::ObjectInfo& object) {

@@ -4,10 +4,13 @@
 #include "fill_gaps_internal.h"
 #include "storage_text_internal.h"
 
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tags.h"
+#include "milvus_backup/meta/tombstone.h"
 #include "milvus_backup/meta/totals.h"
 
 #include <algorithm>
@@ -99,22 +102,44 @@ Result<std::vector<std::string>> ListDirectories(const CallContext& ctx, storage
   return names;
 }
 
-/// A directory below the root: a backup, an unfinished one, or neither.
+/// Of a backup without a header. A damaged tombstone is `list`'s to name.
+Status WhyNotFound(const CallContext& ctx, storage::Backend& backend,
+                   const std::string& backup_dir) {
+  const auto tombstone = ReadTombstone(ctx, backend, backup_dir);
+  if (tombstone.ok() && *tombstone) return WasPruned(backup_dir, **tombstone);
+  if (!tombstone.ok() && tombstone.status().code() != Code::kDataLoss) return tombstone.status();
+  return BackupNotFound(backup_dir);
+}
+
+/// A directory below the root: a backup, an unfinished one, a pruned one, or neither.
 struct Directory {
   std::string name;
   std::optional<BackupInfo> header;
+  std::vector<std::string> tags;
+  std::optional<Tombstone> tombstone;
   /// Why an unfinished backup is none; empty when it is no backup at all.
   std::string problem;
+  bool is_unreadable = false;
 };
 
-Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::string& root,
-                Directory& directory) {
-  const Result<std::string> dir = BackupDir(root, directory.name);
-  if (!dir.ok()) return Status::Ok();  // no name a command could be given
-  Result<BackupInfo> header = ReadHeader(ctx, backend, *dir);
+Status LookForTags(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
+                   Directory& directory) {
+  auto tags = ReadTags(ctx, backend, backup_dir);
+  if (tags.ok()) {
+    directory.tags = *std::move(tags);
+    return Status::Ok();
+  }
+  if (tags.status().code() != Code::kDataLoss) return std::move(tags).status();
+  log::Warn("{}", tags.status().ToString());
+  return Status::Ok();
+}
+
+Status LookIntoDir(const CallContext& ctx, storage::Backend& backend, const std::string& dir,
+                   bool with_tags, Directory& directory) {
+  Result<BackupInfo> header = ReadHeader(ctx, backend, dir);
   if (header.ok()) {
     directory.header = *std::move(header);
-    return Status::Ok();
+    return with_tags ? LookForTags(ctx, backend, dir, directory) : Status::Ok();
   }
   const Code code = header.status().code();
   if (code == Code::kDataLoss) {
@@ -122,12 +147,35 @@ Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::st
     return Status::Ok();
   }
   if (code != Code::kNotFound) return std::move(header).status();
-  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, *dir));
+  MB_ASSIGN_OR_RETURN(const DirectoryContent content, InspectDirectory(ctx, backend, dir));
   if (content.kind != DirectoryKind::kBackupParts) return Status::Ok();
-  const auto marker = ReadRunRecord(ctx, backend, MarkerKey(*dir));
+  auto tombstone = ReadTombstone(ctx, backend, dir);
+  if (tombstone.ok() && *tombstone) {
+    directory.tombstone = *std::move(tombstone);
+    return Status::Ok();
+  }
+  if (!tombstone.ok()) {
+    if (tombstone.status().code() != Code::kDataLoss) return std::move(tombstone).status();
+    directory.problem = tombstone.status().message();
+    return Status::Ok();
+  }
+  const auto marker = ReadRunRecord(ctx, backend, MarkerKey(dir));
   MB_RETURN_IF_ERROR(ctx.Check());
   directory.problem = marker.ok() && *marker ? "unfinished " + (*marker)->ToString()
                                              : "backup_meta.json is missing";
+  return Status::Ok();
+}
+
+Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::string& root,
+                bool with_tags, Directory& directory) {
+  const Result<std::string> dir = BackupDir(root, directory.name);
+  if (!dir.ok()) return Status::Ok();  // no name a command could be given
+  const Status looked = LookIntoDir(ctx, backend, *dir, with_tags, directory);
+  // The root could be listed, so on a disk it is a matter of this directory alone; a service that
+  // refuses does so for every one.
+  if (looked.code() != Code::kPermissionDenied || looked.http_status() != 0) return looked;
+  directory.problem = "cannot be read: " + looked.message();
+  directory.is_unreadable = true;
   return Status::Ok();
 }
 
@@ -140,7 +188,7 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
   // A missing bucket is another mistake than a missing backup.
   if (!header.ok() && header.status().code() == Code::kNotFound &&
       header.status().service_code() != "NoSuchBucket") {
-    return BackupNotFound(backup_dir);
+    return WhyNotFound(ctx, backend, backup_dir);
   }
   if (header.ok() && header->id.empty() && header->name.empty()) {
     return DataLossError(MetaKey(backup_dir, MetaFile::kHeader) + " has neither an id nor a name");
@@ -162,6 +210,27 @@ Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
   if (!info.ok()) return info;
   FillGaps(*info, BackupName(backup_dir));
   return info;
+}
+
+Result<std::vector<CollectionBackup>> ReadCollections(const CallContext& ctx,
+                                                      storage::Backend& backend,
+                                                      const std::string& backup_dir) {
+  const std::string key = MetaKey(backup_dir, MetaFile::kCollections);
+  BackupInfo info;
+  auto collections = ReadMeta(ctx, backend, key, DecodeCollectionMeta, Depth::kCollections);
+  if (collections.ok()) {
+    info.collection_backups = *std::move(collections);
+  } else if (collections.status().code() == Code::kNotFound) {
+    auto full = ReadMeta(ctx, backend, MetaKey(backup_dir, MetaFile::kFull), DecodeBackup,
+                         Depth::kCollections);
+    if (full.status().code() == Code::kNotFound) return Missing(key);
+    if (!full.ok()) return std::move(full).status();
+    info = *std::move(full);
+  } else {
+    return std::move(collections).status();
+  }
+  FillGaps(info, BackupName(backup_dir));
+  return std::move(info.collection_backups);
 }
 
 Result<BackupInfo> ReadFullMeta(const CallContext& ctx, storage::Backend& backend,
@@ -194,7 +263,7 @@ Result<int64_t> ReadMetaSize(const CallContext& ctx, storage::Backend& backend,
 }
 
 Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend,
-                               const std::string& root) {
+                               const std::string& root, bool with_tags) {
   std::string prefix = JoinPath(root, "");
   if (!prefix.empty() && prefix != "/") prefix += '/';
   MB_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectories(ctx, backend, prefix));
@@ -204,7 +273,7 @@ Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend
     Directory& directory = directories[i];
     directory.name = std::move(names[i]);
     const bool taken = group.Submit([&](const std::stop_token& stop) {
-      return LookInto({stop, ctx.deadline}, backend, root, directory);
+      return LookInto({stop, ctx.deadline}, backend, root, with_tags, directory);
     });
     if (!taken) break;
   }
@@ -212,9 +281,13 @@ Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend
   BackupList list;
   for (Directory& directory : directories) {
     if (directory.header) {
-      list.backups.push_back({std::move(directory.name), *std::move(directory.header)});
+      list.backups.push_back(
+          {std::move(directory.name), *std::move(directory.header), std::move(directory.tags)});
+    } else if (directory.tombstone) {
+      list.pruned.push_back({std::move(directory.name), *std::move(directory.tombstone)});
     } else if (!directory.problem.empty()) {
-      list.unfinished.push_back({std::move(directory.name), std::move(directory.problem)});
+      list.unfinished.push_back(
+          {std::move(directory.name), std::move(directory.problem), directory.is_unreadable});
     }
   }
   return list;

@@ -55,6 +55,8 @@ std::string EncodeRunRecord(const RunRecord& record) {
   }
   if (!record.kept.empty()) json["kept"] = record.kept;
   if (!record.missing.empty()) json["missing"] = record.missing;
+  if (!record.strategy.empty()) json["strategy"] = record.strategy;
+  if (record.rbac) json["rbac"] = true;
   if (!record.targets.empty()) json["targets"] = record.targets;
   if (!record.header_sha256.empty()) json["header_sha256"] = record.header_sha256;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -84,6 +86,8 @@ Result<RunRecord> DecodeRunRecord(std::string_view text, std::string_view what) 
     }
     record.kept = json.value("kept", std::set<int64_t>());
     record.missing = json.value("missing", std::vector<std::string>());
+    record.strategy = json.value("strategy", "");
+    record.rbac = json.value("rbac", false);
     record.targets = json.value("targets", std::set<std::string>());
     record.header_sha256 = json.value("header_sha256", "");
   } catch (const Json::exception& error) {

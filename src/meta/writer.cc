@@ -6,6 +6,7 @@
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tombstone.h"
 
 #include <functional>
 #include <utility>
@@ -37,9 +38,13 @@ class BatchDeleter {
 
   Status Add(const storage::ObjectInfo& object) {
     keys_.push_back(object.key);
+    Count(object);
+    return keys_.size() < kDeleteBatch ? Status::Ok() : Flush();
+  }
+  /// An object that is deleted elsewhere.
+  void Count(const storage::ObjectInfo& object) {
     ++seen_.objects;
     seen_.bytes += object.size;
-    return keys_.size() < kDeleteBatch ? Status::Ok() : Flush();
   }
 
   Result<DeletedBackup> Finish() {
@@ -72,6 +77,24 @@ class BatchDeleter {
   std::string first_failed_key_;
   Status first_failure_;
 };
+
+/// What is being removed must not be taken back half: say so in the tombstone, or where there is no
+/// space for that remove it at once. Whether one is left, to be removed last.
+Result<bool> SpendTombstone(const CallContext& ctx, storage::Backend& backend,
+                            const std::string& backup_dir) {
+  const auto found = ReadTombstone(ctx, backend, backup_dir);
+  if (found.ok() && !*found) return false;
+  if (!found.ok() && found.status().code() != Code::kDataLoss) return found.status();
+  Tombstone spent = found.ok() ? **found : Tombstone();
+  if (spent.is_removing) return true;
+  spent.is_removing = true;
+  spent.header.clear();
+  Status written = WriteTombstone(ctx, backend, backup_dir, spent);
+  if (written.ok()) return true;
+  if (written.code() != Code::kResourceExhausted) return written;
+  MB_RETURN_IF_ERROR(backend.Delete(ctx, TombstoneKey(backup_dir)));
+  return false;
+}
 
 }  // namespace
 
@@ -150,6 +173,8 @@ Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& bac
     MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
   }
   MB_RETURN_IF_ERROR(is_backup);
+  MB_ASSIGN_OR_RETURN(const bool has_tombstone, SpendTombstone(ctx, backend, backup_dir));
+  const std::string tombstone_key = TombstoneKey(backup_dir);
   const std::string header_key = MetaKey(backup_dir, MetaFile::kHeader);
   const Result<storage::ObjectInfo> header = backend.Stat(ctx, header_key);
   if (!header.ok() && header.status().code() != Code::kNotFound) return header.status();
@@ -164,9 +189,15 @@ Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& bac
   }
   BatchDeleter deleter(ctx, backend);
   MB_RETURN_IF_ERROR(
-      ForEachToDelete(ctx, backend, backup_dir,
-                      [&](const storage::ObjectInfo& object) { return deleter.Add(object); }));
+      ForEachToDelete(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
+        if (object.key != tombstone_key) return deleter.Add(object);
+        deleter.Count(object);
+        return Status::Ok();
+      }));
   MB_ASSIGN_OR_RETURN(DeletedBackup deleted, deleter.Finish());
+  if (has_tombstone) {
+    MB_RETURN_IF_ERROR(backend.Delete(ctx, tombstone_key).Annotate("deleting " + tombstone_key));
+  }
   MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
   for (const auto* first : {&header, &marker}) {
     if (!first->ok()) continue;

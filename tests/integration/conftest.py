@@ -114,6 +114,14 @@ def cli(binary: Path, tmp_path: Path) -> Tool:
     return Tool(binary, tmp_path)
 
 
+@pytest.fixture
+def migration(binary: Path, tmp_path: Path) -> Tool:
+    """The program under its other name."""
+    name = tmp_path / "milvus-migration"
+    name.symlink_to(binary)
+    return Tool(name, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def make_cli(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tool]:
     """Give the program under test in a new folder, for fixtures that outlive a test."""

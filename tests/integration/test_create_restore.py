@@ -102,6 +102,8 @@ def test_restore_leaves_an_existing_collection_alone(at_a: Tool, shared: str, al
 
 def test_list_shows_one_name_a_line(at_a: Tool, shared: str) -> None:
     assert shared in at_a.succeed("list").stdout.splitlines()
+    assert shared in at_a.succeed("list", "-c", "coll").stdout.splitlines()
+    assert shared not in at_a.succeed("list", "-c", "other.coll").stdout.splitlines()
 
 
 def test_get_prints_the_backup_as_json(at_a: Tool, shared: str) -> None:

@@ -1,14 +1,14 @@
-"""A create that is killed at the n-th request to its storage: what is left, and the same command once more."""
+"""A create that is killed at the n-th request to its storage and its Milvus: what is left, and the same command once more."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Iterator
 
 import pytest
 from configs import backup_config
+from figures import keep_figures
 from gate import Gate
 from pymilvus import utility
 from rows import Row, compare_partitions, read_by_partition
@@ -17,9 +17,9 @@ from test_create_restore import dropped_after, leftovers
 from tool import Tool
 
 REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
-# A create of these rows sends about 60 requests; later points find a run that has finished.
-POINTS = tuple(range(1, 64, 3))
-ALL_POINTS = tuple(range(1, 70)) * 3
+# A create of these rows sends about 100 requests to both servers together; later points find a run that has finished.
+POINTS = (rb"MilvusService/Flush", rb"MilvusService/GetFlushState", *range(1, 106, 5))
+ALL_POINTS = tuple(range(1, 110)) * 2
 FINISHED_S = 20.0
 
 
@@ -47,22 +47,37 @@ def at_gate(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
     return cli
 
 
-def _killed(tool: Tool, milvus: MilvusServer, store: MinioServer, nth: int) -> bool:
-    """Run create until its `nth` request and kill it there; whether it came that far."""
-    with Gate(store.port, REQUEST, nth) as gate:
-        config = backup_config(milvus, store)
-        tool.write_config("gated.yaml", config.replace(f" {store.port}\n", f" {gate.port}\n"))
-        arguments = ("--config", "gated.yaml", "create", "-c", "coll", "-n", "killed")
-        with tool.started(*arguments) as process:
-            while process.poll() is None and not gate.reached_within(0.02):
-                pass
-            reached = process.poll() is None
-            process.kill()
-            process.communicate()
+def _run_until(tool: Tool, gates: dict[int, Gate], config: str) -> bool:
+    """Run create until one of the gates has shut and kill it there; whether it came that far."""
+    for port, gate in gates.items():
+        config = config.replace(f" {port}\n", f" {gate.port}\n")
+    tool.write_config("gated.yaml", config)
+    first = next(iter(gates.values()))
+    with tool.started("--config", "gated.yaml", "create", "-c", "coll", "-n", "killed") as process:
+        while process.poll() is None and not first.reached_within(0.02):
+            pass
+        reached = process.poll() is None
+        process.kill()
+        process.communicate()
     return reached
 
 
-def _sweep(tool: Tool, milvus: MilvusServer, store: MinioServer, points: tuple[int, ...]) -> dict[str, int]:
+def _killed(tool: Tool, milvus: MilvusServer, store: MinioServer, point: int | bytes) -> bool:
+    """Kill create at a request, counted over both servers, or when it has sent that call to Milvus."""
+    config = backup_config(milvus, store)
+    if isinstance(point, int):
+        with Gate(store.port, REQUEST, point) as storage, Gate(milvus.port, None, beside=storage) as calls:
+            return _run_until(tool, {store.port: storage, milvus.port: calls}, config)
+    with (
+        Gate(milvus.port, point, passes=True) as calls,
+        Gate(store.port, rb"\x00 never sent \x00", beside=calls) as storage,
+    ):
+        return _run_until(tool, {milvus.port: calls, store.port: storage}, config)
+
+
+def _sweep(
+    tool: Tool, milvus: MilvusServer, store: MinioServer, points: tuple[int | bytes, ...]
+) -> dict[str, int]:
     """Kill and run again at every point; how many runs were cut and how they went on."""
     went: dict[str, int] = {"resumed": 0, "from nothing": 0, "was complete": 0}
     whole: set[str] = set()
@@ -71,16 +86,20 @@ def _sweep(tool: Tool, milvus: MilvusServer, store: MinioServer, points: tuple[i
         keys = store.client.keys("bucket-a", "backup/killed/")
         listed = "killed" in tool.succeed("list").stdout.splitlines()
         assert listed == ("backup/killed/meta/backup_meta.json" in keys), (nth, keys)
+        if listed:
+            tool.succeed("verify", "-n", "killed", "--deep")
         again = tool.run("--json", "create", "-c", "coll", "-n", "killed", timeout_s=FINISHED_S)
         if again.status != 0:
             assert listed and again.status == 11, (nth, again)
             went["was complete"] += 1
         elif not reached:
+            assert isinstance(nth, int), f"the run did not send {nth!r}"
             raise AssertionError((nth, "a finished backup was made again", again))
         else:
             went["resumed" if json.loads(again.stdout)["resumed"] else "from nothing"] += 1
         keys = store.client.keys("bucket-a", "backup/killed/")
         assert len(keys) > 20 and "backup/killed/meta/run.json" not in keys, (nth, keys)
+        tool.succeed("verify", "-n", "killed", "--deep")
         # Log ids differ only when Milvus has compacted meanwhile; the metas are always the same five.
         whole.add(",".join(sorted(key for key in keys if "/meta/" in key)))
         assert leftovers(store) == [], nth
@@ -112,8 +131,6 @@ def test_killed_create_goes_on(
 @pytest.mark.soak
 @pytest.mark.skipif(not os.environ.get("MB_SOAK"), reason="long")
 def test_killed_create_goes_on_from_anywhere(
-    emptied: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, dict[int, Row]], tmp_path: Path
+    emptied: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, dict[int, Row]]
 ) -> None:
-    went = _sweep(emptied, milvus_a, minio_a, ALL_POINTS)
-    (tmp_path / "histogram.json").write_text(json.dumps(went))
-    print(went)
+    keep_figures("killed_create", _sweep(emptied, milvus_a, minio_a, ALL_POINTS))

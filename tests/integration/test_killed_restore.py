@@ -6,11 +6,11 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 from configs import backup_config
+from figures import keep_figures
 from gate import Gate
 from pymilvus import Collection, utility
 from rows import Row, compare_partitions, create_collection, fill, read_by_partition
@@ -198,9 +198,7 @@ def test_killed_addition_adds_nothing_twice(killing: Killing) -> None:
 
 @pytest.mark.soak
 @pytest.mark.skipif(not os.environ.get("MB_SOAK"), reason="long")
-def test_killed_restore_goes_on_from_anywhere(
-    killing: Killing, small_rows: dict[str, dict[int, Row]], tmp_path: Path
-) -> None:
+def test_killed_restore_goes_on_from_anywhere(killing: Killing, small_rows: dict[str, dict[int, Row]]) -> None:
     histogram = {"resumed": 0, "from nothing": 0, "was complete": 0}
     expected = sum(len(rows) for rows in small_rows.values())
     for requests in range(1, 221, 2):
@@ -213,5 +211,4 @@ def test_killed_restore_goes_on_from_anywhere(
         assert found is None or compare_partitions(small_rows, found) is None, requests
         assert found is None or sum(len(rows) for rows in found.values()) == expected, requests
         killing.drop()
-    (tmp_path / "histogram.json").write_text(json.dumps(histogram))
-    print(histogram)
+    keep_figures("killed_restore", histogram)

@@ -19,14 +19,6 @@ from tool import Tool, finish
 SEEDS = [pytest.param(seed, marks=[] if seed == 15 else [pytest.mark.soak]) for seed in range(20)]
 
 
-@pytest.fixture
-def migration(binary: Path, tmp_path: Path) -> Tool:
-    """The program under its other name."""
-    name = tmp_path / "milvus-migration"
-    name.symlink_to(binary)
-    return Tool(name, tmp_path)
-
-
 def config(meta: str, source: str, target: str, milvus: MilvusServer) -> str:
     """A migration.yaml with the blocks of the guide's."""
     return f"""\

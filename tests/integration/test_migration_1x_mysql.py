@@ -85,14 +85,6 @@ def mariadb() -> Iterator[MariaDb]:
         yield server
 
 
-@pytest.fixture
-def migration(binary: Path, tmp_path: Path) -> Tool:
-    """The program under its other name."""
-    name = tmp_path / "milvus-migration"
-    name.symlink_to(binary)
-    return Tool(name, tmp_path)
-
-
 def test_the_guides_export_from_mysql(migration: Tool, mariadb: MariaDb) -> None:
     parameters = "charset=utf8mb4&parseTime=True&loc=Local"
     for number, address in enumerate((f"tcp({HOST}:{mariadb.port})", f"unix({mariadb.socket})")):

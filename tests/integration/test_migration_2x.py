@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import re
-from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 import pytest
@@ -25,14 +24,6 @@ DATABASE = "matrix2x"
 KILLED_AFTER = [8, 14, 17, 20, 31]
 MORE_KILLED_AFTER = range(5, 45, 2)
 SMALL_ROWS = 600
-
-
-@pytest.fixture
-def migration(binary: Path, tmp_path: Path) -> Tool:
-    """The program under its other name."""
-    name = tmp_path / "milvus-migration"
-    name.symlink_to(binary)
-    return Tool(name, tmp_path)
 
 
 def config(

@@ -67,7 +67,8 @@ def test_backup_of_2_2_restores_into_2_3(
     cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
     checked = cli.succeed("--config", "older.yaml", "check")
     assert "v2.2.16-lite" in checked.stdout
-    cli.succeed("--config", "older.yaml", "create", "-n", "of_2_2")
+    created = cli.succeed("--config", "older.yaml", "create", "-n", "of_2_2")
+    assert "does not say up to when it has flushed" in created.stderr
     assert json.loads(cli.succeed("get", "-n", "of_2_2").stdout)["milvus_version"] == "v2.2.16-lite"
     try:
         cli.succeed("restore", "-n", "of_2_2", "-s", "_bak", "--rebuild_index")

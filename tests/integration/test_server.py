@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -204,6 +205,32 @@ def test_cancelled_task_can_be_gone_on_with(
         assert data["state_code"] == 2, data
 
     _end_while_copying(tool, milvus_a, minio_a, cancel)
+
+
+def _memory(api: Api) -> float:
+    """Bytes that the server has, from its metrics."""
+    status, page = Api(api.url.removesuffix("/api/v1"), api.process).send("GET", "/metrics")
+    assert status == 200, page
+    (line,) = [line for line in page.splitlines() if line.startswith("process_resident_memory_bytes ")]
+    return float(line.split()[1])
+
+
+@pytest.mark.parametrize("cycles", [20, pytest.param(500, marks=pytest.mark.soak)])
+def test_memory_does_not_grow(tool: Tool, coll_rows: dict[str, dict[int, Row]], cycles: int) -> None:
+    """Backups made and deleted over and over; 500 times within 5 % in `make soak`."""
+    if cycles > 100 and not os.environ.get("MB_SOAK"):
+        pytest.skip("long")
+    with serving(tool) as api:
+        body = {"backup_name": "served", "collection_names": ["coll"], "strategy": "skip_flush"}
+        sizes = []
+        for _ in range(cycles):
+            assert api.succeed("POST", "/create", body)["state_code"] == 2
+            api.succeed("DELETE", "/delete", backup_name="served")
+            sizes.append(_memory(api))
+        # The first ones open connections and fill caches.
+        warm = max(sizes[: cycles // 5])
+        print(f"{cycles} cycles: {warm / 2**20:.1f} MiB after {cycles // 5}, {sizes[-1] / 2**20:.1f} MiB at the end")
+        assert max(sizes[-5:]) <= warm * 1.05, sizes
 
 
 def test_refusals(tool: Tool) -> None:

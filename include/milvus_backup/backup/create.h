@@ -6,6 +6,7 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,7 +27,8 @@ enum class Strategy {
 /// otherwise.
 Result<Strategy> ParseStrategy(std::string_view text);
 
-/// What `--format` may say: `auto` and `binlog`, which mean the same. kInvalidArgument otherwise.
+/// What `--format` may say: `auto` (or nothing) and `binlog`, which mean the same. kInvalidArgument
+/// otherwise.
 Status CheckFormat(std::string_view text);
 
 struct CreateOptions {
@@ -43,6 +45,10 @@ struct CreateOptions {
   bool dry_run = false;
   /// End the run at the first collection that fails.
   bool fail_fast = false;
+  /// A flush that takes long is said in the log so often.
+  std::chrono::milliseconds flush_warning_interval = std::chrono::minutes(5);
+  /// A collection that Milvus does not flush within this time fails.
+  std::chrono::milliseconds flush_limit = std::chrono::hours(1);
 };
 
 /// What became of one collection.
@@ -53,6 +59,8 @@ struct CollectionReport {
   int64_t rows = 0;
   uint64_t objects = 0;
   uint64_t bytes = 0;
+  /// The backup had it before this run, which leaves it as it is.
+  bool kept = false;
   /// Why the backup does not have it; OK when it has.
   Status status;
 };
@@ -77,6 +85,8 @@ struct CreateReport {
   uint64_t kept_objects = 0;
   /// By name, those that failed included.
   std::vector<CollectionReport> per_collection;
+  /// What the backup may lack although it succeeded, one sentence each.
+  std::vector<std::string> warnings;
   /// Seconds per phase: prepare, describe, flush, list, copy, check, meta, manifest.
   /// Collections work side by side, so phases may add up to more than `seconds`.
   std::map<std::string, double> phases;
@@ -88,7 +98,8 @@ struct CreateReport {
 
 /// Flush the selected collections, copy their binlogs into `<backup root>/<name>/`, check what
 /// arrived, then write the metas, the manifest and, last, the header. Creates the backup bucket
-/// when it is missing. In a dry run the counts say what would be copied by now.
+/// when it is missing. A dry run changes nothing: it takes the same look at what lies under the
+/// name, and the counts say what would be copied by now.
 ///
 /// A collection that fails is left out, and the backup and the report say so. The run itself fails
 /// when all of them do, at the first with `fail_fast`, and by errors that none can survive: a stop,

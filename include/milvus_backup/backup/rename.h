@@ -5,6 +5,7 @@
 #include "milvus_backup/base/status.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ class RenameRules {
 
   /// Left sides that name one collection.
   std::vector<CollectionName> named() const;
+  /// Left sides that name a database, alone or with its collections.
+  std::set<std::string> databases() const;
 
  private:
   std::map<CollectionName, CollectionName> collections_;

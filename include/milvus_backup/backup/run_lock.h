@@ -8,6 +8,7 @@
 #include "milvus_backup/storage/backend.h"
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,14 +35,14 @@ struct RunLockOptions {
 class RunLock {
  public:
   /// `backend` must outlive the lock; `directory` ends with a slash. Two runs conflict when they
-  /// work on the same backup, unless both only read it, or, both being restores, on a common target
-  /// collection.
+  /// work on the same backup, unless one reads it and the other reads or tags it, or, both being
+  /// restores, on a common target collection.
   /// kAlreadyExists naming the other run when there is one.
   static Result<std::unique_ptr<RunLock>> Acquire(const CallContext& ctx, storage::Backend& backend,
                                                   const std::string& directory,
                                                   const meta::RunRecord& record,
                                                   const RunLockOptions& options = {});
-  /// Look for others without leaving a lock: kAlreadyExists as Acquire. For work that must be
+  /// Look for others without any change: kAlreadyExists as Acquire. For work that must be
   /// possible where nothing can be written: other runs do not see it. A lock of another machine is
   /// dead only a quarter of an hour later, for the clock is this machine's.
   static Status CheckNoOther(const CallContext& ctx, storage::Backend& backend,
@@ -76,6 +77,13 @@ class RunLock {
   bool written_ = false;
   std::jthread renewer_;
 };
+
+/// Names below `root` that live runs have locked, with one such run each; nothing is changed. `now`
+/// is this machine's clock, so a lock of another machine is dead only a quarter of an hour after
+/// its lifetime. A damaged one counts until then.
+Result<std::map<std::string, meta::RunRecord>> FindLocked(
+    const CallContext& ctx, storage::Backend& backend, const std::string& root,
+    std::chrono::system_clock::time_point now);
 
 /// `<root>/.locks/<backup>/`, where runs that change a backup meet.
 std::string BackupLockDir(const std::string& root, const std::string& backup);

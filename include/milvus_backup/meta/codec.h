@@ -54,6 +54,8 @@ struct BriefOptions {
   int32_t state_code = 0;
   /// Times in unix seconds; `meta_size` in bytes.
   TaskRecord task;
+  /// What people have tagged the backup with.
+  std::vector<std::string> tags;
   /// Blanks per level; 0 writes one line.
   int indent = 0;
 };
@@ -80,6 +82,11 @@ Result<std::vector<PartitionBackup>> DecodePartitionMeta(const TextSource& sourc
 Result<std::vector<SegmentBackup>> DecodeSegmentMeta(const TextSource& source,
                                                      std::string_view what,
                                                      Depth depth = Depth::kLogs);
+
+/// segment_meta.json segment by segment, so that one is held at a time. Errors as DecodeBackup;
+/// what stands before the place of an error has been handed on.
+Status DecodeSegments(const TextSource& source, std::string_view what,
+                      const std::function<void(SegmentBackup&&)>& on_segment);
 
 /// A source of one view; `text` must outlive it.
 TextSource SourceOf(std::string_view text);

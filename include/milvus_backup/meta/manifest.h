@@ -70,7 +70,7 @@ std::string ManifestKey(std::string_view backup_dir);
 /// `<backup_dir>meta/manifest/`.
 std::string ManifestPartsDir(std::string_view backup_dir);
 /// Whether a path relative to the backup directory is one that no manifest lists: the header, the
-/// marker of a run, and the manifest itself.
+/// marker of a run, tags, a tombstone, and the manifest itself.
 bool IsOutsideManifest(std::string_view path);
 
 /// Whether an object is what consoles and mounts of object storages make for a folder: nothing,

@@ -6,6 +6,7 @@
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/meta/codec.h"
+#include "milvus_backup/meta/tombstone.h"
 #include "milvus_backup/storage/backend.h"
 
 #include <cstdint>
@@ -15,7 +16,8 @@
 namespace milvus_backup::meta {
 
 /// backup_meta.json alone: name, size, version. kNotFound (`backup X not found`) when the backup
-/// does not exist or is unfinished, kDataLoss when the header is broken or has neither id nor name.
+/// does not exist or is unfinished, and (WasPruned) when it was pruned; kDataLoss when the header
+/// is broken or has neither id nor name.
 Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir);
 
@@ -30,6 +32,13 @@ Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
 /// Depth::kLogs about 30 bytes per log.
 Result<BackupInfo> ReadBackup(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir, Depth depth = Depth::kLogs);
+
+/// The collections without partitions' segments, from collection_meta.json or, where that is
+/// missing, from full_meta.json, whether there is a header or not; a collection without a database
+/// is one of `default`. kDataLoss when neither can be read.
+Result<std::vector<CollectionBackup>> ReadCollections(const CallContext& ctx,
+                                                      storage::Backend& backend,
+                                                      const std::string& backup_dir);
 
 /// The tree of full_meta.json alone, with gaps filled, whether there is a header or not: what a run
 /// that goes on with the backup may believe of it. kDataLoss when it is missing, broken or
@@ -60,8 +69,9 @@ struct DirectoryContent {
 };
 
 /// What a directory that may be a backup's holds, found by a few listings. It is one when it has
-/// `meta/` or `binlogs/` and nothing beside them and `bundle/`; without a header or a run's marker
-/// also `meta/` must hold nothing but meta files and `binlogs/` nothing but logs' directories.
+/// `meta/` or `binlogs/` and nothing beside them and `bundle/`; without a header, a run's
+/// marker or a tombstone also `meta/` must hold nothing but meta files and `binlogs/` nothing but
+/// logs' directories.
 Result<DirectoryContent> InspectDirectory(const CallContext& ctx, storage::Backend& backend,
                                           const std::string& backup_dir);
 
@@ -69,24 +79,37 @@ struct ListedBackup {
   /// Of the directory; this is what other commands take, whatever the header says.
   std::string name;
   BackupInfo header;
+  /// Only when they were asked for.
+  std::vector<std::string> tags;
 };
 
 struct UnfinishedBackup {
   std::string name;
   /// Why it does not count as a backup.
   std::string reason;
+  /// Its directory may not be read, so it may well be one.
+  bool is_unreadable = false;
+};
+
+/// A backup that a tombstone stands for.
+struct ListedTombstone {
+  std::string name;
+  Tombstone tombstone;
 };
 
 struct BackupList {
-  /// By name.
+  /// By name, as the other two.
   std::vector<ListedBackup> backups;
-  /// Directories with parts of a backup but without a header that can be read.
+  /// Directories with parts of a backup but without a header that can be read, and those that must
+  /// not be looked into.
   std::vector<UnfinishedBackup> unfinished;
+  std::vector<ListedTombstone> pruned;
 };
 
 /// The directories directly below `root`; several are looked into at once. Others than backups
-/// (InspectDirectory) are passed over.
+/// (InspectDirectory) are passed over. `with_tags` reads one object more of each; damaged ones are
+/// logged.
 Result<BackupList> ListBackups(const CallContext& ctx, storage::Backend& backend,
-                               const std::string& root);
+                               const std::string& root, bool with_tags = false);
 
 }  // namespace milvus_backup::meta

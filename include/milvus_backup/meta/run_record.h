@@ -33,7 +33,8 @@ struct OpenUpload {
 
 struct RunRecord {
   std::string run_id;
-  /// `create`, `delete`, `restore`, `copy` or `import` (into the backup) or `read` (from it).
+  /// `create`, `delete`, `prune`, `tag`, `restore`, `copy` or `import` (into the backup) or `read`
+  /// (from it).
   std::string operation;
   /// Name of the backup.
   std::string backup;
@@ -51,6 +52,10 @@ struct RunRecord {
   /// of those it lacks. Its header tells them too, but goes before the new one comes.
   std::set<int64_t> kept;
   std::vector<std::string> missing;
+  /// create: how the rows are taken (`--strategy`), empty in older markers, and whether users and
+  /// roles are.
+  std::string strategy;
+  bool rbac = false;
   /// restore: its targets, `db.collection`.
   std::set<std::string> targets;
   /// import: SHA-256 of the backup's header, which tells whether another archive is the same.

@@ -40,11 +40,11 @@ Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& ba
                                     const std::string& backup_dir);
 
 /// Remove everything below `backup_dir`, the header first, then the marker; an unfinished backup
-/// too. kNotFound (`backup X not found`) when nothing is there, kFailedPrecondition when the
-/// directory holds what no backup has (InspectDirectory): then nothing is removed. On a disk no
-/// empty directory is left, and symbolic links are removed, not what they lead to. An object that
-/// cannot be removed does not stop the rest; the error names the first one and how many there are.
-/// May be repeated.
+/// too. A tombstone says from then on that the data is being removed, and goes last. kNotFound
+/// (`backup X not found`) when nothing is there, kFailedPrecondition when the directory holds what
+/// no backup has (InspectDirectory): then nothing is removed. On a disk no empty directory is left,
+/// and symbolic links are removed, not what they lead to. An object that cannot be removed does not
+/// stop the rest; the error names the first one and how many there are. May be repeated.
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir);
 

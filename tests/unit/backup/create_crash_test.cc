@@ -309,6 +309,31 @@ TEST_F(PartialCrashTest, ACollectionThatWasRenamedIsNotTakenTwice) {
   EXPECT_EQ(report.collections, 2U);
 }
 
+TEST_F(PartialCrashTest, ADryRunTellsWhatTheRunWouldDoAndChangesNothing) {
+  LeaveWithoutHeader();
+  const std::vector<std::string> before = Keys();
+  ASSERT_OK_AND_ASSIGN(const auto marker,
+                       storage::ReadAll({}, backups_, meta::MarkerKey("backup/b/"), kMiB));
+  CreateOptions options{.name = "b", .dry_run = true};
+  options.selection = *Selection::ParseCollections("one");
+  ASSERT_OK_AND_ASSIGN(const CreateReport would, CreateBackup({}, site_, options));
+  EXPECT_TRUE(would.resumed);
+  ASSERT_EQ(would.per_collection.size(), 3U);
+  EXPECT_FALSE(would.per_collection[0].kept);
+  EXPECT_THAT(would.per_collection[1].status, IsError(Code::kNotFound, "not selected by this one"));
+  EXPECT_TRUE(would.per_collection[2].kept);
+  EXPECT_EQ(would.per_collection[2].name, "default.two");
+  EXPECT_EQ(Keys(), before);
+  EXPECT_EQ(*storage::ReadAll({}, backups_, meta::MarkerKey("backup/b/"), kMiB), marker);
+  Add("new_name", 8, 6 * kMiB);
+  options.selection = *Selection::ParseCollections("one,new_name");
+  EXPECT_THAT(CreateBackup({}, site_, options),
+              IsError(Code::kFailedPrecondition, "under the name that it had before"));
+  EXPECT_EQ(Keys(), before);
+  ASSERT_OK_AND_ASSIGN(const CreateReport done, CreateOne());
+  EXPECT_EQ(done.collections, would.collections);
+}
+
 // Nothing but the marker of the run that was killed says what such a backup has.
 TEST_F(PartialCrashTest, ARenamedCollectionLeavesABackupWithoutHeaderToBeContinued) {
   LeaveWithoutHeader();
@@ -401,11 +426,61 @@ TEST_F(CreateCrashTest, AFinishedBackupWithItsMarkerAnswersForWhatItHasOnly) {
   EXPECT_THAT(backups_.Stat({}, marker).status(), IsError(Code::kNotFound, ""));
 }
 
+TEST_F(CreateCrashTest, AFinishedBackupWithItsMarkerAnswersOnlyARunThatWantsTheSame) {
+  const auto create = [&](Strategy strategy, bool rbac = false) {
+    return CreateBackup({}, site_, {.name = "b", .strategy = strategy, .rbac = rbac});
+  };
+  const std::string marker = meta::MarkerKey("backup/b/");
+  backups_.before_call = [&](const storage::CallInfo& call) {
+    if (call.method == storage::Method::kDelete && call.key == marker) backups_.Live(0);
+  };
+  ASSERT_OK(create(Strategy::kMetaOnly));
+  backups_.before_call = {};
+  backups_.Live(kForever);
+  Bury();
+  ASSERT_TRUE(IsListed());
+  ASSERT_OK(backups_.Stat({}, marker).status());
+  EXPECT_THAT(create(Strategy::kSerialFlush),
+              IsError(Code::kAlreadyExists, "already exists, taken with --strategy meta_only"));
+  FakeMilvus newer({.version = "v2.4.10"});
+  ASSERT_OK_AND_ASSIGN(const auto newer_client, milvus::Connect({}, newer.client_options()));
+  site_.client = newer_client.get();
+  EXPECT_THAT(create(Strategy::kMetaOnly, true),
+              IsError(Code::kAlreadyExists, "already exists, taken without --rbac"));
+  site_.client = client_.get();
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, create(Strategy::kMetaOnly));
+  EXPECT_EQ(report.collections, 2U);
+  EXPECT_THAT(backups_.Stat({}, marker).status(), IsError(Code::kNotFound, ""));
+}
+
 TEST_F(CreateCrashTest, AForeignUnfinishedBackupIsNotTouched) {
   ASSERT_OK(backups_.Put({}, "backup/b/binlogs/insert_log/1/1/1/1/0/1", AsBytes("x"), {}));
   const std::vector<std::string> before = Keys();
   EXPECT_THAT(Create(), IsError(Code::kAlreadyExists, "unfinished backup b is in the way"));
   EXPECT_EQ(Keys(), before);
+}
+
+TEST_F(CreateCrashTest, ADryRunIsRefusedWhatTheRunIs) {
+  const auto dry_run = [&] { return CreateBackup({}, site_, {.name = "b", .dry_run = true}); };
+  ASSERT_OK(backups_.Put({}, "backup/b/photo.jpg", AsBytes("x"), {}));
+  EXPECT_THAT(dry_run(),
+              IsError(Code::kAlreadyExists, "something that is no backup is in the way"));
+  ASSERT_OK(backups_.Delete({}, "backup/b/photo.jpg"));
+  meta::RunRecord other = meta::NewRunRecord("create", "b");
+  const std::string lock = "backup/.locks/b/" + other.run_id + ".json";
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, lock, other));
+  EXPECT_THAT(dry_run(), IsError(Code::kAlreadyExists, "is being worked on"));
+  ASSERT_OK(backups_.Delete({}, lock));
+  EXPECT_OK(dry_run());
+  EXPECT_TRUE(Keys().empty());
+  ASSERT_OK(Create());
+  EXPECT_THAT(dry_run(), IsError(Code::kAlreadyExists, "backup b already exists"));
+  // Finished but for its marker: the run would remove that.
+  const std::string marker = meta::MarkerKey("backup/b/");
+  ASSERT_OK(meta::WriteRunRecord({}, backups_, marker, meta::NewRunRecord("create", "b")));
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, dry_run());
+  EXPECT_TRUE(report.resumed);
+  EXPECT_OK(backups_.Stat({}, marker).status());
 }
 
 TEST_F(CreateCrashTest, AnUnfinishedCopyIsNotTakenForOneOfOurs) {

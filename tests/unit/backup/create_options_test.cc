@@ -4,6 +4,7 @@
 #include "support/fake_milvus.h"
 #include "support/faulty_backend.h"
 #include "support/status_matchers.h"
+#include "unit/binlog/log_builder.h"
 
 #include "milvus_backup/backup/create.h"
 #include "milvus_backup/meta/reader.h"
@@ -169,6 +170,61 @@ TEST_F(CreateOptionsTest, BulkFlushOfAnOldServerFlushesEveryCollectionFirst) {
   EXPECT_EQ(report.segments, 4U);
 }
 
+TEST_F(CreateOptionsTest, AFlushWithoutEndFailsItsCollection) {
+  Start({.unflushed_polls = 1000000});
+  CreateOptions options{.flush_warning_interval = std::chrono::milliseconds(5),
+                        .flush_limit = std::chrono::milliseconds(20)};
+  ASSERT_OK_AND_ASSIGN(options.selection, Selection::ParseCollections("one"));
+  EXPECT_THAT(Create(options), IsError(Code::kDeadlineExceeded, "has not flushed default.one"));
+  EXPECT_THAT(BackupKeys("b/binlogs/"), IsEmpty());
+}
+
+// A listing may tell too little of what the flush has promised.
+TEST_F(CreateOptionsTest, WhatTheFlushSealedIsWaitedForUntilItIsStored) {
+  for (const bool tells : {true, false}) {
+    Start({.tells_flush_times = tells, .flushing_listings = 3});
+    CreateOptions options{.name = tells ? "with" : "without"};
+    ASSERT_OK_AND_ASSIGN(options.selection, Selection::ParseCollections("one"));
+    ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateBackup({}, site_, options));
+    EXPECT_EQ(report.segments, 2U);
+    EXPECT_EQ(report.rows, 10);
+  }
+}
+
+TEST_F(CreateOptionsTest, ASegmentThatIsNeverStoredFailsAfterAFlush) {
+  fake_->Change("default", "one",
+                [](FakeCollection& collection) { collection.segments.front().state = 3; });
+  CreateOptions options{.flush_limit = std::chrono::milliseconds(20)};
+  ASSERT_OK_AND_ASSIGN(options.selection, Selection::ParseCollections("one"));
+  EXPECT_THAT(Create(options), IsError(Code::kDeadlineExceeded, "has not flushed default.one"));
+}
+
+TEST_F(CreateOptionsTest, WithoutAFlushOnlyWhatIsStoredIsCopied) {
+  fake_->Change("default", "one",
+                [](FakeCollection& collection) { collection.segments.front().state = 3; });
+  fake_->Change("default", "two",
+                [](FakeCollection& collection) { collection.segments.back().state = 5; });
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kSkipFlush));
+  ASSERT_EQ(report.per_collection.size(), 2U);
+  EXPECT_EQ(report.per_collection[0].segments, 0U);
+  EXPECT_EQ(report.per_collection[1].segments, 1U);
+}
+
+TEST_F(CreateOptionsTest, AServerThatTellsNoFlushTimestampIsAWarning) {
+  Start({.version = "v2.2.16", .tells_flush_times = false});
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, CreateWith(Strategy::kSerialFlush));
+  ASSERT_EQ(report.warnings.size(), 1U);
+  EXPECT_THAT(report.warnings[0], HasSubstr("Milvus v2.2.16 does not say up to when it has "));
+  Start({.version = "v2.2.16", .tells_flush_times = false});
+  ASSERT_OK_AND_ASSIGN(
+      const CreateReport unflushed,
+      CreateBackup({}, site_, {.name = "unflushed", .strategy = Strategy::kSkipFlush}));
+  EXPECT_THAT(unflushed.warnings, IsEmpty());
+  Start({});
+  ASSERT_OK_AND_ASSIGN(const CreateReport certain, CreateBackup({}, site_, {.name = "certain"}));
+  EXPECT_THAT(certain.warnings, IsEmpty());
+}
+
 // What a compaction has dropped for good may have newer versions that are only in memory.
 TEST_F(CreateOptionsTest, ACompactionAfterTheFlushMeansAnother) {
   Start({.compactions = 1});
@@ -249,6 +305,24 @@ TEST_F(CreateOptionsTest, AFailingCollectionIsLeftOutAndNamed) {
   ASSERT_OK_AND_ASSIGN(const meta::BackupInfo header, meta::ReadHeader({}, *storage_, "backup/b/"));
   EXPECT_TRUE(header.partial);
   EXPECT_THAT(header.failed_collections, ElementsAre("default.two"));
+}
+
+// Such a backup could never be restored: the rows would not come to the count that it states.
+TEST_F(CreateOptionsTest, ACollectionWithALogThatMilvusDoesNotKnowIsLeftOut) {
+  const std::string log = testing::MakeContainer(
+      {.payloads = {testing::MakeParquet(
+           {{.rows = 5, .pages = {{.values = 5, .content = std::string(40, '\0')}}}})}});
+  ASSERT_OK(storage_->Put({}, LogKey(7, 700), AsBytes(log), {}));
+  ASSERT_OK(storage_->Put({}, LogKey(8, 800), AsBytes(log), {}));
+  ASSERT_OK(storage_->Put({}, LogKey(8, 800) + "1", AsBytes(log), {}));
+  ASSERT_OK_AND_ASSIGN(const CreateReport report, Create({}));
+  EXPECT_TRUE(report.partial());
+  EXPECT_OK(report.per_collection[0].status);
+  EXPECT_THAT(report.per_collection[1].status,
+              IsError(Code::kDataLoss,
+                      "default.two: segment 800 has 5 rows by Milvus, but its "
+                      "logs under 'files/insert_log/8/80/800/' hold 10"));
+  EXPECT_THAT(BackupKeys("b/binlogs/insert_log/8/"), IsEmpty());
 }
 
 TEST_F(CreateOptionsTest, FilesOfAFailedCollectionAreRemoved) {

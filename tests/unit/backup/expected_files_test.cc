@@ -132,5 +132,29 @@ TEST_F(CheckFilesTest, PartitionsOfTheCollectionAreClosed) {
   EXPECT_THAT(check(), IsError(Code::kDataLoss, "7/3/31/31/100/1 does not belong to the backup"));
 }
 
+TEST_F(CheckFilesTest, DeltaLogsOfListedPartitionsAreClosedToo) {
+  meta::CollectionBackup collection{.collection_id = 7};
+  collection.partition_backups = {{.partition_id = 1}, {.partition_id = 2}, {.partition_id = 3}};
+  collection.partition_backups[0].segment_backups = {segments_[0], segments_[1]};
+  collection.partition_backups[1].segment_backups = {segments_[2]};
+  const auto check = [&] {
+    return CheckFiles({}, *backend_, "b/", 7, ExpectedFiles(collection), {});
+  };
+  Put("binlogs/delta_log/7/4/40/40/1", 1);
+  Put("binlogs/delta_log/7/-1/50/1", 1);
+  EXPECT_OK(check());
+  for (const std::string stranger :
+       {"binlogs/delta_log/7/1/9/9/99", "binlogs/delta_log/7/3/31/31/1",
+        "binlogs/delta_log/7/2/1/1"}) {
+    Put(stranger, 1);
+    EXPECT_THAT(check(), IsError(Code::kDataLoss, stranger + " does not belong to the backup"));
+    ASSERT_OK(backend_->Delete({}, "b/" + stranger));
+  }
+  collection.l0_segments = {Segment(meta::kAllPartitions, 0, 60)};
+  collection.l0_segments[0].binlogs = {};
+  Put("binlogs/delta_log/7/-1/60/8", 6);
+  EXPECT_THAT(check(), IsError(Code::kDataLoss, "7/-1/50/1 does not belong to the backup"));
+}
+
 }  // namespace
 }  // namespace milvus_backup::backup

@@ -107,6 +107,23 @@ TEST(RestorePlanTest, UngroupedBackupsImportWholePartitions) {
   EXPECT_EQ(plans[0].units[0].insert_dir, "binlogs/insert_log/7/1/");
 }
 
+// As one task it would be ended before it is done.
+TEST(RestorePlanTest, LargePartitionsWithoutGroupsAreCutAtSegments) {
+  std::vector<meta::SegmentBackup> segments = {Segment(1, 11, 5, false, 0),
+                                               Segment(1, 12, 6, true, 0)};
+  segments[0].size = static_cast<int64_t>(2 * kGiB);
+  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(Backup(segments), {.name = "b"}, true));
+  ASSERT_EQ(plans[0].units.size(), 2U);
+  EXPECT_EQ(plans[0].units[0].insert_dir, "binlogs/insert_log/7/1/11/");
+  EXPECT_EQ(plans[0].units[0].delta_dir, "");
+  EXPECT_EQ(plans[0].units[1].insert_dir, "binlogs/insert_log/7/1/12/");
+  EXPECT_EQ(plans[0].units[1].delta_dir, "binlogs/delta_log/7/1/12/");
+  // Later servers take a directory's children for segments, and end no task.
+  ASSERT_OK_AND_ASSIGN(const auto later, PlanRestore(Backup(segments), {.name = "b"}, false));
+  ASSERT_EQ(later[0].units.size(), 1U);
+  EXPECT_EQ(later[0].units[0].insert_dir, "binlogs/insert_log/7/1/");
+}
+
 TEST(RestorePlanTest, FilesAreSortedByPath) {
   const meta::BackupInfo info = Backup({Segment(1, 12, 5, true), Segment(1, 11, 6, false)});
   ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, {.name = "b"}, true));
@@ -141,6 +158,30 @@ TEST(RestorePlanTest, UnknownNamesAreErrors) {
               IsError(Code::kInvalidArgument, "database shop is not in backup b"));
 }
 
+// Nothing would be restored, with success.
+TEST(RestorePlanTest, DatabasesOfTheFilterMustBeTargets) {
+  meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
+  info.database_backups = {{.db_name = "default"}, {.db_name = "empty"}};
+  RestoreOptions options{.name = "b"};
+  for (const char* filter : {"shop.*", "shop.", "coll,shop.*"}) {
+    ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter(filter));
+    EXPECT_THAT(PlanRestore(info, options, true),
+                IsError(Code::kInvalidArgument, "--filter asks for database shop"))
+        << filter;
+  }
+  for (const char* filter : {"default.*", "empty.*", "empty.", "default."}) {
+    ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter(filter));
+    EXPECT_OK(PlanRestore(info, options, true)) << filter;
+  }
+  ASSERT_OK_AND_ASSIGN(options.renames, RenameRules::Parse("default.*:shop.*,empty.:void."));
+  for (const char* filter : {"shop.*", "void."}) {
+    ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter(filter));
+    EXPECT_OK(PlanRestore(info, options, true)) << filter;
+  }
+  ASSERT_OK_AND_ASSIGN(options.targets, Selection::ParseFilter("default.*"));
+  EXPECT_THAT(PlanRestore(info, options, true), IsError(Code::kInvalidArgument, "default"));
+}
+
 TEST(RestorePlanTest, RenamesComeBeforeTheFilter) {
   const meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
   RestoreOptions options{.name = "b"};
@@ -150,6 +191,22 @@ TEST(RestorePlanTest, RenamesComeBeforeTheFilter) {
   ASSERT_EQ(plans.size(), 1U);
   EXPECT_EQ(plans[0].source.ToString(), "default.coll");
   EXPECT_EQ(plans[0].target.ToString(), "shop.coll");
+}
+
+TEST(RestorePlanTest, RulesForWhatIsNotRestoredAreNamed) {
+  meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
+  info.database_backups = {{.db_name = "default"}, {.db_name = "empty"}};
+  RestoreOptions options{.name = "b"};
+  ASSERT_OK_AND_ASSIGN(
+      options.renames,
+      RenameRules::Parse("default.*:d.*,empty.:e.,coll:c,nope:n,shop.*:s.*,store.:t.,shop.c:s.d"));
+  ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(info, options, true));
+  EXPECT_THAT(UnusedRenames(info, options, plans),
+              ElementsAre("default.nope", "shop.c", "database shop", "database store"));
+  ASSERT_OK_AND_ASSIGN(options.sources, Selection::ParseCollections("coll"));
+  EXPECT_THAT(
+      UnusedRenames(info, options, plans),
+      ElementsAre("default.nope", "shop.c", "database empty", "database shop", "database store"));
 }
 
 TEST(RestorePlanTest, DatabasesWithoutCollectionsAreSelectedToo) {
@@ -169,6 +226,30 @@ TEST(RestorePlanTest, FieldsAddedLaterAreRefused) {
   info.collection_backups[0].schema.fields[1].field_id = 103;
   EXPECT_THAT(PlanRestore(info, {.name = "b"}, true),
               IsError(Code::kUnimplemented, "field 'v' has id 103"));
+  // Without rows only the order of the fields counts.
+  EXPECT_OK(PlanRestore(info, {.name = "b", .meta_only = true}, true));
+  info.collection_backups[0].schema.struct_array_fields = {{.name = "s"}};
+  EXPECT_THAT(PlanRestore(info, {.name = "b", .meta_only = true}, true),
+              IsError(Code::kUnimplemented, "struct array fields"));
+}
+
+// Deleted rows would be back, or the import refused when half of the work is done.
+TEST(RestorePlanTest, DeletesOfTheirOwnAreForServersThatImportThem) {
+  meta::BackupInfo of_all = Backup({Segment(1, 11, 5, false)});
+  meta::SegmentBackup l0 = Segment(meta::kAllPartitions, 12, 0, true, 0);
+  l0.is_l0 = true;
+  l0.binlogs = {};
+  of_all.collection_backups[0].l0_segments = {l0};
+  l0.partition_id = 1;
+  l0.group_id = 12;
+  meta::BackupInfo of_one = Backup({Segment(1, 11, 5, false), l0});
+  for (const meta::BackupInfo* info : {&of_all, &of_one}) {
+    EXPECT_THAT(PlanRestore(*info, {.name = "b"}, true),
+                IsError(Code::kUnimplemented, "Milvus 2.2 and 2.3 cannot import"));
+    EXPECT_OK(PlanRestore(*info, {.name = "b", .meta_only = true}, true));
+    ASSERT_OK_AND_ASSIGN(const auto plans, PlanRestore(*info, {.name = "b"}, false));
+    EXPECT_TRUE(plans[0].units.back().is_l0);
+  }
 }
 
 TEST(RestorePlanTest, OnlyOldServersWalkDirectories) {

@@ -148,7 +148,7 @@ TEST_F(RunLockTest, OthersAreSeenWithoutALockToo) {
   backend_ = storage::MakeMemoryBackend({}, long_ago);
   Leave(other);
   EXPECT_OK(look());
-  EXPECT_TRUE(Locks().empty());
+  EXPECT_EQ(Locks().size(), 1U);  // left for whoever takes one
 }
 
 TEST_F(RunLockTest, RestoresConflictOverTheirTargets) {

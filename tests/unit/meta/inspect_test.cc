@@ -27,8 +27,8 @@ TEST(InspectTest, DirectoriesAreToldApartByWhatTheyHold) {
   };
   EXPECT_EQ(inspect("").kind, DirectoryKind::kNothing);
   for (const char* key : {"meta/backup_meta.json", "meta/run.json", "meta/full_meta.json",
-                          "meta/manifest/1.jsonl.zst", "binlogs/insert_log/1/2/3/3/100/4",
-                          "binlogs/delta_log/1/-1/3/4"}) {
+                          "meta/manifest/1.jsonl.zst", "meta/tags.json", "meta/tombstone.json",
+                          "binlogs/insert_log/1/2/3/3/100/4", "binlogs/delta_log/1/-1/3/4"}) {
     EXPECT_EQ(inspect(key).kind, DirectoryKind::kBackupParts) << key;
   }
   for (const auto& [key, shown] : std::vector<std::pair<std::string, std::string>>{
@@ -47,9 +47,16 @@ TEST(InspectTest, MarkedDirectoriesMayHoldMoreInTheirPartsButNotBesideThem) {
   ScriptedBackend backend;
   backend.Store(std::string(kDir) + "meta/later.bin", "");
   backend.Store(std::string(kDir) + "binlogs/later_log/1", "");
-  backend.Store(std::string(kDir) + "meta/run.json", "");
+  backend.Store(std::string(kDir) + "meta/tags.json", "");
   ASSERT_OK_AND_ASSIGN(DirectoryContent content, InspectDirectory({}, backend, kDir));
-  EXPECT_EQ(content.kind, DirectoryKind::kBackupParts);
+  EXPECT_EQ(content.kind, DirectoryKind::kForeign);
+  for (const char* mark : {"meta/tombstone.json", "meta/run.json"}) {
+    backend.Store(std::string(kDir) + mark, "");
+    ASSERT_OK_AND_ASSIGN(content, InspectDirectory({}, backend, kDir));
+    EXPECT_EQ(content.kind, DirectoryKind::kBackupParts) << mark;
+    ASSERT_OK(backend.Delete({}, std::string(kDir) + mark));
+  }
+  backend.Store(std::string(kDir) + "meta/run.json", "");
   backend.Store(std::string(kDir) + "zoo/1", "");
   ASSERT_OK_AND_ASSIGN(content, InspectDirectory({}, backend, kDir));
   EXPECT_EQ(content.kind, DirectoryKind::kForeign);

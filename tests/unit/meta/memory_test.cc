@@ -3,6 +3,8 @@
 #include "backup/expected_files.h"
 #include "support/status_matchers.h"
 
+#include "milvus_backup/binlog/byte_source.h"
+#include "milvus_backup/binlog/parquet.h"
 #include "milvus_backup/meta/codec.h"
 
 #include <gtest/gtest.h>
@@ -131,6 +133,19 @@ TEST_F(MemoryTest, SkippedSegmentsTakeNothing) {
   EXPECT_LE(heap.peak(), 10000U);
 }
 
+TEST_F(MemoryTest, SegmentsOfAStreamAreHeldOneAtATime) {
+  ASSERT_OK_AND_ASSIGN(const BackupInfo info, DecodeBackup(SourceOf(text_), "full_meta.json"));
+  const std::string text =
+      EncodeToString([&](const TextSink& sink) { return EncodeSegmentMeta(info, sink); });
+  const HeapUse heap;
+  size_t logs = 0;
+  ASSERT_OK(DecodeSegments(SourceOf(text), "segment_meta.json", [&](const SegmentBackup& segment) {
+    logs += segment.binlogs.log_count();
+  }));
+  EXPECT_EQ(logs, kLogs);
+  EXPECT_LE(heap.peak(), 50000U);
+}
+
 TEST_F(MemoryTest, ExpectedFilesAreMadeOneSegmentAtATime) {
   ASSERT_OK_AND_ASSIGN(const BackupInfo info, DecodeBackup(SourceOf(text_), "full_meta.json"));
   const HeapUse heap;
@@ -151,6 +166,33 @@ TEST_F(MemoryTest, WritingHoldsAPieceAtATime) {
   }));
   EXPECT_EQ(bytes, text_.size());
   EXPECT_LE(heap.peak(), 300000U);
+}
+
+// A byte or two make an element of a list in a footer, and many times that here.
+TEST(FooterMemoryTest, HostileFootersAreLeftAtTheFirstElementThatIsNotSound) {
+  constexpr size_t kElements = 2'000'000;
+  const auto footer_of = [](uint8_t list, const std::string& element) {
+    // A list of structs with the field's number from the high half of `list`.
+    std::string footer = {static_cast<char>(list), '\xfc'};
+    for (size_t rest = kElements; rest > 0; rest >>= 7U) {
+      footer += static_cast<char>((rest & 0x7FU) | (rest >= 0x80 ? 0x80U : 0U));
+    }
+    for (size_t i = 0; i < kElements; ++i) footer += element;
+    std::string file = "PAR1" + footer + '\0';
+    const auto size = static_cast<uint32_t>(footer.size() + 1);
+    file.append(reinterpret_cast<const char*>(&size), sizeof(size));
+    return file + "PAR1";
+  };
+  const std::string empty(1, '\0');
+  const std::string name_only = {'\x48', '\0', '\0'};
+  for (const std::string& file :
+       {footer_of(0x29, empty), footer_of(0x29, name_only), footer_of(0x49, empty)}) {
+    binlog::MemorySource source(AsBytes(file));
+    const HeapUse heap;
+    const auto read = binlog::OpenParquet(source, 0, file.size(), {});
+    EXPECT_FALSE(read.ok());
+    EXPECT_LE(heap.peak(), 2'000'000U);
+  }
 }
 
 }  // namespace

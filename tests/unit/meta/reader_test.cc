@@ -355,6 +355,22 @@ TEST(ListTest, HeadersAreReadAtTheSameTimeAndKeepTheirOrder) {
   EXPECT_EQ(names, "abcd");
 }
 
+// A root is often that of a file system, with a lost+found in it.
+TEST(ListTest, WhatMustNotBeReadIsNamedAndHidesNothing) {
+  ScriptedBackend backend;
+  AddBackup(backend, "backup/a/", R"({"name":"x"})");
+  backend.Store("backup/lost+found/x", "");
+  backend.forbidden_prefix = "backup/lost+found/";
+  ASSERT_OK_AND_ASSIGN(const BackupList list, ListBackups({}, backend, "backup"));
+  ASSERT_EQ(list.backups.size(), 1U);
+  ASSERT_EQ(list.unfinished.size(), 1U);
+  EXPECT_EQ(list.unfinished[0].name, "lost+found");
+  EXPECT_EQ(list.unfinished[0].reason, "cannot be read: not yours");
+  EXPECT_TRUE(list.unfinished[0].is_unreadable);
+  backend.forbidden_prefix = "backup/";
+  EXPECT_THAT(ListBackups({}, backend, "backup").status(), IsError(Code::kPermissionDenied, ""));
+}
+
 TEST(ListTest, StorageErrorsAreNotHidden) {
   ScriptedBackend backend;
   AddBackup(backend, "backup/a/", "{}");

@@ -18,6 +18,8 @@ TEST(RunRecordTest, ReadsBackWhatWasWritten) {
   record.uploads = {"binlogs/insert_log/1/2/3/3/0/4"};
   record.open_uploads = {{"k", "id", "etag-2", 10 * kMiB, 5 * kMiB}, {.key = "announced"}};
   record.kept = {1, 460000000000000000};
+  record.strategy = "skip_flush";
+  record.rbac = true;
   record.missing = {"default.\xC3\xA4"};
   record.targets = {"default.c_bak", "default.d_bak"};
   const auto read = DecodeRunRecord(EncodeRunRecord(record), "run.json");

@@ -57,6 +57,9 @@ Status ScriptedBackend::Around(const CallContext& ctx, const storage::CallInfo& 
   if (info.method == Method::kRead && info.key == unreadable_key) {
     return {Code::kUnavailable, "connection refused"};
   }
+  if (!forbidden_prefix.empty() && info.key.starts_with(forbidden_prefix)) {
+    return {Code::kPermissionDenied, "not yours"};
+  }
   const bool is_change = info.method == Method::kPut || info.method == Method::kComplete ||
                          info.method == Method::kDelete || info.method == Method::kDeleteMany;
   if (is_change) {

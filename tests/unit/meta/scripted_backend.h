@@ -21,6 +21,8 @@ class ScriptedBackend final : public storage::InterceptingBackend {
   size_t fail_from_change = SIZE_MAX;
   /// Reading this key fails with kUnavailable.
   std::string unreadable_key;
+  /// Reading and listing below this prefix fails with kPermissionDenied, unless it is empty.
+  std::string forbidden_prefix;
   /// Called at the beginning of every read, on its thread.
   std::function<void()> before_read;
   /// DeleteMany reports this key as failed.
