@@ -10,6 +10,7 @@
 #include <array>
 #include <random>
 #include <span>
+#include <string_view>
 
 namespace milvus_backup {
 namespace {
@@ -83,6 +84,16 @@ std::string RandomUuid() {
   hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) % 4];  // variant 1
   return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
                      hex.substr(16, 4), hex.substr(20));
+}
+
+std::string RandomWord(size_t length) {
+  constexpr std::string_view kAlphabet =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  std::random_device device;
+  std::uniform_int_distribution<size_t> any(0, kAlphabet.size() - 1);
+  std::string word;
+  while (word.size() < length) word += kAlphabet[any(device)];
+  return word;
 }
 
 bool EqualInConstantTime(std::string_view a, std::string_view b) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace milvus_backup {
@@ -60,6 +61,21 @@ bool HasEnded(const ProcessMark& mark, const std::string& proc) {
   // Mounted with hidepid, /proc does not show the processes of other users: asking for one by its
   // number still tells whether it is there (kill(2)).
   return kill(static_cast<pid_t>(mark.pid), 0) != 0 && errno == ESRCH;
+}
+
+uint64_t ResidentMemory() {
+  // proc(5): the second number of statm, in pages.
+  std::ifstream file("/proc/self/statm");
+  uint64_t size = 0;
+  uint64_t resident = 0;
+  file >> size >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t PeakMemory() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 std::string HostName() {

@@ -1,11 +1,11 @@
 #include "backup_source.h"
 #include "commands.h"
 #include "copy_flags.h"
-#include "copy_places.h"
 #include "output.h"
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/copy.h"
+#include "milvus_backup/service/copy_places.h"
 #include "milvus_backup/storage/read_only_backend.h"
 
 #include <CLI/CLI.hpp>
@@ -26,6 +26,8 @@ using Outcome = backup::CopiedBackup::Outcome;
 /// Failures that are printed; the rest is counted. With --json all are there.
 constexpr size_t kShownFailures = 20;
 
+using service::CopySide;
+
 struct Sides {
   CopySide source;
   CopySide destination;
@@ -35,7 +37,12 @@ Result<CopySide> OpenOneOf(const config::Config& config, const std::string& stor
                            const std::string& other_config, const std::string& flag) {
   MB_ASSIGN_OR_RETURN(const config::StorageSettings settings,
                       FindBackupStorage(config, storage, other_config, flag));
-  return OpenBackupRoot(settings);
+  return service::OpenBackupRoot(settings);
+}
+
+Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location) {
+  MB_ASSIGN_OR_RETURN(const config::StorageSettings settings, StorageAt(config, location));
+  return service::OpenTree(settings);
 }
 
 Result<Sides> OpenSides(const config::Config& config, const CopyFlags& flags) {
@@ -45,17 +52,18 @@ Result<Sides> OpenSides(const config::Config& config, const CopyFlags& flags) {
     MB_ASSIGN_OR_RETURN(const storage::Location to, storage::ParseLocation(flags.places[1]));
     MB_ASSIGN_OR_RETURN(sides.source, OpenLocation(config, from));
     MB_ASSIGN_OR_RETURN(sides.destination, OpenLocation(config, to));
-    MB_RETURN_IF_ERROR(CheckIsDirectory(sides.source, flags.places[0]));
-    MB_RETURN_IF_ERROR(CheckIsDirectory(sides.destination, flags.places[1]));
+    MB_RETURN_IF_ERROR(service::CheckIsDirectory(sides.source, flags.places[0]));
+    MB_RETURN_IF_ERROR(service::CheckIsDirectory(sides.destination, flags.places[1]));
   } else {
     MB_ASSIGN_OR_RETURN(sides.source, OpenOneOf(config, flags.from, flags.from_config, "--from"));
     MB_ASSIGN_OR_RETURN(sides.destination, OpenOneOf(config, flags.to, flags.to_config, "--to"));
   }
   if (!flags.name.empty()) {
-    MB_RETURN_IF_ERROR(Narrow(sides.source, flags.name));
-    MB_RETURN_IF_ERROR(Narrow(sides.destination, flags.as.empty() ? flags.name : flags.as));
+    MB_RETURN_IF_ERROR(service::Narrow(sides.source, flags.name));
+    MB_RETURN_IF_ERROR(
+        service::Narrow(sides.destination, flags.as.empty() ? flags.name : flags.as));
   }
-  MB_RETURN_IF_ERROR(CheckSidesApart(sides.source, sides.destination));
+  MB_RETURN_IF_ERROR(service::CheckSidesApart(sides.source, sides.destination));
   if (!flags.dry_run) return sides;
   for (CopySide* side : {&sides.source, &sides.destination}) {
     side->backend = std::make_unique<storage::ReadOnlyBackend>(std::move(side->backend));
@@ -98,6 +106,7 @@ void PrintReportJson(const backup::CopyAllReport& all, const CopyFlags& flags,
                                      {"dry_run", flags.dry_run},
                                      {"objects", report.objects},
                                      {"bytes", report.bytes},
+                                     {"reused_bytes", report.reused_bytes},
                                      {"kept_objects", report.kept_objects},
                                      {"undecided_objects", report.undecided_objects},
                                      {"deleted_objects", report.deleted_objects},
@@ -162,8 +171,8 @@ void PrintText(const backup::CopyAllReport& all, const CopyFlags& flags, const s
 }
 
 Result<backup::CopyAllReport> Copy(const CommandContext& context, const CopyFlags& flags,
-                                   const Sides& sides, transfer::Progress& progress) {
-  transfer::CopyEngine engine(TransferOptionsOf(flags, context.config), &progress);
+                                   const Sides& sides) {
+  transfer::CopyEngine engine(TransferOptionsOf(flags, context.config), &context.progress);
   const backup::Tree& source = sides.source.tree;
   const backup::Tree& destination = sides.destination.tree;
   const backup::CopyRules rules = RulesOf(flags);
@@ -180,9 +189,8 @@ Result<backup::CopyAllReport> Copy(const CommandContext& context, const CopyFlag
 Status RunCopy(const CommandContext& context, const CopyFlags& flags) {
   MB_RETURN_IF_ERROR(CheckCopyFlags(flags));
   MB_ASSIGN_OR_RETURN(const Sides sides, OpenSides(context.config, flags));
-  transfer::Progress progress;
-  auto line = std::make_unique<TerminalProgress>(progress, !context.json);
-  const auto report = Copy(context, flags, sides, progress);
+  auto line = std::make_unique<TerminalProgress>(context.progress, !context.json);
+  const auto report = Copy(context, flags, sides);
   line.reset();
   MB_RETURN_IF_ERROR(report.status());
   const bool failed = report->total.some_failed();

@@ -59,7 +59,8 @@ void PrintReportJson(const backup::CreateReport& report, bool dry_run) {
                              {"segments", one.segments},
                              {"rows", one.rows},
                              {"objects", one.objects},
-                             {"bytes", one.bytes}});
+                             {"bytes", one.bytes},
+                             {"kept", one.kept}});
     } else {
       failed.push_back({{"name", one.name}, {"error", ErrorJson(one.status)}});
     }
@@ -80,6 +81,7 @@ void PrintReportJson(const backup::CreateReport& report, bool dry_run) {
       {"kept_objects", report.kept_objects},
       {"per_collection", collections},
       {"failed", failed},
+      {"warnings", report.warnings},
       {"seconds", report.seconds},
       {"phases", report.phases},
   });
@@ -98,9 +100,10 @@ void PrintPlan(const backup::CreateReport& report) {
   };
   for (const backup::CollectionReport& one : report.per_collection) {
     if (!one.status.ok()) continue;
-    PrintLine(
-        fmt::format("{}: {}", one.name, counts(one.segments, one.rows, one.objects, one.bytes)));
+    const std::string text = counts(one.segments, one.rows, one.objects, one.bytes);
+    PrintLine(fmt::format("{}: {}", one.name, one.kept ? "in the backup already" : text));
   }
+  if (report.resumed) PrintLine("create would go on with what is there of " + report.name);
   PrintLine(fmt::format("create would back up {} collections to {}: {} in storage by now",
                         report.collections, report.name,
                         counts(report.segments, report.rows, report.objects, report.bytes)));
@@ -126,7 +129,8 @@ Status RunCreate(const CommandContext& context, const CreateFlags& flags) {
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<service::Services> services,
                       service::Services::Create(context.call, context.config,
                                                 service::Services::Needs::kEverything));
-  auto progress = std::make_unique<TerminalProgress>(services->progress(), !context.json);
+  services->site().progress = &context.progress;
+  auto progress = std::make_unique<TerminalProgress>(context.progress, !context.json);
   MB_ASSIGN_OR_RETURN(const backup::CreateReport report,
                       backup::CreateBackup(context.call, services->site(), options));
   progress.reset();
@@ -162,7 +166,9 @@ Command AddCreate(CLI::App& app) {
   command
       ->add_option("--strategy", flags->strategy,
                    "meta_only, skip_flush, bulk_flush or serial_flush (default)")
-      ->check(Checker([](std::string_view text) { return backup::ParseStrategy(text).status(); }));
+      ->check(Checker([](std::string_view text) {
+        return text.empty() ? Status::Ok() : backup::ParseStrategy(text).status();
+      }));
   command->add_flag("-f,--force", flags->force, "The same as --strategy skip_flush");
   command->add_flag("--meta_only", flags->meta_only, "The same as --strategy meta_only");
   command->add_option("--format", flags->format, "auto or binlog")

@@ -95,10 +95,10 @@ Status RunExport(const CommandContext& context, const ExportFlags& flags) {
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<storage::Backend> backend,
                       service::OpenPlace(settings, place));
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveOutput> output, OpenOutput(flags));
-  transfer::Progress progress;
-  auto line = std::make_unique<TerminalProgress>(progress, !context.json);
+  auto line = std::make_unique<TerminalProgress>(context.progress, !context.json);
   const auto report = backup::ExportBackup(
-      context.call, place, {.name = flags.name, .compression = compression, .progress = &progress},
+      context.call, place,
+      {.name = flags.name, .compression = compression, .progress = &context.progress},
       [&](ByteView bytes) { return output->Write(context.call, bytes); });
   line.reset();
   MB_RETURN_IF_ERROR(report.status());

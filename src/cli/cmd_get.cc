@@ -22,8 +22,8 @@ Status RunGet(const CommandContext& context, const std::string& name) {
                                                 service::Services::Needs::kBackupStorage));
   MB_ASSIGN_OR_RETURN(const service::StoredBackup stored,
                       service::ReadStored(context.call, services->site().backup_storage, name));
-  const meta::BriefOptions options{.task = {.meta_size = stored.meta_size},
-                                   .indent = context.json ? 0 : 4};
+  const meta::BriefOptions options{
+      .task = {.meta_size = stored.meta_size}, .tags = stored.tags, .indent = context.json ? 0 : 4};
   PrintLine(meta::EncodeToString(
       [&](const meta::TextSink& sink) { return meta::EncodeBrief(stored.info, options, sink); }));
   return Status::Ok();
@@ -37,6 +37,8 @@ Command AddGet(CLI::App& app) {
   command->add_option("-n,--name", *name, "Name of the backup")
       ->required()
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
+  // Without effect since version 0.5 of the reference tool: everything is printed.
+  command->add_flag("-d,--detail")->group("");
   return [name](const CommandContext& context) { return RunGet(context, *name); };
 }
 

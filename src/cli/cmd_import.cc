@@ -64,10 +64,9 @@ Status RunImport(const CommandContext& context, const ImportFlags& flags) {
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<storage::Backend> backend,
                       service::OpenPlace(settings, place));
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<ArchiveInput> input, ArchiveInput::Open(flags.archive));
-  transfer::Progress progress;
-  auto line = std::make_unique<TerminalProgress>(progress, !context.json);
+  auto line = std::make_unique<TerminalProgress>(context.progress, !context.json);
   const auto report =
-      backup::ImportBackup(context.call, place, {.name = flags.name, .progress = &progress},
+      backup::ImportBackup(context.call, place, {.name = flags.name, .progress = &context.progress},
                            [&](std::span<std::byte> to) { return input->Read(context.call, to); });
   line.reset();
   MB_RETURN_IF_ERROR(report.status());

@@ -130,7 +130,8 @@ Status RunRestore(const CommandContext& context, const RestoreFlags& flags) {
       service::Services::Create(context.call, config, service::Services::Needs::kEverything));
   backup::Site& site = services->site();
   site.parallel_collections = static_cast<size_t>(config.parallelism.restore_collection);
-  const TerminalProgress progress(services->progress(), !context.json);
+  site.progress = &context.progress;
+  const TerminalProgress progress(context.progress, !context.json);
   if (flags.use_v2_restore) {
     log::Warn(
         "--use_v2_restore has no effect: imports are asked for over gRPC, which every Milvus that "

@@ -6,6 +6,7 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/transfer/progress.h"
 
 #include <functional>
 #include <optional>
@@ -22,6 +23,8 @@ struct CommandContext {
   const config::Config& config;
   /// Print results as JSON.
   bool json = false;
+  /// Where the command says how far it is.
+  transfer::Progress& progress;
   /// What the program ends with when the command returns no error: kSomeFailed or
   /// kIntegrity once it has printed a result that says which items failed.
   ExitCode& exit_code;
@@ -40,8 +43,11 @@ Command AddGet(CLI::App& app);
 Command AddImport(CLI::App& app);
 Command AddInspect(CLI::App& app);
 Command AddList(CLI::App& app);
+Command AddPrune(CLI::App& app);
 Command AddRestore(CLI::App& app);
+Command AddSchedule(CLI::App& app);
 Command AddServer(CLI::App& app);
+Command AddTag(CLI::App& app);
 Command AddVerify(CLI::App& app);
 
 /// Runs one of the commands about the configuration itself, which need no server, no log and, to

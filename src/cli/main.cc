@@ -9,10 +9,13 @@
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/signals.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/service/metrics.h"
+#include "milvus_backup/transfer/progress.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -35,14 +38,31 @@ config::LoadOptions LoadOptionsOf(const GlobalFlags& flags) {
   return {.path = flags.config, .sets = flags.sets, .environment = config::ProcessEnvironment};
 }
 
-int RunCommand(const Command& command, const GlobalFlags& flags, const std::stop_source& stop) {
+/// A server shows its metrics itself.
+constexpr std::string_view kServer = "server";
+
+int RunCommand(const std::string& name, const Command& command, const GlobalFlags& flags,
+               const std::stop_source& stop) {
   auto config = config::Load(LoadOptionsOf(flags));
   if (!config.ok()) return Fail(config.status(), flags.json);
   if (Status status = OpenLog(config->log); !status.ok()) return Fail(status, flags.json);
   for (const std::string& warning : config->warnings) log::Warn("{}", warning);
   ExitCode exit_code = kDone;
-  const Status status = command({{stop.get_token(), {}}, *config, flags.json, exit_code});
-  return status.ok() ? exit_code : Fail(status, flags.json);
+  transfer::Progress progress;
+  const auto started = std::chrono::system_clock::now();
+  const Status status = command({{stop.get_token(), {}}, *config, flags.json, progress, exit_code});
+  const int exit_status = status.ok() ? exit_code : Fail(status, flags.json);
+  if (config->metrics_directory.empty() || name == kServer) return exit_status;
+  const Status written = service::WriteRunMetrics(config->metrics_directory,
+                                                  {.command = name,
+                                                   .exit_status = exit_status,
+                                                   .started = started,
+                                                   .ended = std::chrono::system_clock::now(),
+                                                   .objects = progress.objects_done,
+                                                   .bytes = progress.bytes_done});
+  // What the command did stays done.
+  if (!written.ok()) log::Warn("{}", written.ToString());
+  return exit_status;
 }
 
 /// The commands and flags, and what the arguments say.
@@ -53,16 +73,17 @@ class Program {
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.footer(kExitStatuses);
-    app_.add_option("--config", flags_.config, "Configuration file")->capture_default_str();
+    app_.add_option("--config,--yaml", flags_.config, "Configuration file")->capture_default_str();
     app_.add_option("--set", flags_.sets, "Override a configuration key: KEY=VALUE")
         ->expected(1)
         ->take_all();
     app_.add_flag("--json", flags_.json, "Print results and errors as one JSON object");
     commands_ = {
-        {"check", AddCheck(app_)},     {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
-        {"delete", AddDelete(app_)},   {"export", AddExport(app_)},   {"get", AddGet(app_)},
-        {"import", AddImport(app_)},   {"inspect", AddInspect(app_)}, {"list", AddList(app_)},
-        {"restore", AddRestore(app_)}, {"server", AddServer(app_)},   {"verify", AddVerify(app_)},
+        {"check", AddCheck(app_)},   {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
+        {"delete", AddDelete(app_)}, {"export", AddExport(app_)},   {"get", AddGet(app_)},
+        {"import", AddImport(app_)}, {"inspect", AddInspect(app_)}, {"list", AddList(app_)},
+        {"prune", AddPrune(app_)},   {"restore", AddRestore(app_)}, {"schedule", AddSchedule(app_)},
+        {"server", AddServer(app_)}, {"tag", AddTag(app_)},         {"verify", AddVerify(app_)},
     };
     config_command_ = AddConfig(app_);
     for (const char* name : {"migrate", "l0compact"}) {
@@ -102,7 +123,8 @@ class Program {
     }
     RaiseFileLimit();
     const std::stop_source stop = InstallSignalHandling();
-    return RunCommand(commands_.at(app_.get_subcommands().front()->get_name()), flags_, stop);
+    const std::string name = app_.get_subcommands().front()->get_name();
+    return RunCommand(name, commands_.at(name), flags_, stop);
   }
 
   CLI::App app_{"Back up, restore and check collections of the Milvus vector database",

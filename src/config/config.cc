@@ -22,7 +22,8 @@ Status Fill(Resolver& values, Version version, Config& config) {
   }
   MB_RETURN_IF_ERROR(LoadCommon(values, config));
   MB_RETURN_IF_ERROR(version == Version::kV1 ? LoadV1(values, config) : LoadV2(values, config));
-  return LoadStorages(values, config);
+  MB_RETURN_IF_ERROR(LoadStorages(values, config));
+  return LoadSchedules(values, config);
 }
 
 std::vector<std::string> Warnings(const Resolver& values, Version version,
@@ -74,7 +75,9 @@ Result<Config> Load(const LoadOptions& options) {
   MB_RETURN_IF_ERROR(values.CheckSets(
       IsForgotten, [&](const std::string& key) { return NameIn(source.version, key); }));
   config.settings = values.Settings();
-  config.warnings = Warnings(values, source.version, source.path);
+  for (std::string& warning : Warnings(values, source.version, source.path)) {
+    config.warnings.push_back(std::move(warning));
+  }
   if (source.is_empty) {
     config.warnings.push_back(source.path + " is empty: every key it could set has its default");
   }

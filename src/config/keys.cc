@@ -27,6 +27,10 @@ constexpr Key kKeys[] = {
     {"server.token", "MILVUS_BACKUP_SERVER_TOKEN", "server.token", "MILVUS_BACKUP_SERVER_TOKEN", "", kSecret},
     {"server.stateDir", "", "server.stateDir", "", "server-state"},
     {"server.maxJobs", "", "server.maxJobs", "", "2", kNumber, 1, 64},
+    {"server.tlsCertPath", "", "server.tlsCertPath", "", ""},
+    {"server.tlsKeyPath", "", "server.tlsKeyPath", "", ""},
+
+    {"metrics.textfileDir", "", "metrics.textfileDir", "", ""},
 
     {"cloud.address", "", "zillizCloud.endpoint", "", "https://api.cloud.zilliz.com"},
     {"cloud.apikey", "", "zillizCloud.apiKey", "ZILLIZ_CLOUD_API_KEY", "", kSecret},

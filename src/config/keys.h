@@ -20,6 +20,8 @@ enum class Kind {
   kNumber,
   /// Texts, separated by commas in version 1.
   kList,
+  /// Texts in which commas stand for nothing else: a list, or one text.
+  kWords,
 };
 
 /// In which versions a key takes the value of its counterpart of `milvus.storage` when absent.

@@ -68,7 +68,9 @@ class Translation {
       }
     }
     for (const Value& value : values_.all()) {
-      if (!value.parameter.id.starts_with("storages.") || !value.is_set()) continue;
+      const bool is_entry = value.parameter.id.starts_with("storages.") ||
+                            value.parameter.id.starts_with("schedules.");
+      if (!is_entry || !value.is_set()) continue;
       keys.push_back(Written(value.source_key, value));
     }
     migration_.yaml = WriteYaml(keys);
@@ -85,7 +87,7 @@ class Translation {
       case Kind::kNumber:
         return {path, std::to_string(values_.Number(value.parameter.id)), Kind::kNumber};
       default:
-        return {path, value.text, value.parameter.kind};
+        return {path, value.text, value.parameter.kind, value.items};
     }
   }
 
@@ -130,11 +132,11 @@ class Translation {
   void TranslateTls() {
     const Value& value = values_.Get("milvus.tlsMode");
     if (!value.is_set()) return;
-    const bool no_files = values_.Text("milvus.grpc.mtlsCertPath").empty() &&
-                          values_.Text("milvus.grpc.mtlsKeyPath").empty();
+    const bool lacks_files = values_.Text("milvus.grpc.mtlsCertPath").empty() ||
+                             values_.Text("milvus.grpc.mtlsKeyPath").empty();
     const int64_t mode = values_.Number("milvus.tlsMode");
     PutText("milvus.grpc.tlsMode",
-            mode == 0 ? "disabled" : (mode == 1 || no_files ? "server" : "mutual"));
+            mode == 0 ? "disabled" : (mode == 1 || lacks_files ? "server" : "mutual"));
   }
 
   // The defaults of the two versions differ, so it is always written.
@@ -233,6 +235,11 @@ class Translation {
   Migration migration_;
 };
 
+Status LoadEntries(Resolver& values, Config& config) {
+  MB_RETURN_IF_ERROR(LoadStorages(values, config));
+  return LoadSchedules(values, config);
+}
+
 // Everything Load would refuse, but for the providers that only version 2 files of other programs
 // can use.
 Status Validate(Resolver& values) {
@@ -240,11 +247,11 @@ Status Validate(Resolver& values) {
   for (const StorageIds& ids : {kMilvusStorage, kBackupStorage}) {
     MB_ASSIGN_OR_RETURN(const std::string provider,
                         NormaliseProvider(values.Get(ids.Id("provider"))));
-    if (provider == "azure" || provider == "gcpnative") return LoadStorages(values, config);
+    if (provider == "azure" || provider == "gcpnative") return LoadEntries(values, config);
   }
   MB_RETURN_IF_ERROR(LoadCommon(values, config));
   MB_RETURN_IF_ERROR(LoadV1(values, config));
-  return LoadStorages(values, config);
+  return LoadEntries(values, config);
 }
 
 }  // namespace

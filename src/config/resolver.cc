@@ -74,6 +74,19 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// What a text stands for where a list may stand.
+std::vector<std::string> ItemsOf(const std::string& text, Kind kind) {
+  if (text.empty() || (kind != Kind::kList && kind != Kind::kWords)) return {};
+  if (kind == Kind::kWords) return {text};
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
 std::string_view KindName(FlatNode::Kind kind) {
   switch (kind) {
     case FlatNode::Kind::kText:
@@ -189,6 +202,11 @@ Result<bool> Resolver::FindIn(const Layer& layer, Value& value) const {
   }
   value.source = layer.source;
   value.source_key = path.empty() ? name : file_name;
+  value.items = ItemsOf(value.text, value.parameter.kind);
+  const auto node = file_.find(ToLower(name));
+  if (layer.source == "file" && node != file_.end() && node->second.kind == FlatNode::Kind::kList) {
+    value.items = node->second.items;
+  }
   return true;
 }
 
@@ -204,6 +222,7 @@ Status Resolver::Resolve(const Parameter& parameter) {
   Value value;
   value.parameter = parameter;
   value.text = parameter.fallback;
+  value.items = ItemsOf(value.text, parameter.kind);
   value.source = "default";
   bool found = false;
   const std::vector<Layer> layers = LayersOf(parameter);
@@ -219,6 +238,7 @@ Status Resolver::Resolve(const Parameter& parameter) {
   } else if (!parameter.inherits.empty()) {
     const Value& parent = Get(parameter.inherits);
     value.text = parent.text;
+    value.items = parent.items;
     value.source = "inherited";
     value.source_key = parent.parameter.names.front();
   }
@@ -243,7 +263,8 @@ Status Resolver::CheckFileKinds(const Parameter& parameter,
     }
     const auto it = file_.find(ToLower(name));
     if (it == file_.end() || it->second.kind == kText) continue;
-    if (parameter.kind != Kind::kList) return refuse(name, it->second, "a single value");
+    const bool takes_list = parameter.kind == Kind::kList || parameter.kind == Kind::kWords;
+    if (!takes_list) return refuse(name, it->second, "a single value");
     if (it->second.kind == kSection) return refuse(name, it->second, "a list");
   }
   return Status::Ok();

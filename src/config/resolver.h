@@ -25,6 +25,8 @@ struct FlatNode {
   Kind kind = Kind::kText;
   /// Counted from 1.
   int line = 0;
+  /// Of a list, one by one.
+  std::vector<std::string> items{};
 };
 
 /// By lower-case dotted path. Null nodes are absent.
@@ -46,6 +48,8 @@ struct Value {
   std::string source_key;
   /// The file that holds the secret, when a `…File` key named one.
   std::string secret_file;
+  /// Of a kList or kWords, one by one.
+  std::vector<std::string> items;
 
   /// Whether somebody wrote the value down, rather than left it to inheritance or default.
   bool is_set() const { return source != "default" && source != "inherited"; }
@@ -76,6 +80,8 @@ class Resolver {
   const std::vector<Value>& all() const { return values_; }
   bool Bool(const std::string& id) const;
   int64_t Number(const std::string& id) const;
+  /// Of a kList or kWords; nothing when it is empty.
+  const std::vector<std::string>& Items(const std::string& id) const { return Get(id).items; }
 
   /// Second path elements of the file's and --set's keys below `section`, in lower case.
   std::set<std::string> NamesBelow(const std::string& section) const;

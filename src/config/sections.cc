@@ -142,11 +142,23 @@ Status LoadCommon(const Resolver& values, Config& config) {
   config.keep_temp_files = values.Bool("restore.keepTempFiles");
   config.gc_pause = {.enable = values.Bool("backup.pauseGC"),
                      .address = values.Text("milvus.management.endpoint")};
-  config.server = {.address = values.Text("server.address"),
-                   .token = Secret(values.Text("server.token")),
-                   .state_dir = values.Text("server.stateDir"),
-                   .max_jobs = static_cast<int>(values.Number("server.maxJobs"))};
+  MB_ASSIGN_OR_RETURN(config.server, ServerOf(values));
+  config.metrics_directory = values.Text("metrics.textfileDir");
   return Status::Ok();
+}
+
+Result<ServerSettings> ServerOf(const Resolver& values) {
+  ServerSettings server = {.address = values.Text("server.address"),
+                           .token = Secret(values.Text("server.token")),
+                           .state_dir = values.Text("server.stateDir"),
+                           .max_jobs = static_cast<int>(values.Number("server.maxJobs")),
+                           .tls_cert_path = values.Text("server.tlsCertPath"),
+                           .tls_key_path = values.Text("server.tlsKeyPath")};
+  if (server.tls_cert_path.empty() == server.tls_key_path.empty()) return server;
+  return ConfigError(fmt::format("{} is missing", server.tls_cert_path.empty()
+                                                      ? "server.tlsCertPath"
+                                                      : "server.tlsKeyPath"))
+      .WithAdvice("set both for TLS, or none of them");
 }
 
 bool IsBareHost(std::string_view text) {

@@ -6,6 +6,8 @@
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,11 +32,20 @@ Status FinishStorage(StorageSettings& storage);
 
 /// The keys that mean the same in both versions.
 Status LoadCommon(const Resolver& values, Config& config);
+/// The keys of `server`.
+Result<ServerSettings> ServerOf(const Resolver& values);
 /// The rest of a v1 or v2 file. LoadCommon comes first.
 Status LoadV1(const Resolver& values, Config& config);
 Status LoadV2(const Resolver& values, Config& config);
 /// The `storages:` map, the same in both versions; resolves its keys.
 Status LoadStorages(Resolver& values, Config& config);
+
+/// The list `schedules:`, the same in both versions; resolves its keys. LoadStorages comes first.
+Status LoadSchedules(Resolver& values, Config& config);
+/// What an entry of `schedules:` may hold.
+std::vector<std::string> ScheduleKeys();
+/// `90s`, `10m`, `24h`, `7d`; 0 may stand without a unit. Nothing for any other text.
+std::optional<std::chrono::seconds> ParseDuration(std::string_view text);
 
 /// One storage by the keys of a `minio:` section, below `ids.section`; resolves them. Secrets may
 /// stand in the environment under names that begin with `variables`, unless that is empty.

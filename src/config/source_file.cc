@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -14,23 +15,30 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxSecretBytes = size_t{64} * 1024;
 
+/// Where a file that is called without a directory may be, the first one that is there wins.
+std::vector<fs::path> CandidatesOf(const LoadOptions& options) {
+  const fs::path given(options.path);
+  std::vector<fs::path> candidates = {given};
+  // Another file of the same name elsewhere is not what somebody means who names a directory.
+  if (given.has_parent_path()) return candidates;
+  if (const auto directory = options.environment("MILVUSCONF")) {
+    candidates.push_back(fs::path(*directory) / given.filename());
+  }
+  candidates.push_back(fs::path("configs") / given.filename());
+  return candidates;
+}
+
 Result<std::string> FindFile(const LoadOptions& options) {
   const fs::path given(options.path);
   std::error_code ignored;
-  // Another file of the same name elsewhere is not what somebody means who names a directory.
   if (given.has_parent_path() && !fs::is_regular_file(given, ignored)) {
     return ConfigError(fmt::format("the configuration file {} {}", options.path,
                                    fs::exists(given, ignored) ? "is no file" : "does not exist"))
         .WithAdvice(
             "check --config; only a bare file name is also looked for in $MILVUSCONF and configs/");
   }
-  std::vector<fs::path> candidates = {given};
-  if (const auto directory = options.environment("MILVUSCONF")) {
-    candidates.push_back(fs::path(*directory) / given.filename());
-  }
-  candidates.push_back(fs::path("configs") / given.filename());
   std::string tried;
-  for (const fs::path& candidate : candidates) {
+  for (const fs::path& candidate : CandidatesOf(options)) {
     if (fs::is_regular_file(candidate, ignored)) return candidate.string();
     tried += (tried.empty() ? "" : ", ") + candidate.string();
   }
@@ -52,6 +60,13 @@ Result<std::string> ReadConfigFile(const std::string& path) {
   if (!file.eof()) return ConfigError(fmt::format("cannot read {}", path));
   text.resize(static_cast<size_t>(file.gcount()));
   return text;
+}
+
+bool HasConfigFile(const LoadOptions& options) {
+  std::error_code ignored;
+  return std::ranges::any_of(CandidatesOf(options), [&ignored](const fs::path& candidate) {
+    return fs::is_regular_file(candidate, ignored);
+  });
 }
 
 Result<SourceFile> ReadKeys(const LoadOptions& options) {

@@ -22,6 +22,9 @@ struct SourceFile {
 /// The text of the file at exactly this path.
 Result<std::string> ReadConfigFile(const std::string& path);
 
+/// Whether ReadKeys finds a file.
+bool HasConfigFile(const LoadOptions& options);
+
 /// Find, read and parse a file of any kind; `version` is not looked at.
 Result<SourceFile> ReadKeys(const LoadOptions& options);
 

@@ -5,12 +5,17 @@
 namespace milvus_backup::config {
 namespace {
 
-// The reference tool takes TLS without a certificate of ours when none is named.
-milvus::TlsMode TlsModeOf(const Resolver& values) {
+// The reference tool takes TLS without a certificate of ours unless both files are named.
+milvus::TlsMode TlsModeOf(const Resolver& values, Config& config) {
   const auto mode = static_cast<milvus::TlsMode>(values.Number("milvus.tlsMode"));
-  const bool no_files = values.Text("milvus.grpc.mtlsCertPath").empty() &&
-                        values.Text("milvus.grpc.mtlsKeyPath").empty();
-  return mode == milvus::TlsMode::kMutual && no_files ? milvus::TlsMode::kServer : mode;
+  const bool has_certificate = !values.Text("milvus.grpc.mtlsCertPath").empty();
+  const bool has_key = !values.Text("milvus.grpc.mtlsKeyPath").empty();
+  if (mode != milvus::TlsMode::kMutual || (has_certificate && has_key)) return mode;
+  if (has_certificate || has_key) {
+    config.warnings.push_back(fmt::format("milvus.tlsMode is 2 without {}: taken as 1",
+                                          has_key ? "milvus.mtlsCertPath" : "milvus.mtlsKeyPath"));
+  }
+  return milvus::TlsMode::kServer;
 }
 
 }  // namespace
@@ -22,7 +27,7 @@ std::string ToUrl(const std::string& address) {
 }
 
 Status LoadV1(const Resolver& values, Config& config) {
-  config.milvus.tls_mode = TlsModeOf(values);
+  config.milvus.tls_mode = TlsModeOf(values, config);
   MB_RETURN_IF_ERROR(config.milvus.Validate());
   config.milvus_storage.use_iam = values.Bool("minio.useIAM");
   config.backup_storage.use_iam = values.Bool("minio.backupUseIAM");

@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace milvus_backup::config {
 namespace {
@@ -14,6 +17,8 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxNodes = 100000;
 constexpr size_t kMaxBytes = 16 * kMaxFileBytes;
+/// The one list whose items are more than texts.
+constexpr std::string_view kNamedEntries = "schedules";
 
 class Flattener {
  public:
@@ -32,9 +37,13 @@ class Flattener {
         fmt::format("too large: aliases stand for more than {} keys or too much text", kMaxNodes));
   }
 
-  void Put(const YAML::Node& node, const std::string& path, FlatNode::Kind kind, std::string text) {
+  void Put(const YAML::Node& node, const std::string& path, FlatNode::Kind kind, std::string text,
+           std::vector<std::string> items = {}) {
     Count(node, path.size() + text.size());
-    flat_[path] = {.text = std::move(text), .kind = kind, .line = node.Mark().line + 1};
+    flat_[path] = {.text = std::move(text),
+                   .kind = kind,
+                   .line = node.Mark().line + 1,
+                   .items = std::move(items)};
   }
 
   void Add(const YAML::Node& node, const std::string& path, int depth) {
@@ -51,7 +60,11 @@ class Flattener {
         }
         break;
       case YAML::NodeType::Sequence:
-        Put(node, path, FlatNode::Kind::kList, Join(node));
+        if (path == kNamedEntries) {
+          AddNamedEntries(node, path, depth);
+        } else {
+          AddList(node, path);
+        }
         break;
       case YAML::NodeType::Scalar:
         Put(node, path, FlatNode::Kind::kText, node.Scalar());
@@ -63,15 +76,40 @@ class Flattener {
     }
   }
 
-  std::string Join(const YAML::Node& list) {
+  void AddList(const YAML::Node& list, const std::string& path) {
     std::string joined;
+    std::vector<std::string> items;
     for (const auto& each : list) {
       const YAML::Node item = each.IsMap() ? NameOf(each) : YAML::Node(each);
       if (!item.IsScalar()) continue;
       Count(item, item.Scalar().size());
       joined += (joined.empty() ? "" : ",") + item.Scalar();
+      items.push_back(item.Scalar());
     }
-    return joined;
+    Put(list, path, FlatNode::Kind::kList, std::move(joined), std::move(items));
+  }
+
+  /// A list of mappings that stand below their names, as if the list were a mapping.
+  void AddNamedEntries(const YAML::Node& list, const std::string& path, int depth) {
+    Put(list, path, FlatNode::Kind::kSection, "");
+    for (const auto& entry : list) {
+      const YAML::Node name = entry.IsMap() ? NameOf(entry) : YAML::Node();
+      if (!name.IsScalar() || name.Scalar().empty()) {
+        throw YAML::RepresentationException(
+            entry.Mark(),
+            fmt::format("an entry of {}: has no name; begin it with - name: NAME", path));
+      }
+      if (name.Scalar().find('.') != std::string::npos) {
+        throw YAML::RepresentationException(
+            name.Mark(), fmt::format("{}: '{}' cannot be a name", path, name.Scalar()));
+      }
+      const std::string entry_path = fmt::format("{}.{}", path, ToLower(name.Scalar()));
+      if (flat_.contains(entry_path)) {
+        throw YAML::RepresentationException(
+            name.Mark(), fmt::format("{}: two entries are called '{}'", path, name.Scalar()));
+      }
+      Add(entry, entry_path, depth + 1);
+    }
   }
 
   /// What an item that is a mapping is called: `- name: id`.

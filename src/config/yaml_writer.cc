@@ -59,14 +59,11 @@ void WriteValue(YAML::Emitter& out, const WrittenKey& key) {
       WriteText(out, key.text);
       return;
     case Kind::kList:
+    case Kind::kWords:
       break;
   }
   out << YAML::Flow << YAML::BeginSeq;
-  for (size_t begin = 0; begin <= key.text.size();) {
-    const size_t end = std::min(key.text.find(',', begin), key.text.size());
-    WriteText(out, key.text.substr(begin, end - begin));
-    begin = end + 1;
-  }
+  for (const std::string& item : key.items) WriteText(out, item);
   out << YAML::EndSeq;
 }
 

@@ -12,8 +12,9 @@ struct WrittenKey {
   /// Dotted; keys of one section are put together where the first of them stands.
   std::string path;
   std::string text;
-  /// How the value looks: kNumber and kBool stand plain, kList is split at commas.
+  /// How the value looks: kNumber and kBool stand plain, kList and kWords are `items`.
   Kind kind = Kind::kText;
+  std::vector<std::string> items{};
 };
 
 std::string WriteYaml(const std::vector<WrittenKey>& keys);

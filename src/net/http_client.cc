@@ -190,7 +190,6 @@ class Handle {
 
   bool connected() const;
   bool reused_connection() const;
-  void UseFreshConnection() { curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L); }
   std::string_view error_text() const { return error_.data(); }
 
   /// The endpoint that answered this handle last; saves asking the client's set every time.
@@ -417,7 +416,6 @@ Result<HttpResponse> HttpClient::Impl::SendOn(Handle& handle, const CallContext&
   CURLcode code = handle.Perform(ctx, transfer);
   if (code != CURLE_OK && transfer.failure.ok() && MayBeStaleConnection(code, handle, transfer)) {
     transfer = fresh();
-    handle.UseFreshConnection();
     code = handle.Perform(ctx, transfer);
   }
   const std::string_view endpoint = EndpointOf(request.url);

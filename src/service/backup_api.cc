@@ -5,6 +5,8 @@
 #include "backup_requests.h"
 #include "body.h"
 #include "envelope.h"
+#include "openapi_document.h"
+#include "routes.h"
 
 #include "milvus_backup/backup/check.h"
 #include "milvus_backup/backup/delete.h"
@@ -13,6 +15,8 @@
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/service/backup_view.h"
+#include "milvus_backup/service/metrics.h"
+#include "milvus_backup/service/prune_view.h"
 #include "milvus_backup/service/services.h"
 
 #include <fmt/format.h>
@@ -26,10 +30,10 @@
 namespace milvus_backup::service {
 namespace {
 
-constexpr std::string_view kPrefix = "/api/v1";
 constexpr char kGoOnCreating[] =
     "the same request goes on with it, a delete of the backup removes what it has left";
 constexpr char kGoOnRestoring[] = "the same request goes on with it";
+constexpr char kGoOnPruning[] = "the same request ends what it has begun";
 
 /// Of the header, or a new one.
 std::string RequestIdOf(const HttpRequest& request) {
@@ -70,13 +74,7 @@ BackupApi::BackupApi(const CallContext& ctx, const config::Config& config, JobRu
     : ctx_(ctx), config_(config), jobs_(jobs), clock_(clock) {}
 
 HttpReply BackupApi::Handle(const HttpRequest& request) {
-  using Method = HttpReply (BackupApi::*)(const HttpRequest&);
-  struct Route {
-    std::string_view method;
-    std::string_view path;
-    Method handle;
-  };
-  static constexpr Route kRoutes[] = {
+  static constexpr Route<BackupApi> kRoutes[] = {
       {"GET", "/hello", &BackupApi::Hello},
       {"GET", "/check", &BackupApi::Check},
       {"POST", "/create", &BackupApi::Create},
@@ -86,24 +84,24 @@ HttpReply BackupApi::Handle(const HttpRequest& request) {
       {"POST", "/restore", &BackupApi::Restore},
       {"POST", "/restore_secondary", &BackupApi::RestoreSecondary},
       {"GET", "/get_restore", &BackupApi::GetRestore},
+      {"POST", "/prune", &BackupApi::Prune},
       {"GET", "/tasks", &BackupApi::ListTasks},
       {"POST", "/cancel", &BackupApi::Cancel},
+      {"GET", "/openapi.json", &BackupApi::OpenApi},
   };
   if (request.path == "/") return Hello(request);
-  if (request.path.starts_with(kPrefix)) {
-    const std::string_view path = std::string_view(request.path).substr(kPrefix.size());
-    std::string_view method = request.method;
-    if (method == "HEAD") method = "GET";
-    for (const Route& route : kRoutes) {
-      if (route.path == path && route.method == method) return (this->*route.handle)(request);
-    }
+  if (request.path == "/metrics" && (request.method == "GET" || request.method == "HEAD")) {
+    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .body = ServerMetrics(jobs_)};
   }
-  return ErrorReply(404, fmt::format("there is no {} {}", request.method, request.path));
+  return Dispatch<BackupApi>(*this, kRoutes, request);
 }
 
 HttpReply BackupApi::Hello(const HttpRequest&) {
   return {.content_type = "text/plain; charset=utf-8", .body = "Hello, This is backup service"};
 }
+
+HttpReply BackupApi::OpenApi(const HttpRequest&) { return {.body = std::string(kOpenApiDocument)}; }
 
 HttpReply BackupApi::Check(const HttpRequest&) {
   const auto check = [this]() -> Result<std::string> {
@@ -255,6 +253,35 @@ HttpReply BackupApi::GetRestore(const HttpRequest& request) {
     return Failed(request_id, NotFoundError(fmt::format("restore task {} not found", id)));
   }
   return ToReply({.request_id = request_id, .message = "success", .data = EncodeRestoreTask(*job)});
+}
+
+HttpReply BackupApi::Prune(const HttpRequest& request) {
+  const std::string id = RequestIdOf(request);
+  const auto body = Body::Parse(request.body);
+  const auto parsed = body.ok() ? ParsePrune(*body, config_) : Result<PruneBody>(body.status());
+  if (!parsed.ok()) {
+    if (!IsMalformed(parsed.status())) return Failed(id, parsed.status());
+    return ErrorReply(400, "invalid request body: " + parsed.status().ToString());
+  }
+  const auto report = std::make_shared<backup::PruneReport>();  // shared with the job
+  const auto job = jobs_.Submit(
+      {.id = id, .kind = kPruneKind, .subject = parsed->request.schedule, .advice = kGoOnPruning},
+      PruneWork(parsed->config, parsed->request, clock_, report));
+  if (!job.ok()) return Failed(id, job.status());
+  if (parsed->is_async) {
+    return ToReply({.request_id = id, .message = "prune is executing asynchronously"});
+  }
+  const auto ended = jobs_.Wait(id);
+  if (!ended.ok()) return Failed(id, ended.status());
+  const std::string data = EncodePruneReport(*report, parsed->request.dry_run);
+  if (ended->state == JobState::kSucceeded) {
+    return ToReply({.request_id = id, .message = "success", .data = data});
+  }
+  log::Warn("request={} failed: {}", id, ended->error);
+  return ToReply({.request_id = id,
+                  .code = ReplyCode::kFail,
+                  .message = "prune: " + ended->error,
+                  .data = report->backups.empty() ? "null" : data});
 }
 
 HttpReply BackupApi::ListTasks(const HttpRequest& request) {

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::service {
@@ -59,7 +60,33 @@ Status RunRestore(JobContext& job, const config::Config& config, backup::Restore
   return backup::RestoreBackup(job.call(), site, options).status();
 }
 
+Status RunPrune(JobContext& job, const config::Config& config, const backup::PruneRequest& request,
+                Clock& clock, backup::PruneReport& report) {
+  MB_ASSIGN_OR_RETURN(const std::unique_ptr<Services> services,
+                      Services::Create(job.call(), config, Services::Needs::kBackupStorage));
+  MB_ASSIGN_OR_RETURN(report,
+                      backup::Prune(job.call(), services->site().backup_storage, request, clock));
+  for (const std::string& warning : report.warnings) job.Warn(warning);
+  std::vector<std::string> failed;
+  for (const backup::PrunedBackup& one : report.backups) {
+    if (one.outcome == backup::PruneOutcome::kKept) continue;
+    const bool is_failed = one.outcome == backup::PruneOutcome::kFailed;
+    if (is_failed) failed.push_back(one.status.Annotate(one.name).ToString());
+    job.SetItem(fmt::format("{} {}", backup::NameOf(one.outcome), one.name),
+                is_failed ? JobState::kFailed : JobState::kSucceeded);
+  }
+  if (failed.empty()) return Status::Ok();
+  return FailedPreconditionError(fmt::format("{}", fmt::join(failed, "; ")));
+}
+
 }  // namespace
+
+JobWork PruneWork(const config::Config& config, const backup::PruneRequest& request, Clock& clock,
+                  std::shared_ptr<backup::PruneReport> report) {
+  return [config, request, &clock, report = std::move(report)](JobContext& job) {
+    return RunPrune(job, config, request, clock, *report);
+  };
+}
 
 JobWork CreateWork(const config::Config& config, const backup::CreateOptions& options) {
   return [config, options](JobContext& job) { return RunCreate(job, config, options); };

@@ -38,7 +38,8 @@ std::string OfStorage(const StoredBackup& stored, const std::optional<JobRecord>
   const meta::BackupInfo& info = stored.info;
   meta::BriefOptions options{.id = info.id,
                              .state_code = StateCode(JobState::kSucceeded),
-                             .task = {.progress = 100, .meta_size = stored.meta_size}};
+                             .task = {.progress = 100, .meta_size = stored.meta_size},
+                             .tags = stored.tags};
   if (job && job->id == info.id) {
     options.task.start_time = job->started;
     options.task.end_time = job->ended;

@@ -12,6 +12,7 @@ namespace milvus_backup::service {
 
 inline constexpr char kCreateKind[] = "create";
 inline constexpr char kRestoreKind[] = "restore";
+inline constexpr char kPruneKind[] = "prune";
 
 /// kNotFound (`backup X not found`) when there is no such backup, finished or partial.
 Status CheckBackupExists(const CallContext& ctx, const config::Config& config,

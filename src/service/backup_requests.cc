@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -185,6 +186,46 @@ Status ParseSwitches(const Body& body, backup::RestoreOptions& options) {
   return Status::Ok();
 }
 
+constexpr std::array<std::string_view, 13> kPruneKeys = {
+    "keep_last",   "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly",
+    "keep_yearly", "keep_within", "keep_tags",  "async",       "dry_run",
+    "schedule",    "grace",       "storage"};
+
+/// No other tool has this request, and a misspelt rule would remove what it was to keep.
+Status CheckPruneKeys(const Body& body) {
+  for (const std::string& key : body.Keys()) {
+    const bool is_known = std::ranges::any_of(
+        kPruneKeys, [&](std::string_view known) { return EqualInAnyCase(key, known); });
+    if (is_known) continue;
+    return InvalidArgumentError(fmt::format("prune has no key '{}'", key))
+        .WithAdvice(fmt::format("it knows {}", fmt::join(kPruneKeys, ", ")));
+  }
+  return Status::Ok();
+}
+
+Result<backup::RetentionRules> ParseRules(const Body& body) {
+  backup::RetentionRules rules;
+  const std::array<std::pair<std::string_view, int*>, 6> counts = {
+      {{"keep_last", &rules.keep_last},
+       {"keep_hourly", &rules.keep_hourly},
+       {"keep_daily", &rules.keep_daily},
+       {"keep_weekly", &rules.keep_weekly},
+       {"keep_monthly", &rules.keep_monthly},
+       {"keep_yearly", &rules.keep_yearly}}};
+  for (const auto& [key, count] : counts) {
+    MB_ASSIGN_OR_RETURN(*count, body.Number(key));
+  }
+  MB_ASSIGN_OR_RETURN(const std::string within, body.Text("keep_within"));
+  if (!within.empty()) {
+    auto span = backup::ParseKeepWithin(within);
+    if (!span.ok()) return std::move(span).status().Annotate("keep_within");
+    rules.keep_within = *span;
+  }
+  MB_ASSIGN_OR_RETURN(rules.keep_tags, body.Texts("keep_tags"));
+  MB_RETURN_IF_ERROR(rules.Validate());
+  return rules;
+}
+
 }  // namespace
 
 Result<CreateRequest> ParseCreate(const Body& body, const config::Config& config) {
@@ -234,6 +275,38 @@ Result<RestoreRequest> ParseRestore(const Body& body, const config::Config& conf
   MB_ASSIGN_OR_RETURN(const std::string path, body.Text("path"));
   MB_ASSIGN_OR_RETURN(request.config.backup_storage, AllowedStorage(config, bucket, path));
   return request;
+}
+
+Result<PruneBody> ParsePrune(const Body& body, const config::Config& config) {
+  PruneBody parsed{.config = config};
+  MB_RETURN_IF_ERROR(CheckPruneKeys(body));
+  backup::PruneRequest& request = parsed.request;
+  MB_ASSIGN_OR_RETURN(request.rules, ParseRules(body));
+  if (request.rules.empty()) {
+    return InvalidArgumentError("no rule says which backups to keep")
+        .WithAdvice(
+            "give at least one of keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, "
+            "keep_yearly, keep_within and keep_tags");
+  }
+  MB_ASSIGN_OR_RETURN(parsed.is_async, body.Flag("async"));
+  MB_ASSIGN_OR_RETURN(request.dry_run, body.Flag("dry_run"));
+  MB_ASSIGN_OR_RETURN(request.schedule, body.Text("schedule"));
+  if (body.Has("schedule") && request.schedule.empty()) {
+    return InvalidArgumentError("schedule is empty").WithAdvice("leave it out for all backups");
+  }
+  MB_ASSIGN_OR_RETURN(const std::string grace, body.Text("grace"));
+  if (!grace.empty()) {
+    auto time = backup::ParseGrace(grace);
+    if (!time.ok()) return std::move(time).status().Annotate("grace");
+    request.grace = *time;
+  }
+  MB_ASSIGN_OR_RETURN(const std::string storage, body.Text("storage"));
+  if (!storage.empty()) {
+    auto found = config::FindStorage(config, storage);
+    if (!found.ok()) return std::move(found).status().Annotate("storage");
+    parsed.config.backup_storage = *std::move(found);
+  }
+  return parsed;
 }
 
 Result<StorageSettings> AllowedStorage(const config::Config& config, const std::string& bucket,

@@ -1,5 +1,5 @@
-/// The bodies of POST /create and /restore of the reference tool, as options of ours
-/// (docs/server.md lists the keys). Pure functions.
+/// The bodies of POST /create and /restore of the reference tool and of POST /prune, which is ours,
+/// as options of ours (docs/server.md lists the keys). Pure functions.
 ///
 /// Errors: kInvalidArgument for what is wrong, kUnimplemented for what this version cannot do,
 /// kPermissionDenied for a place or host that the configuration does not have.
@@ -8,6 +8,7 @@
 #include "body.h"
 
 #include "milvus_backup/backup/create.h"
+#include "milvus_backup/backup/prune.h"
 #include "milvus_backup/backup/restore.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
@@ -32,8 +33,16 @@ struct RestoreRequest {
   config::Config config;
 };
 
+/// Of a request of ours; `config` as above.
+struct PruneBody {
+  bool is_async = false;
+  backup::PruneRequest request;
+  config::Config config;
+};
+
 Result<CreateRequest> ParseCreate(const Body& body, const config::Config& config);
 Result<RestoreRequest> ParseRestore(const Body& body, const config::Config& config);
+Result<PruneBody> ParsePrune(const Body& body, const config::Config& config);
 
 /// The backup storage, or one of `storages:` in the same service, whose bucket and root path are
 /// these; empty ones match any. kPermissionDenied when there is none.

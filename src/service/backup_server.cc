@@ -1,59 +1,36 @@
 #include "milvus_backup/service/backup_server.h"
 
-#include "milvus_backup/base/log.h"
-#include "milvus_backup/service/backup_api.h"
-#include "milvus_backup/service/http_guard.h"
-#include "milvus_backup/service/http_server.h"
-#include "milvus_backup/service/job_runner.h"
+#include "api_server.h"
+#include "scheduler.h"
 
-#include <chrono>
-#include <condition_variable>
+#include "milvus_backup/service/backup_api.h"
+#include "milvus_backup/service/schedules.h"
+
 #include <memory>
-#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace milvus_backup::service {
-namespace {
-
-/// Until a stop is asked for, or the server has ended by itself.
-void WaitForStop(const std::stop_token& stop, const HttpServer& server) {
-  constexpr std::chrono::seconds kLookEvery{1};
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  while (!stop.stop_requested() && !server.has_ended()) {
-    never.wait_for(lock, stop, kLookEvery, [] { return false; });
-  }
-}
-
-}  // namespace
 
 Status ServeBackups(const CallContext& ctx, const config::Config& config, uint16_t port,
                     const std::function<void(uint16_t port)>& on_listening) {
-  const config::ServerSettings& settings = config.server;
-  const GuardOptions guard{.address = settings.address, .token = settings.token};
-  MB_RETURN_IF_ERROR(guard.Validate());
-  MB_ASSIGN_OR_RETURN(const std::unique_ptr<JobRunner> jobs,
-                      JobRunner::Create({.directory = settings.state_dir,
-                                         .max_running = static_cast<size_t>(settings.max_jobs)}));
-  BackupApi api(ctx, config, *jobs);
-  // Requests that wait for their task hold a thread each, and there are at most as many of them as
-  // tasks; the others are for those who ask how far these are.
-  const size_t threads = static_cast<size_t>(settings.max_jobs) + JobRunnerOptions().max_queued + 8;
-  MB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<HttpServer> server,
-      HttpServer::Start(
-          {.address = settings.address, .port = port, .threads = threads},
-          Guard(guard, [&api](const HttpRequest& request) { return api.Handle(request); })));
-  log::Info("listening on {} port {}", settings.address, server->port());
-  on_listening(server->port());
-  WaitForStop(ctx.stop, *server);
-  const bool has_failed = server->has_ended();
-  log::Info("stopping: tasks that run are stopped, and can be gone on with");
-  jobs->Stop();
-  server->Stop();
-  if (!has_failed) return Status::Ok();
-  return Status(Code::kUnavailable, "the server can accept no more connections")
-      .WithAdvice("look for what has used up the system's sockets or memory, and start it again");
+  MB_ASSIGN_OR_RETURN(std::vector<Schedule> schedules, MakeSchedules(config));
+  std::unique_ptr<BackupApi> api;
+  std::unique_ptr<Scheduler> scheduler;
+  const auto make_api = [&](JobRunner& jobs) -> ServedApi {
+    api = std::make_unique<BackupApi>(ctx, config, jobs);
+    ServedApi served{.handle = [&](const HttpRequest& request) { return api->Handle(request); },
+                     .begin = {},
+                     .end = {}};
+    if (schedules.empty()) return served;
+    served.begin = [&]() -> Status {
+      MB_ASSIGN_OR_RETURN(scheduler, StartScheduler(config, std::move(schedules), jobs));
+      return Status::Ok();
+    };
+    served.end = [&] { scheduler.reset(); };
+    return served;
+  };
+  return ServeApi(ctx, config.server, port, make_api, on_listening);
 }
 
 }  // namespace milvus_backup::service

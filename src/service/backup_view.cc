@@ -1,10 +1,14 @@
 #include "milvus_backup/service/backup_view.h"
 
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/meta/tags.h"
 #include "milvus_backup/storage/backend.h"
 
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace milvus_backup::service {
 
@@ -15,6 +19,14 @@ Result<StoredBackup> ReadStored(const CallContext& ctx, const backup::Place& pla
   MB_ASSIGN_OR_RETURN(stored.info,
                       meta::ReadBackup(ctx, *place.backend, backup_dir, meta::Depth::kCollections));
   MB_ASSIGN_OR_RETURN(stored.meta_size, meta::ReadMetaSize(ctx, *place.backend, backup_dir));
+  auto tags = meta::ReadTags(ctx, *place.backend, backup_dir);
+  if (tags.ok()) {
+    stored.tags = *std::move(tags);
+  } else if (tags.status().code() == Code::kDataLoss) {
+    log::Warn("{}", tags.status().ToString());
+  } else {
+    return std::move(tags).status();
+  }
   return stored;
 }
 

@@ -13,11 +13,6 @@ using nlohmann::json;
 
 constexpr int kMalformedStatus = 400;
 
-bool EqualInAnyCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 // Told apart from values that have the right type and are wrong: see IsMalformed.
 Status Malformed(std::string message) {
   return InvalidArgumentError(std::move(message)).WithService("", kMalformedStatus, "");
@@ -28,6 +23,11 @@ Status Wrong(std::string_view key, std::string_view expected) {
 }
 
 }  // namespace
+
+bool EqualInAnyCase(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
 
 bool IsMalformed(const Status& status) { return status.http_status() == kMalformedStatus; }
 

@@ -16,6 +16,8 @@ namespace milvus_backup::service {
 /// values of another type.
 bool IsMalformed(const Status& status);
 
+bool EqualInAnyCase(std::string_view a, std::string_view b);
+
 /// Keys match in any case, unknown ones are ignored, and null means absent, as in the reference
 /// tool. Errors are kInvalidArgument naming the key.
 class Body {

@@ -37,11 +37,12 @@ bool HasToken(const HttpRequest& request, const Secret& token) {
 
 // Browsers tell of pages that only load something, as an image, by this header alone (W3C Fetch
 // Metadata Request Headers).
-bool IsOwnOrigin(const HttpRequest& request) {
+bool IsOwnOrigin(const HttpRequest& request, bool has_tls) {
   const std::string site = Lower(request.Header("sec-fetch-site"));
   if (!site.empty() && site != "same-origin" && site != "none") return false;
   if (!request.headers.contains("origin")) return true;
-  return Lower(request.Header("origin")) == "http://" + Lower(request.Header("host"));
+  const std::string own = (has_tls ? "https://" : "http://") + Lower(request.Header("host"));
+  return Lower(request.Header("origin")) == own;
 }
 
 }  // namespace
@@ -81,7 +82,7 @@ HttpHandler Guard(const GuardOptions& options, HttpHandler handler) {
     if (is_loopback && !IsLoopback(HostNameOf(request.Header("host")))) {
       return ErrorReply(403, "the header Host does not name this machine");
     }
-    if (is_loopback && !IsOwnOrigin(request)) {
+    if (is_loopback && !IsOwnOrigin(request, options.has_tls)) {
       return ErrorReply(403, "the request comes from a page of another origin");
     }
     return handler(request);

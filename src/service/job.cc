@@ -48,6 +48,10 @@ JobRecord JobOf(const json& value) {
                 .started = value.at("started").get<int64_t>(),
                 .ended = value.at("ended").get<int64_t>()};
   for (const json& item : value.at("items")) job.items.push_back(ItemOf(item));
+  // Not in records of the first version.
+  job.parts = value.value("parts", int64_t{0});
+  job.parts_done = value.value("parts_done", int64_t{0});
+  job.warnings = value.value("warnings", std::vector<std::string>());
   return job;
 }
 
@@ -74,17 +78,22 @@ std::string EncodeJob(const JobRecord& job) {
                      {"started", item.started},
                      {"ended", item.ended}});
   }
-  const ordered_json document = {{"id", job.id},
-                                 {"kind", job.kind},
-                                 {"subject", job.subject},
-                                 {"state", NameOf(job.state)},
-                                 {"error", job.error},
-                                 {"advice", job.advice},
-                                 {"progress", job.progress},
-                                 {"created", job.created},
-                                 {"started", job.started},
-                                 {"ended", job.ended},
-                                 {"items", items}};
+  ordered_json document = {{"id", job.id},
+                           {"kind", job.kind},
+                           {"subject", job.subject},
+                           {"state", NameOf(job.state)},
+                           {"error", job.error},
+                           {"advice", job.advice},
+                           {"progress", job.progress},
+                           {"created", job.created},
+                           {"started", job.started},
+                           {"ended", job.ended},
+                           {"items", items}};
+  if (job.parts > 0) {
+    document["parts"] = job.parts;
+    document["parts_done"] = job.parts_done;
+  }
+  if (!job.warnings.empty()) document["warnings"] = job.warnings;
   // Texts of errors may hold what a server sent, valid UTF-8 or not.
   return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

@@ -22,6 +22,8 @@
 namespace milvus_backup::service {
 namespace {
 
+/// Of one job.
+constexpr size_t kMaxWarnings = 100;
 constexpr char kServerEnded[] = "interrupted: the server ended before the task did";
 
 /// A job that this process has been given.
@@ -29,10 +31,14 @@ struct Job {
   JobRecord record;
   /// Orders jobs of one second.
   uint64_t number = 0;
+  /// See JobRequest.
+  std::string place;
   JobWork work;
   std::stop_source stop;
   bool is_cancelled = false;
   transfer::Progress progress;
+  /// None before it begins.
+  std::optional<std::chrono::steady_clock::time_point> began;
 };
 
 JobState StateOf(const Status& status, const Job& job) {
@@ -63,6 +69,10 @@ struct JobRunner::Impl {
   // What follows is called with `mutex` held.
   void TakeOver(JobRecord record);
   void End(Job& job, JobState state, std::string error);
+  /// Take over what the job has counted.
+  static void Count(Job& job);
+  /// A job that has this place and has not ended; null when there is none.
+  const Job* HolderOf(const std::string& place) const;
   void Forget();
   JobRecord Snapshot(Job& job) const;
   std::vector<JobPtr> ByAge() const;
@@ -79,6 +89,7 @@ struct JobRunner::Impl {
   /// A job has ended.
   mutable std::condition_variable ended;
   std::map<std::string, JobPtr> jobs;
+  std::map<std::string, JobTotals> totals;
   std::deque<JobPtr> queue;
   uint64_t next_number = 0;
   bool is_stopping = false;
@@ -103,6 +114,11 @@ class JobRunner::Impl::Context final : public JobContext {
     if (state != JobState::kQueued && item->started == 0) item->started = runner_.Now();
     if (IsFinal(state)) item->ended = runner_.Now();
   }
+  void Warn(const std::string& warning) override {
+    const std::scoped_lock lock(runner_.mutex);
+    std::vector<std::string>& warnings = job_.record.warnings;
+    if (warnings.size() < kMaxWarnings) warnings.push_back(warning);
+  }
 
  private:
   Impl& runner_;
@@ -120,10 +136,13 @@ void JobRunner::Impl::TakeOver(JobRecord record) {
 
 void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
   JobRecord& record = job.record;
+  Count(job);
   record.state = state;
   record.ended = Now();
-  record.progress =
-      state == JobState::kSucceeded ? 100 : std::max(record.progress, PercentOf(job.progress));
+  if (state == JobState::kSucceeded) {
+    record.progress = 100;
+    record.parts_done = record.parts;
+  }
   // A failed restore is gone on with like an interrupted one, but its own error says what to do.
   record.error = state == JobState::kFailed || state == JobState::kSucceeded
                      ? std::move(error)
@@ -133,9 +152,33 @@ void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
     item.state = state;
     item.ended = record.ended;
   }
+  JobTotals& sum = totals[record.kind];
+  ++sum.ended[state];
+  sum.objects += job.progress.objects_done;
+  sum.bytes += job.progress.bytes_done;
+  if (job.began) sum.time += options.clock->Now() - *job.began;
   job.work = nullptr;
   const Status saved = store->Save(record);
   if (!saved.ok()) log::Error("task={} is {}, but {}", record.id, NameOf(state), saved.ToString());
+}
+
+void JobRunner::Impl::Count(Job& job) {
+  JobRecord& record = job.record;
+  const transfer::Progress& progress = job.progress;
+  record.progress = std::max(record.progress, PercentOf(progress));
+  const uint64_t parts = progress.segments_planned + progress.imports_planned;
+  if (parts == 0) return;
+  record.parts = static_cast<int64_t>(parts);
+  record.parts_done =
+      static_cast<int64_t>(std::min(parts, progress.segments_done + progress.imports_done));
+}
+
+const Job* JobRunner::Impl::HolderOf(const std::string& place) const {
+  if (place.empty()) return nullptr;
+  for (const auto& [id, job] : jobs) {
+    if (job->place == place && !IsFinal(job->record.state)) return job.get();
+  }
+  return nullptr;
 }
 
 /// The oldest of those that have ended, beyond so many.
@@ -152,9 +195,7 @@ void JobRunner::Impl::Forget() {
 }
 
 JobRecord JobRunner::Impl::Snapshot(Job& job) const {
-  if (job.record.state == JobState::kRunning) {
-    job.record.progress = std::max(job.record.progress, PercentOf(job.progress));
-  }
+  if (job.record.state == JobState::kRunning) Count(job);
   return job.record;
 }
 
@@ -179,6 +220,7 @@ void JobRunner::Impl::Work() {
       queue.pop_front();
       job->record.state = JobState::kRunning;
       job->record.started = Now();
+      job->began = options.clock->Now();
       if (const Status saved = store->Save(job->record); !saved.ok()) {
         log::Warn("{}", saved.ToString());  // found as queued, it is interrupted all the same
       }
@@ -243,6 +285,11 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
     return AlreadyExistsError(
         fmt::format("a task of the id {} is {}", request.id, NameOf(known->second->record.state)));
   }
+  if (const Job* holder = impl_->HolderOf(request.place)) {
+    return AlreadyExistsError(fmt::format("task {}, which is {}, works on {}", holder->record.id,
+                                          NameOf(holder->record.state), request.place))
+        .WithAdvice("wait until it has ended, or cancel it");
+  }
   if (impl_->queue.size() >= impl_->options.max_queued) {
     return Status(Code::kResourceExhausted,
                   fmt::format("{} tasks wait for their turn already", impl_->queue.size()))
@@ -255,6 +302,7 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
                  .advice = request.advice,
                  .created = impl_->Now()};
   job->number = impl_->next_number++;
+  job->place = request.place;
   job->work = std::move(work);
   MB_RETURN_IF_ERROR(impl_->store->Save(job->record));
   impl_->jobs[request.id] = job;
@@ -292,6 +340,11 @@ std::vector<JobRecord> JobRunner::List() const {
   std::vector<JobRecord> records;
   for (const Impl::JobPtr& job : impl_->ByAge()) records.push_back(impl_->Snapshot(*job));
   return records;
+}
+
+std::map<std::string, JobTotals> JobRunner::Totals() const {
+  const std::scoped_lock lock(impl_->mutex);
+  return impl_->totals;
 }
 
 Result<JobRecord> JobRunner::Cancel(const std::string& id) {
@@ -350,6 +403,7 @@ void JobRunner::Stop() {
 
 int32_t PercentOf(const transfer::Progress& progress) {
   const std::pair<uint64_t, uint64_t> counters[] = {
+      {progress.segments_done, progress.segments_planned},
       {progress.bytes_done, progress.bytes_planned},
       {progress.rows_done, progress.rows_planned},
       {progress.imports_done, progress.imports_planned},

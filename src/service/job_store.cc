@@ -5,12 +5,8 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <fcntl.h>
 #include <filesystem>
-#include <sys/file.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace milvus_backup::service {
@@ -21,7 +17,20 @@ namespace fs = std::filesystem;
 constexpr uint64_t kMaxRecordBytes = 16 * kMiB;
 constexpr std::string_view kSuffix = ".json";
 
-Status MakeDirectory(const std::string& directory) {
+Result<FileLock> Lock(const std::string& directory) {
+  auto lock = FileLock::TryTake(directory + "/.lock");
+  if (lock.ok()) return lock;
+  if (lock.status().code() == Code::kAlreadyExists) {
+    return AlreadyExistsError(directory + " is the state directory of a server that is running")
+        .WithAdvice("stop that one, or name another with server.stateDir or --state-dir");
+  }
+  return Status(lock.status())
+      .WithAdvice("name another directory with server.stateDir or --state-dir");
+}
+
+}  // namespace
+
+Status MakeStateDirectory(const std::string& directory) {
   std::error_code error;
   const bool is_new = fs::create_directories(directory, error);
   // Records name collections and repeat errors of servers.
@@ -31,36 +40,17 @@ Status MakeDirectory(const std::string& directory) {
       .WithAdvice("name another directory with server.stateDir or --state-dir");
 }
 
-// The lock goes with the descriptor, however the process ends.
-Result<int> Lock(const std::string& directory) {
-  const std::string path = directory + "/.lock";
-  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0) return file;
-  const std::error_code error(errno, std::generic_category());
-  if (file >= 0) close(file);
-  if (error.value() == EWOULDBLOCK) {
-    return AlreadyExistsError(directory + " is the state directory of a server that is running")
-        .WithAdvice("stop that one, or name another with server.stateDir or --state-dir");
-  }
-  return FailedPreconditionError(fmt::format("{}: {}", path, error.message()))
-      .WithAdvice("name another directory with server.stateDir or --state-dir");
-}
-
-}  // namespace
-
 Result<std::unique_ptr<JobStore>> JobStore::Open(const std::string& directory) {
-  MB_RETURN_IF_ERROR(MakeDirectory(directory));
-  MB_ASSIGN_OR_RETURN(const int lock, Lock(directory));
+  MB_RETURN_IF_ERROR(MakeStateDirectory(directory));
+  MB_ASSIGN_OR_RETURN(FileLock lock, Lock(directory));
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the constructor is private
-  std::unique_ptr<JobStore> store(new JobStore(directory, lock));
+  std::unique_ptr<JobStore> store(new JobStore(directory, std::move(lock)));
   MB_ASSIGN_OR_RETURN(store->files_, storage::OpenLocal({.root = directory}));
   return store;
 }
 
-JobStore::JobStore(std::string directory, int lock)
-    : directory_(std::move(directory)), lock_(lock) {}
-
-JobStore::~JobStore() { close(lock_); }
+JobStore::JobStore(std::string directory, FileLock lock)
+    : directory_(std::move(directory)), lock_(std::move(lock)) {}
 
 Result<std::vector<JobRecord>> JobStore::Load() {
   std::vector<JobRecord> jobs;

@@ -1,6 +1,8 @@
 /// The directory that a server keeps the records of its jobs in: `<id>.json` each.
 #pragma once
 
+#include "file_lock.h"
+
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/service/job.h"
@@ -12,6 +14,10 @@
 
 namespace milvus_backup::service {
 
+/// Make the directory where it is missing, readable by its owner only. kFailedPrecondition naming
+/// it when that is not possible.
+Status MakeStateDirectory(const std::string& directory);
+
 /// One process at a time has a directory. Thread-safe.
 class JobStore {
  public:
@@ -20,7 +26,7 @@ class JobStore {
   static Result<std::unique_ptr<JobStore>> Open(const std::string& directory);
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
-  ~JobStore();
+  ~JobStore() = default;
 
   /// Every record. What is none is named in the log and left alone.
   Result<std::vector<JobRecord>> Load();
@@ -31,11 +37,10 @@ class JobStore {
   const std::string& directory() const { return directory_; }
 
  private:
-  JobStore(std::string directory, int lock);
+  JobStore(std::string directory, FileLock lock);
 
   const std::string directory_;
-  /// Descriptor of the locked file.
-  const int lock_;
+  const FileLock lock_;
   std::unique_ptr<storage::Backend> files_;
 };
 

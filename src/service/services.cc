@@ -1,5 +1,6 @@
 #include "milvus_backup/service/services.h"
 
+#include "milvus_backup/service/metrics.h"
 #include "milvus_backup/storage/open.h"
 
 #include <fmt/format.h>
@@ -48,6 +49,14 @@ storage::S3Options ToS3Options(const StorageSettings& settings) {
   return options;
 }
 
+storage::OpenOptions Counted() {
+  const StorageCounts& counts = ProcessStorageCounts();
+  storage::OpenOptions options;
+  options.metrics = counts.calls;
+  options.tries = counts.tries;
+  return options;
+}
+
 bool SamePlaceForMilvus(const StorageSettings& milvus, const StorageSettings& backup) {
   if (milvus.kind != backup.kind) return false;
   if (milvus.kind == StorageKind::kLocal) {
@@ -66,7 +75,7 @@ Result<std::unique_ptr<storage::Backend>> OpenBucket(const StorageSettings& sett
                                                      const std::string& bucket) {
   storage::S3Options options = ToS3Options(settings);
   options.bucket = bucket;
-  return storage::OpenS3(options);
+  return storage::OpenS3(options, Counted());
 }
 
 Result<std::unique_ptr<storage::Backend>> OpenPlace(const StorageSettings& settings,
@@ -75,7 +84,7 @@ Result<std::unique_ptr<storage::Backend>> OpenPlace(const StorageSettings& setti
   std::unique_ptr<storage::Backend> backend;
   if (settings.kind == StorageKind::kLocal) {
     const std::string directory = std::filesystem::absolute(settings.root_path).string();
-    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}));
+    MB_ASSIGN_OR_RETURN(backend, storage::OpenLocal({.root = directory}, Counted()));
     place.milvus_prefix = (settings.milvus_path.empty() ? directory : settings.milvus_path) + "/";
     place.bucket_key = place.root_key;
   } else {
@@ -103,7 +112,6 @@ Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
   }
   services->client_ = *std::move(client);
   site.client = services->client_.get();
-  site.progress = &services->progress_;
   site.copy.concurrency = static_cast<size_t>(config.parallelism.copy_data);
   site.copy.server_copy_threshold = config.multipart_copy_threshold_mib * kMiB;
   site.copy.force_streaming = config.cross_storage;

@@ -22,6 +22,8 @@ std::optional<std::vector<std::byte>> HexDecode(std::string_view text);
 std::string RandomHex(size_t digits);
 /// A random UUID (RFC 9562 version 4), lower case.
 std::string RandomUuid();
+/// So many random letters and digits.
+std::string RandomWord(size_t length);
 /// Whether the texts are equal, in a time that does not tell how much of them is: for secrets.
 bool EqualInConstantTime(std::string_view a, std::string_view b);
 /// Standard alphabet with padding (RFC 4648 §4).

@@ -1,4 +1,5 @@
-/// Telling whether a process that left its mark somewhere still runs. Thread-safe.
+/// What there is to know of processes: whether one that left its mark somewhere still runs, and how
+/// much memory this one has. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,10 @@ ProcessMark ThisProcess();
 /// may run for all we know, and so may one that `proc` hides from this user. `proc` is where the
 /// process file system is mounted.
 bool HasEnded(const ProcessMark& mark, const std::string& proc = "/proc");
+
+/// Memory of this process now and the most it has had, bytes; 0 where the system does not tell.
+uint64_t ResidentMemory();
+uint64_t PeakMemory();
 
 /// Name of this host, for people.
 std::string HostName();

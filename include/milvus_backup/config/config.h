@@ -5,6 +5,7 @@
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/secret.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/config/schedule.h"
 #include "milvus_backup/milvus/options.h"
 
 #include <cstdint>
@@ -83,6 +84,9 @@ struct ServerSettings {
   std::string state_dir = "server-state";
   /// Tasks that run at once.
   int max_jobs = 2;
+  /// PEM files of certificate and key; TLS when they are set, both or none.
+  std::string tls_cert_path;
+  std::string tls_key_path;
 };
 
 /// One resolved key, for `config show` and messages.
@@ -113,8 +117,12 @@ struct Config {
   bool keep_temp_files = false;
   GcPause gc_pause;
   ServerSettings server;
+  /// Where commands leave their metrics; empty leaves none.
+  std::string metrics_directory;
   /// Other storages by name, in lower case.
   std::map<std::string, StorageSettings> storages;
+  /// By name.
+  std::vector<ScheduleSettings> schedules;
   /// Every key of the file's version, in the order of the documentation.
   std::vector<Setting> settings;
   /// One line each, for the log: keys that mean nothing.
@@ -137,7 +145,7 @@ std::optional<std::string> ProcessEnvironment(const std::string& name);
 /// and resolve every key: --set over environment over file over default. A secret may instead be
 /// named by a `…File` key or `…_FILE` variable whose file holds it. Unknown keys of a v1 file are
 /// ignored, as the reference tool does; those of a v2 file and of --set become warnings; those
-/// inside `storages:` are errors. Errors carry Origin::kConfig and name the key.
+/// inside `storages:` and `schedules:` are errors. Errors carry Origin::kConfig and name the key.
 Result<Config> Load(const LoadOptions& options);
 
 /// The storage called `name`, in any case: one of `storages:`, or `milvus` or `backup` for the two

@@ -10,6 +10,9 @@
 
 namespace milvus_backup::config {
 
+/// Looked for when nothing else is asked for.
+inline constexpr char kMigrationFile[] = "migration.yaml";
+
 /// Which parts of the file a command uses, and which must therefore be there.
 struct MigrationNeeds {
   /// `source`, and `meta` where there is one.
@@ -27,6 +30,11 @@ Result<migration::Options> LoadMigration(const LoadOptions& options, const Migra
 
 /// `dumper.worker.workMode` of the file, which says what kind of migration it describes.
 Result<std::string> MigrationWorkMode(const LoadOptions& options);
+
+/// `server` of the file, with the keys of backup.yaml (`server.token` also of the environment); of
+/// a file that is not there, when none was asked for by another name than kMigrationFile, the
+/// defaults. Secrets may be named by `…File` keys.
+Result<ServerSettings> LoadMigrationServer(const LoadOptions& options);
 
 /// As LoadMigration, of a file whose workMode is milvus2x. The state directory lies beside the
 /// file.

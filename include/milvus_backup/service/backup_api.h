@@ -1,5 +1,5 @@
-/// The HTTP API of `milvus-backup server`: that of the reference tool under `/api/v1`, and a list
-/// of tasks and their cancellation, which are ours. docs/server.md describes it.
+/// The HTTP API of `milvus-backup server`: that of the reference tool under `/api/v1`, and `prune`,
+/// a list of tasks, their cancellation and metrics, which are ours. docs/server.md describes it.
 #pragma once
 
 #include "milvus_backup/base/clock.h"
@@ -30,8 +30,10 @@ class BackupApi {
   HttpReply Restore(const HttpRequest& request);
   HttpReply RestoreSecondary(const HttpRequest& request);
   HttpReply GetRestore(const HttpRequest& request);
+  HttpReply Prune(const HttpRequest& request);
   HttpReply ListTasks(const HttpRequest& request);
   HttpReply Cancel(const HttpRequest& request);
+  HttpReply OpenApi(const HttpRequest& request);
 
   const CallContext ctx_;
   const config::Config& config_;

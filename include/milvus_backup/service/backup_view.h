@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace milvus_backup::service {
 
@@ -18,6 +19,7 @@ struct StoredBackup {
   meta::BackupInfo info;
   /// Bytes under `meta/`.
   int64_t meta_size = 0;
+  std::vector<std::string> tags;
 };
 
 /// Errors as meta::ReadBackup; kInvalidArgument for a name that is none.

@@ -54,6 +54,11 @@ struct JobRecord {
   int64_t started = 0;
   int64_t ended = 0;
   std::vector<JobItem> items;
+  /// Segments to dump and imports to make, as far as they are known; 0 for jobs without.
+  int64_t parts = 0;
+  int64_t parts_done = 0;
+  /// What the user should know although it did not fail.
+  std::vector<std::string> warnings;
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 };
 

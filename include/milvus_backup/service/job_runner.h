@@ -8,8 +8,11 @@
 #include "milvus_backup/service/job.h"
 #include "milvus_backup/transfer/progress.h"
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +40,8 @@ struct JobRequest {
   std::string subject;
   /// How to go on with the job when it does not come to its end.
   std::string advice;
+  /// What the job works on alone: one of two jobs with the same place is refused. Empty for none.
+  std::string place;
 };
 
 /// What a job is given while it works. Thread-safe.
@@ -50,6 +55,18 @@ class JobContext {
   virtual transfer::Progress& progress() = 0;
   /// Set the state of the item called `name`, adding it when it is new.
   virtual void SetItem(const std::string& name, JobState state) = 0;
+  /// Remember a warning with the job; of very many the first.
+  virtual void Warn(const std::string& warning) = 0;
+};
+
+/// Of the jobs of one kind that have ended since the runner was created, and of those that it found
+/// interrupted.
+struct JobTotals {
+  std::map<JobState, uint64_t> ended;
+  uint64_t objects = 0;
+  uint64_t bytes = 0;
+  /// Of those that began, added up.
+  std::chrono::duration<double> time{0};
 };
 
 using JobWork = std::function<Status(JobContext& job)>;
@@ -68,8 +85,8 @@ class JobRunner {
   ~JobRunner();
 
   /// Write the job down and queue it. A job of the same id that has ended is forgotten for it.
-  /// kAlreadyExists while one of that id is not ended, kResourceExhausted when too many wait,
-  /// kUnavailable after Stop.
+  /// kAlreadyExists while one of that id or place is not ended, kResourceExhausted when too many
+  /// wait, kUnavailable after Stop.
   Result<JobRecord> Submit(const JobRequest& request, JobWork work);
 
   std::optional<JobRecord> Find(const std::string& id) const;
@@ -77,6 +94,9 @@ class JobRunner {
   std::optional<JobRecord> FindLatest(const std::string& kind, const std::string& subject) const;
   /// The newest first.
   std::vector<JobRecord> List() const;
+
+  /// By kind.
+  std::map<std::string, JobTotals> Totals() const;
 
   /// Ask the job to stop; one that waits ends at once. Returns without waiting for it. kNotFound
   /// for an unknown id, kFailedPrecondition when the job has ended.

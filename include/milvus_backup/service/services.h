@@ -7,7 +7,6 @@
 #include "milvus_backup/config/config.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/storage/backend.h"
-#include "milvus_backup/transfer/progress.h"
 
 #include <memory>
 #include <string>
@@ -33,13 +32,11 @@ class Services {
                                                   const config::Config& config, Needs needs);
 
   backup::Site& site() { return site_; }
-  transfer::Progress& progress() { return progress_; }
 
  private:
   std::unique_ptr<storage::Backend> milvus_backend_;
   std::unique_ptr<storage::Backend> backup_backend_;
   std::unique_ptr<milvus::Client> client_;
-  transfer::Progress progress_;
   backup::Site site_;
 };
 

@@ -1,6 +1,4 @@
-#include "copy_places.h"
-
-#include "backup_source.h"
+#include "milvus_backup/service/copy_places.h"
 
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/service/services.h"
@@ -17,7 +15,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 namespace {
 
 namespace fs = std::filesystem;
@@ -107,7 +105,7 @@ Result<CopySide> OpenDirectory(const std::string& text) {
 Result<CopySide> OpenInBucket(const StorageSettings& settings, const std::string& bucket,
                               const std::string& path) {
   CopySide side;
-  MB_ASSIGN_OR_RETURN(side.backend, service::OpenBucket(settings, bucket));
+  MB_ASSIGN_OR_RETURN(side.backend, OpenBucket(settings, bucket));
   side.tree = {.backend = side.backend.get(), .dir = WithSlash(path)};
   side.spot = SpotOf(settings, bucket, path);
   return side;
@@ -118,7 +116,7 @@ Result<CopySide> OpenInBucket(const StorageSettings& settings, const std::string
 Result<CopySide> OpenBackupRoot(const StorageSettings& settings) {
   CopySide side;
   backup::Place place;
-  MB_ASSIGN_OR_RETURN(side.backend, service::OpenPlace(settings, place));
+  MB_ASSIGN_OR_RETURN(side.backend, OpenPlace(settings, place));
   const bool is_disk = settings.kind == StorageKind::kLocal;
   side.tree = {.backend = side.backend.get(),
                .dir = WithSlash(meta::JoinPath(place.root, "")),
@@ -132,8 +130,7 @@ Result<CopySide> OpenBackupRoot(const StorageSettings& settings) {
   return side;
 }
 
-Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location) {
-  MB_ASSIGN_OR_RETURN(const StorageSettings settings, StorageAt(config, location));
+Result<CopySide> OpenTree(const StorageSettings& settings) {
   if (settings.kind == StorageKind::kLocal) return OpenDirectory(settings.root_path);
   return OpenInBucket(settings, settings.bucket, settings.root_path);
 }
@@ -184,4 +181,4 @@ Status CheckSidesApart(const CopySide& source, const CopySide& destination) {
   return Status::Ok();
 }
 
-}  // namespace milvus_backup::cli
+}  // namespace milvus_backup::service

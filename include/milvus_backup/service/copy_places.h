@@ -1,4 +1,5 @@
-/// The two sides of a copy, opened from what the command line says of them.
+/// The two sides of a copy, opened from what the configuration says of them. Functions without
+/// state.
 #pragma once
 
 #include "milvus_backup/backup/copy.h"
@@ -10,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace milvus_backup::cli {
+namespace milvus_backup::service {
 
 /// One side. Owns the backend that `tree` points to.
 struct CopySide {
@@ -22,8 +23,8 @@ struct CopySide {
 
 /// Where a storage keeps its backups. Sends nothing.
 Result<CopySide> OpenBackupRoot(const config::StorageSettings& settings);
-/// A place as ParseLocation reads it; errors as of StorageAt.
-Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location);
+/// The tree at the root of a storage, be there backups in it or not. Sends nothing.
+Result<CopySide> OpenTree(const config::StorageSettings& settings);
 
 /// `side` narrowed to the backup `name`. kInvalidArgument for what cannot be a name.
 Status Narrow(CopySide& side, const std::string& name);
@@ -36,4 +37,4 @@ Status CheckIsDirectory(const CopySide& side, const std::string& text);
 /// are, for one may be mounted under several names. kInvalidArgument naming both.
 Status CheckSidesApart(const CopySide& source, const CopySide& destination);
 
-}  // namespace milvus_backup::cli
+}  // namespace milvus_backup::service
