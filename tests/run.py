@@ -186,6 +186,8 @@ def integration(tally: Tally, soak: bool = False) -> None:
         f"{title}: {passed} passed, {failed} failed, {skipped} skipped, "
         f"{time.monotonic() - started:.0f} s"
     )
+    for path in sorted((ROOT / "build" / "figures").glob("*.json")) if soak else []:
+        say(f"{path.stem}: {path.read_text()}")
 
 
 FUZZ_TARGETS = (
@@ -275,6 +277,7 @@ def main() -> int:
         if options.soak:
             # Every round damages other backups in other places.
             os.environ["MB_SEED"] = given_seed or str(secrets.randbelow(2**32))
+            os.environ.setdefault("MB_MUTATIONS", "125")
             say(f"MB_SEED={os.environ['MB_SEED']}")
         run_stages(options.stages or list(DEFAULT_STAGES), tally)
     if options.soak:

@@ -15,7 +15,7 @@ void DeltaLog(ByteView bytes);
 void Parquet(ByteView bytes);
 /// Single values: the first byte says of which kind.
 void Values(ByteView bytes);
-/// Metas and records of runs: the first byte says which.
+/// Metas, records of runs, tombstones and tags: the first byte says which.
 void MetaJson(ByteView bytes);
 /// Index, lines and parts of manifests: the first byte says which.
 void Manifest(ByteView bytes);

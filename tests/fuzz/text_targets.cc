@@ -13,6 +13,8 @@
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/restore_progress.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tags.h"
+#include "milvus_backup/meta/tombstone.h"
 #include "milvus_backup/storage/location.h"
 #include "milvus_backup/storage/memory_backend.h"
 
@@ -57,6 +59,15 @@ void CheckBackup(std::string_view text) {
   MB_CHECK(again.ok() && encode(*again) == written);
 }
 
+/// The header comes back byte for byte.
+void CheckTombstone(std::string_view text) {
+  const auto tombstone = meta::DecodeTombstone(text, "fuzz");
+  CheckStatus(tombstone.status());
+  if (!tombstone.ok()) return;
+  const auto again = meta::DecodeTombstone(meta::EncodeTombstone(*tombstone), "fuzz");
+  MB_CHECK(again.ok() && again->header == tombstone->header && again->pruned == tombstone->pruned);
+}
+
 void CheckManifestLine(std::string_view text) {
   const Result<meta::ManifestEntry> entry = meta::DecodeManifestLine(text);
   CheckStatus(entry.status());
@@ -98,7 +109,7 @@ void MetaJson(ByteView bytes) {
   if (bytes.empty()) return;
   const std::string_view text = AsText(bytes.subspan(1));
   const auto source = [&] { return meta::SourceOf(text); };
-  switch (static_cast<uint8_t>(bytes.front()) % 6) {
+  switch (static_cast<uint8_t>(bytes.front()) % 8) {
     case 0:
       return CheckBackup(text);
     case 1:
@@ -109,8 +120,12 @@ void MetaJson(ByteView bytes) {
       return CheckStatus(meta::DecodeSegmentMeta(source(), "fuzz").status());
     case 4:
       return CheckStatus(meta::DecodeRunRecord(text, "fuzz").status());
-    default:
+    case 5:
       return CheckStatus(meta::DecodeRestoreProgress(text, "fuzz").status());
+    case 6:
+      return CheckTombstone(text);
+    default:
+      return CheckStatus(meta::DecodeTags(text, "fuzz").status());
   }
 }
 

@@ -29,7 +29,7 @@ OPTIONS = re.compile(r"^(storage|transfer|milvus|backup|migration)/\w*options\.h
 # the logging façade and may stand anywhere.
 THIRD_PARTY = {
     "curl": {"net"},
-    "openssl": {"base", "storage"},
+    "openssl": {"base", "storage", "service"},
     "isa-l": {"base"},
     "spdlog": {"base"},
     "tinyxml2.h": {"storage"},
@@ -41,7 +41,9 @@ THIRD_PARTY = {
     "common.pb.h": {"milvus"},
     "yaml-cpp": {"config"},
     "CLI": {"cli"},
+    "date": {"service"},
     "httplib.h": {"service"},
+    "prometheus": {"service"},
     "archive.h": {"backup"},
     "archive_entry.h": {"backup"},
     "sqlite3.h": {"migration"},

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::cli {
@@ -103,6 +104,38 @@ TEST(CommandLineTest, UsageErrorsNameTheFlag) {
   EXPECT_NE(ErrorOf({"--config", "x", "lst"}, 2).find("'lst'"), std::string::npos);
   EXPECT_NE(ErrorOf({}, 2).find("subcommand is required"), std::string::npos);
   EXPECT_NE(ErrorOf({"restore"}, 2).find("--name"), std::string::npos);
+  EXPECT_NE(ErrorOf({"schedule"}, 2).find("subcommand is required"), std::string::npos);
+  EXPECT_NE(ErrorOf({"schedule", "run-now"}, 2).find("name is required"), std::string::npos);
+  EXPECT_NE(ErrorOf({"schedule", "list", "--times", "-1"}, 2).find("--times"), std::string::npos);
+}
+
+TEST(CommandLineTest, PruneWantsRulesOrOneBackupToTakeBack) {
+  const std::string none = ErrorOf({"prune"}, 2);
+  for (const char* flag : {"--keep-last", "--keep-hourly", "--keep-daily", "--keep-weekly",
+                           "--keep-monthly", "--keep-yearly", "--keep-within", "--keep-tag"}) {
+    EXPECT_NE(none.find(flag), std::string::npos) << none;
+  }
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"prune", "--dry-run", "--grace", "1h"}, "no rule"},
+      {{"prune", "--keep-last", "0"}, "no rule"},
+      {{"prune", "--keep-last", "-1"}, "--keep-last"},
+      {{"prune", "--keep-daily", "x"}, "--keep-daily"},
+      {{"prune", "--keep-within", "7w"}, "2y5m7d3h"},
+      {{"prune", "--keep-tag", "a b"}, "invalid tag"},
+      {{"prune", "--keep-last", "1", "--grace", "soon"}, "--grace"},
+      {{"prune", "--keep-last", "1", "--undo", "a"}, "--undo"},
+      {{"prune", "--undo", "a", "--dry-run"}, "--undo"},
+      {{"prune", "--undo", "a/b"}, "invalid backup name"}};
+  for (const auto& [arguments, text] : wrong) {
+    const std::string error = ErrorOf(arguments, 2);
+    EXPECT_NE(error.find(text), std::string::npos) << error;
+  }
+}
+
+TEST(CommandLineTest, TagWantsABackup) {
+  EXPECT_NE(ErrorOf({"tag"}, 2).find("--name"), std::string::npos);
+  EXPECT_NE(ErrorOf({"tag", "a", "--add", "a b"}, 2).find("invalid tag"), std::string::npos);
+  EXPECT_NE(ErrorOf({"tag", "a", "b"}, 2).find("b"), std::string::npos);
 }
 
 TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
@@ -196,6 +229,30 @@ TEST(CommandLineTest, FlagsOfCreateAreCheckedAsTheyAreRead) {
     EXPECT_NE(ErrorOf(arguments, 2).find(one.said), std::string::npos)
         << one.flags.back() << ": " << ErrorOf(arguments, 2);
   }
+}
+
+// Scripts pass on variables that may be empty. What is wrong with a flag is said before the help.
+TEST(CommandLineTest, EmptyStrategyAndFormatAreTheDefault) {
+  EXPECT_NE(ErrorOf({"create", "--strategy", "x", "--help"}, 2), "");
+  ::testing::internal::CaptureStdout();
+  const int status = RunProgram({"create", "--strategy", "", "--format", "", "--help"});
+  ::testing::internal::GetCapturedStdout();
+  EXPECT_EQ(status, 0);
+}
+
+TEST(CommandLineTest, SpellingsOfOlderVersionsAreKnown) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"list", "-c", "coll", "--help"},
+                                             {"list", "--collection", "db.coll", "--help"},
+                                             {"get", "-n", "b", "-d", "--help"},
+                                             {"get", "-n", "b", "--detail", "--help"},
+                                             {"--yaml", "other.yaml", "list", "--help"}}) {
+    ::testing::internal::CaptureStdout();
+    const int status = RunProgram(arguments);
+    ::testing::internal::GetCapturedStdout();
+    EXPECT_EQ(status, 0) << arguments[0] << " " << arguments[1];
+  }
+  EXPECT_NE(ErrorOf({"list", "-c", "a.b.c", "--help"}, 2).find("'a.b.c'"), std::string::npos);
 }
 
 TEST(SelectionFlagsTest, FilterThenDatabaseCollectionsThenCollectionsThenDatabases) {

@@ -41,8 +41,7 @@ TEST(MigrationProgramTest, IsChosenByNameAndByCommand) {
     EXPECT_THAT(ErrorOf(with({}), 2),
                 HasSubstr("execute milvus-migration args:[] error:unrecognized command"));
     EXPECT_THAT(ErrorOf(with({"check"}), 2), HasSubstr("unknown command 'check'"));
-    EXPECT_THAT(ErrorOf(with({"server", "run", "-p", "8080"}), 2),
-                HasSubstr("server is not built yet"));
+    EXPECT_THAT(ErrorOf(with({"server", "run", "--nope"}), 2), HasSubstr("--nope"));
     EXPECT_THAT(ErrorOf(with({"dump", "--nope"}), 2), HasSubstr("--nope"));
   }
 }

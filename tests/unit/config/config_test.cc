@@ -181,6 +181,19 @@ TEST_F(ConfigTest, EndlessAliasIsRefused) {
   EXPECT_THAT(LoadText("minio: &a {b: *a}\n"), IsError(Code::kInvalidArgument, "backup.yaml"));
 }
 
+TEST_F(ConfigTest, MutualTlsWithoutBothFilesIsTlsWithoutThem) {
+  ASSERT_OK_AND_ASSIGN(Config config, LoadText("milvus: {tlsMode: 2, mtlsKeyPath: k}\n"));
+  EXPECT_EQ(config.milvus.tls_mode, milvus::TlsMode::kServer);
+  EXPECT_THAT(config.warnings, ::testing::ElementsAre(
+                                   "milvus.tlsMode is 2 without milvus.mtlsCertPath: taken as 1"));
+  ASSERT_OK_AND_ASSIGN(config, LoadText("milvus: {tlsMode: 2, mtlsCertPath: c}\n"));
+  EXPECT_EQ(config.milvus.tls_mode, milvus::TlsMode::kServer);
+  ASSERT_OK_AND_ASSIGN(config, LoadText("milvus: {tlsMode: 2}\n"));
+  EXPECT_TRUE(config.warnings.empty());
+  ASSERT_OK_AND_ASSIGN(config, LoadText("milvus: {tlsMode: 2, mtlsCertPath: c, mtlsKeyPath: k}\n"));
+  EXPECT_EQ(config.milvus.tls_mode, milvus::TlsMode::kMutual);
+}
+
 TEST_F(ConfigTest, BadValuesNameTheKey) {
   EXPECT_THAT(LoadText("minio: {port: 70000}\n"),
               IsError(Code::kInvalidArgument, "minio.port is '70000'"));
@@ -192,8 +205,6 @@ TEST_F(ConfigTest, BadValuesNameTheKey) {
               IsError(Code::kInvalidArgument, "minio.storageType is 'floppy'"));
   EXPECT_THAT(LoadText("minio: {storageType: azure}\n"),
               IsError(Code::kInvalidArgument, "not built yet"));
-  EXPECT_THAT(LoadText("milvus: {tlsMode: 2, mtlsKeyPath: k}\n"),
-              IsError(Code::kInvalidArgument, "milvus.mtlsCertPath is missing"));
   EXPECT_THAT(LoadText("", {"MINIO_PORT=x"}), IsError(Code::kInvalidArgument, "MINIO_PORT is 'x'"));
   EXPECT_THAT(LoadText("configVersion: v3\n"), IsError(Code::kInvalidArgument, "configVersion"));
   EXPECT_THAT(LoadText("a: [b\n"), IsError(Code::kInvalidArgument, "backup.yaml line"));

@@ -167,14 +167,18 @@ cloud: {address: nowhere}
   EXPECT_EQ(migration.yaml.find("hunter2"), std::string::npos);
 }
 
+TEST_F(MigrateTest, MutualTlsWithoutBothFilesIsServer) {
+  ASSERT_OK_AND_ASSIGN(const Migration migration,
+                       MigrateText("milvus: {tlsMode: 2, mtlsCertPath: c}"));
+  EXPECT_THAT(migration.yaml, ::testing::HasSubstr("tlsMode: server"));
+}
+
 TEST_F(MigrateTest, RefusesWhatLoadRefusesAndV2) {
   EXPECT_THAT(MigrateText("configVersion: v2"),
               IsError(Code::kInvalidArgument, "is version 2 already"));
   EXPECT_THAT(MigrateText("minio: {port: x}"), IsError(Code::kInvalidArgument, "minio.port"));
   EXPECT_THAT(MigrateText("storages: {a: {prot: 1}}"),
               IsError(Code::kInvalidArgument, "unknown key storages.a.prot"));
-  EXPECT_THAT(MigrateText("milvus: {tlsMode: 2, mtlsCertPath: c}"),
-              IsError(Code::kInvalidArgument, "milvus.mtlsKeyPath"));
 }
 
 TEST_F(MigrateTest, TranslatedSamplesMeanTheSame) {

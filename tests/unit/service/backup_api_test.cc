@@ -10,7 +10,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -106,6 +109,38 @@ class BackupApiTest : public ::testing::Test {
   std::unique_ptr<JobRunner> jobs_;
   std::unique_ptr<BackupApi> api_;
 };
+
+// Every path and method of docs/openapi.json is answered, and none beside them.
+TEST_F(BackupApiTest, TheDocumentNamesEveryRequest) {
+  const HttpReply reply = Send("GET", "/openapi.json");
+  EXPECT_EQ(reply.status, 200);
+  const json document = Parse(reply);
+  size_t named = 0;
+  for (const auto& [path, methods] : document["paths"].items()) {
+    for (const char* method : {"GET", "POST", "DELETE", "PUT"}) {
+      std::string key = method;
+      std::ranges::transform(key, key.begin(), [](unsigned char c) { return std::tolower(c); });
+      const HttpReply answer = api_->Handle({.method = method, .path = path, .body = "["});
+      EXPECT_EQ(answer.status != 404, methods.contains(key)) << method << " " << path;
+      if (methods.contains(key)) ++named;
+    }
+  }
+  EXPECT_GE(named, 13U);
+}
+
+TEST_F(BackupApiTest, ShowsMetrics) {
+  Create(R"({"backup_name":"demo","collection_names":["hello"]})");
+  const HttpReply page = api_->Handle({.method = "GET", .path = "/metrics"});
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(page.body.find("\nmilvus_backup_tasks_ended_total"
+                           "{kind=\"create\",state=\"succeeded\"} 1\n"),
+            std::string::npos)
+      << page.body;
+  EXPECT_NE(page.body.find("\nmilvus_backup_storage_requests_total{method=\"put\"} "),
+            std::string::npos);
+  EXPECT_EQ(api_->Handle({.method = "POST", .path = "/metrics"}).status, 404);
+}
 
 /// Takes the only place of the runner until it is destroyed.
 class Occupied {
@@ -374,6 +409,71 @@ TEST_F(BackupApiTest, TasksAreListedAndCancelled) {
   EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["code"], 3);
   EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "none"}}))["code"], 404);
   EXPECT_EQ(Answer(Send("POST", "/cancel"))["code"], 400);
+}
+
+TEST_F(BackupApiTest, PruneAnswersWithWhatBecameOfTheBackups) {
+  Create(R"({"backup_name":"demo1"})", "r1");
+  Create(R"({"backup_name":"demo2"})", "r2");
+  const json kept = json::parse(R"({"name":"demo2","time":"2023-11-14T22:13:20Z","outcome":"kept",
+      "reasons":["keep-last","last good backup of default.hello"],"tags":[]})");
+  json marked = json::parse(R"({"name":"demo1","time":"2023-11-14T22:13:20Z","outcome":"marked",
+      "reasons":["no rule keeps it"],"tags":[],"remove_after":"2024-05-29T17:26:40Z"})");
+  const auto expected = [&](bool dry_run) {
+    return json{{"requestId", "r3"},
+                {"msg", "success"},
+                {"data",
+                 {{"status", "ok"},
+                  {"dry_run", dry_run},
+                  {"backups", {kept, marked}},
+                  {"warnings", json::array()}}}};
+  };
+  const auto prune = [this](const std::string& body) {
+    return Answer(Send("POST", "/prune", {}, body, "r3"));
+  };
+  EXPECT_EQ(prune(R"({"keep_last":1,"grace":"1h","dry_run":true})"), expected(true));
+  EXPECT_EQ(Get("/list")["data"].size(), 2U);
+  EXPECT_EQ(prune(R"({"Keep_Last":1,"grace":"1h"})"), expected(false));
+  EXPECT_EQ(Get("/list")["data"].size(), 1U);
+  EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo1"}})["code"], 404);
+  const json task = Get("/tasks")["data"][0];
+  EXPECT_EQ(task["kind"], "prune");
+  EXPECT_EQ(task["items"][0]["name"], "marked demo1");
+
+  clock_.Advance(std::chrono::hours(1));
+  EXPECT_EQ(Answer(Send("POST", "/prune", {}, R"({"keep_last":1,"async":true})", "r4"))["data"],
+            json());
+  ASSERT_OK(jobs_->Wait("r4"));
+  EXPECT_EQ(Get("/tasks")["data"][0]["items"][0]["name"], "removed demo1");
+}
+
+TEST_F(BackupApiTest, PruneRefusesWhatItDoesNotUnderstand) {
+  Create(R"({"backup_name":"demo1"})", "r1");
+  const std::pair<const char*, int> bodies[] = {{"{}", 400},
+                                                {R"({"keep_last":0})", 400},
+                                                {R"({"keep_last":-1})", 400},
+                                                {R"({"keep_last":1,"keep_dayly":7})", 400},
+                                                {R"({"keep_within":"7w"})", 400},
+                                                {R"({"keep_tags":["a b"]})", 400},
+                                                {R"({"keep_last":1,"grace":"soon"})", 400},
+                                                {R"({"keep_last":1,"storage":"nowhere"})", 400}};
+  for (const auto& [body, code] : bodies) {
+    EXPECT_EQ(Answer(Send("POST", "/prune", {}, body, "r2"))["code"], code) << body;
+  }
+  EXPECT_EQ(Send("POST", "/prune", {}, R"({"keep_last":"1"})").status, 400);
+  EXPECT_EQ(Send("POST", "/prune", {}, "x").status, 400);
+  EXPECT_EQ(Get("/list")["data"].size(), 1U);
+}
+
+TEST_F(BackupApiTest, PruneMayNameAConfiguredStorage) {
+  Create(R"({"backup_name":"demo1"})", "r1");
+  config::StorageSettings other = config_.backup_storage;
+  other.root_path = dir_.path() + "/other";
+  std::filesystem::create_directories(other.root_path);
+  config_.storages["other"] = other;
+  const json answer =
+      Answer(Send("POST", "/prune", {}, R"({"keep_last":1,"storage":"Other"})", "r2"));
+  EXPECT_EQ(answer["msg"], "success") << answer;
+  EXPECT_EQ(answer["data"]["backups"], json::array());
 }
 
 TEST_F(BackupApiTest, Check) {

@@ -200,6 +200,14 @@ TEST_F(GuardTest, OnLoopbackOnlyPagesOfOnesOwnAreServed) {
   }
 }
 
+TEST_F(GuardTest, WithTlsItsOwnPagesAreHttps) {
+  const GuardOptions options{.address = "127.0.0.1", .token = {}, .has_tls = true};
+  EXPECT_EQ(StatusFor(options, With({{"host", "localhost:1"}, {"origin", "https://localhost:1"}})),
+            200);
+  EXPECT_EQ(StatusFor(options, With({{"host", "localhost:1"}, {"origin", "http://localhost:1"}})),
+            403);
+}
+
 TEST_F(GuardTest, PagesOfOthersCannotLoadAnythingFromHere) {
   const GuardOptions options{.address = "127.0.0.1"};
   for (const char* site : {"same-origin", "none"}) {

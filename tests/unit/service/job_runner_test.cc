@@ -118,6 +118,48 @@ TEST_F(JobRunnerTest, NoMoreRunOrWaitThanAllowed) {
   EXPECT_EQ(b.state, JobState::kSucceeded);
 }
 
+TEST_F(JobRunnerTest, APlaceHasOneJob) {
+  const auto runner = Start();
+  const auto at = [](const std::string& id, const std::string& place) {
+    return JobRequest{.id = id, .kind = "dump", .place = place};
+  };
+  Latch end;
+  ASSERT_OK(runner->Submit(at("a", "here"), [&](JobContext&) {
+    end.Wait();
+    return Status::Ok();
+  }));
+  EXPECT_THAT(runner->Submit(at("b", "here"), [](JobContext&) { return Status::Ok(); }),
+              IsError(Code::kAlreadyExists, "task a"));
+  ASSERT_OK(runner->Submit(at("c", "there"), [](JobContext&) { return Status::Ok(); }));
+  end.Open();
+  ASSERT_OK(runner->Wait("a"));
+  ASSERT_OK(runner->Submit(at("b", "here"), [](JobContext&) { return Status::Ok(); }));
+  ASSERT_OK(runner->Wait("b"));
+}
+
+TEST_F(JobRunnerTest, PartsAndWarningsAreKept) {
+  {
+    const auto runner = Start();
+    ASSERT_OK(runner->Submit(Request("a"), [](JobContext& job) {
+      job.progress().segments_planned = 3;
+      job.progress().imports_planned = 2;
+      job.progress().segments_done = 3;
+      job.progress().imports_done = 1;
+      for (int i = 0; i < 1000; ++i) job.Warn("w" + std::to_string(i));
+      return FailedPreconditionError("no");
+    }));
+    ASSERT_OK(runner->Wait("a"));
+  }
+  const auto next = Start();
+  const auto job = next->Find("a");
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->parts, 5);
+  EXPECT_EQ(job->parts_done, 4);
+  EXPECT_EQ(job->progress, 75);
+  ASSERT_EQ(job->warnings.size(), 100U);
+  EXPECT_EQ(job->warnings[99], "w99");
+}
+
 TEST_F(JobRunnerTest, CancelStopsRunningAndWaitingJobs) {
   options_.max_running = 1;
   const auto runner = Start();
@@ -283,9 +325,19 @@ TEST(JobTest, RecordsComeBack) {
                       .created = 1,
                       .started = 2,
                       .ended = 3,
-                      .items = {{"i", "db.c", JobState::kSucceeded, 4, 5}}};
+                      .items = {{"i", "db.c", JobState::kSucceeded, 4, 5}},
+                      .parts = 9,
+                      .parts_done = 8,
+                      .warnings = {"w"}};
   ASSERT_OK_AND_ASSIGN(const JobRecord read, DecodeJob(EncodeJob(job), "x"));
   EXPECT_EQ(read, job);
+  // As the first version wrote them.
+  ASSERT_OK_AND_ASSIGN(const JobRecord old,
+                       DecodeJob(R"({"id":"a","kind":"create","subject":"b","state":"succeeded",
+      "error":"","advice":"","progress":100,"created":1,"started":2,"ended":3,"items":[]})",
+                                 "x"));
+  EXPECT_EQ(old.parts, 0);
+  EXPECT_TRUE(old.warnings.empty());
   for (const char* text : {"", "[]", "{}", R"({"id":1})"}) {
     EXPECT_THAT(DecodeJob(text, "the file"), IsError(Code::kDataLoss, "the file")) << text;
   }
@@ -307,6 +359,11 @@ TEST(JobTest, PercentFollowsTheCounters) {
   restore.imports_planned = 4;
   restore.imports_done = 1;
   EXPECT_EQ(PercentOf(restore), 25);
+  transfer::Progress both;
+  both.segments_planned = 2;
+  both.segments_done = 2;
+  both.imports_planned = 2;
+  EXPECT_EQ(PercentOf(both), 50);
 }
 
 }  // namespace
