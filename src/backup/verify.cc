@@ -122,7 +122,7 @@ class ByteCheck {
   /// All that the manifest lists, for metas that cannot be read do not say what is a log.
   Status ReadListed() {
     TaskGroup tasks(VerifyDeepOptions().parallel, ctx_.stop);
-    const Status listed = storage::ForEachObject(
+    Status listed = storage::ForEachObject(
         ctx_, *backup_.backend, backup_.dir, [&](const storage::ObjectInfo& object) -> Status {
           const std::string path = object.key.substr(backup_.dir.size());
           if (!quick_.manifest.Find(path)) return Status::Ok();

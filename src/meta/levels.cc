@@ -61,10 +61,11 @@ class Index {
   /// The entry that `fits`, which is then no longer missing.
   template <typename Fits>
   const T* Take(int64_t id, const Fits& fits) {
-    for (Entry& entry : std::ranges::equal_range(entries_, id, {}, &Entry::id)) {
-      if (!fits(*entry.item)) continue;
-      entry.is_wanted = false;
-      return entry.item;
+    auto entry = std::ranges::lower_bound(entries_, id, {}, &Entry::id);
+    for (; entry != entries_.end() && entry->id == id; ++entry) {
+      if (!fits(*entry->item)) continue;
+      entry->is_wanted = false;
+      return entry->item;
     }
     return nullptr;
   }

@@ -170,7 +170,7 @@ Status LookInto(const CallContext& ctx, storage::Backend& backend, const std::st
                 bool with_tags, Directory& directory) {
   const Result<std::string> dir = BackupDir(root, directory.name);
   if (!dir.ok()) return Status::Ok();  // no name a command could be given
-  const Status looked = LookIntoDir(ctx, backend, *dir, with_tags, directory);
+  Status looked = LookIntoDir(ctx, backend, *dir, with_tags, directory);
   // The root could be listed, so on a disk it is a matter of this directory alone; a service that
   // refuses does so for every one.
   if (looked.code() != Code::kPermissionDenied || looked.http_status() != 0) return looked;

@@ -54,7 +54,7 @@ struct Limits {
   size_t max_schema_elements = 4096;
   /// Column chunks of all row groups, each about 80 bytes here and 15 in a footer. A packed log has
   /// a row group per MiB, so this is one of 4 GiB with 64 columns.
-  size_t max_chunks = 256 * 1024;
+  size_t max_chunks = 256 * kKiB;
   /// Events of one container; known writers make one.
   size_t max_events = 4096;
 };
