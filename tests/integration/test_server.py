@@ -83,8 +83,8 @@ class Api:
 
 @contextlib.contextmanager
 def serving(tool: Tool, *flags: str, token: str = "") -> Iterator[Api]:
-    """A server of `tool` on a free port."""
-    with tool.started(*flags, "server", "-p", "0") as process:
+    """A server of `tool` on a free port. Nobody reads its stderr, so it logs into its file alone."""
+    with tool.started(*flags, "--set", "log.console=false", "server", "-p", "0") as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("listening on "):
