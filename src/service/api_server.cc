@@ -48,7 +48,7 @@ Status ServeApi(const CallContext& ctx, const config::ServerSettings& settings, 
                                          .tls_key_file = settings.tls_key_path},
                                         Guard(guard, api.handle)));
   log::Info("listening on {} port {}", settings.address, server->port());
-  if (const Status begun = api.begin ? api.begin() : Status::Ok(); !begun.ok()) {
+  if (Status begun = api.begin ? api.begin() : Status::Ok(); !begun.ok()) {
     jobs->Stop();
     server->Stop();
     return begun;
