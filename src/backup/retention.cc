@@ -90,8 +90,9 @@ class Policy {
     FindLastGood(&HistoryEntry::with_rows);
     for (Decision& decision : decisions_) {
       std::ranges::sort(decision.last_good_of);
-      const auto twice = std::ranges::unique(decision.last_good_of);
-      decision.last_good_of.erase(twice.begin(), twice.end());
+      decision.last_good_of.erase(
+          std::unique(decision.last_good_of.begin(), decision.last_good_of.end()),
+          decision.last_good_of.end());
     }
   }
 
