@@ -197,7 +197,7 @@ Status WriteRunMetrics(const std::string& directory, const RunFacts& run,
     const std::string text = EncodeRun(run, last_success, storage);
     return files->Put({}, name, AsBytes(text), {}).status();
   };
-  const Status status = write();
+  Status status = write();
   if (status.ok()) return status;
   return Status(Code::kFailedPrecondition,
                 fmt::format("metrics.textfileDir {}: {}", directory, status.ToString()))
