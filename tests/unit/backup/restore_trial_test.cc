@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -38,6 +39,12 @@ struct ServedRow {
 
 class RestoreTrialTest : public RestoreTest {
  protected:
+  RestoreTrialTest() = default;
+  RestoreTrialTest(const RestoreTrialTest&) = delete;
+  RestoreTrialTest& operator=(const RestoreTrialTest&) = delete;
+  /// What the server's threads have read is destroyed after that, as everybody can see.
+  ~RestoreTrialTest() override { const std::scoped_lock lock(served_mutex_); }
+
   void SetUp() override {
     const fs::path root = testing::TestDataDir() + "/backups/golden_0516";
     for (const auto& entry : fs::recursive_directory_iterator(root)) {
@@ -52,6 +59,7 @@ class RestoreTrialTest : public RestoreTest {
     for (const meta::CollectionBackup& collection : info_.collection_backups) LoadRows(collection);
     // All rows of a collection come with its first import.
     fake_->SetImportRows([this](const milvus::ImportRequest& request) {
+      const std::scoped_lock lock(served_mutex_);
       if (!filled_.insert(request.collection_name).second) return int64_t{0};
       return static_cast<int64_t>(served_[NumberOf(request.collection_name)].size());
     });
@@ -82,6 +90,7 @@ class RestoreTrialTest : public RestoreTest {
   }
 
   std::vector<milvus::Column> Answer(const milvus::QueryRequest& request) {
+    const std::scoped_lock lock(served_mutex_);
     const size_t number = NumberOf(request.collection_name);
     const std::vector<ServedRow>& rows = served_[number];
     if (request.output_fields == std::vector<std::string>{"count(*)"}) {
@@ -132,6 +141,7 @@ class RestoreTrialTest : public RestoreTest {
   meta::BackupInfo info_;
   /// In the order of the backup's collections.
   std::vector<std::vector<ServedRow>> served_;
+  std::mutex served_mutex_;
   std::set<std::string> filled_;
   std::vector<std::string> found_;
 };
