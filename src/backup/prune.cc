@@ -354,6 +354,10 @@ Status UndoPrune(const CallContext& ctx, const Place& place, const std::string& 
   }
   if (lock != nullptr) MB_RETURN_IF_ERROR(lock->Check(ctx));
   if (!header && !tombstone->header.empty()) {
+    // What is no header would leave neither a backup nor the tombstone.
+    MB_RETURN_IF_ERROR(
+        meta::DecodeBackup(meta::SourceOf(tombstone->header), meta::TombstoneKey(backup_dir))
+            .status());
     const std::string key = meta::MetaKey(backup_dir, meta::MetaFile::kHeader);
     const ByteView body = AsBytes(tombstone->header);
     const auto written = backend.Put(ctx, key, body, {.crc32c = Crc32c(body)});

@@ -343,6 +343,16 @@ Result<std::unique_ptr<BackupClaim>> ClaimFor(const Place& place, const std::str
   return BackupClaim::Take({}, place, dir, meta::NewRunRecord("create", name));
 }
 
+TEST_F(PruneTest, WhatIsNoHeaderIsNotPutBack) {
+  Take("a", {"c1"});
+  Take("b", {"c1"});
+  ASSERT_OK(storage_.Delete({}, Dir("a") + "meta/backup_meta.json"));
+  ASSERT_OK(meta::WriteTombstone({}, storage_, Dir("a"), {.header = "hello", .pruned = Now()}));
+  const auto before = Stored();
+  EXPECT_THAT(UndoPrune({}, place_, "a"), IsError(Code::kDataLoss, "tombstone.json"));
+  EXPECT_EQ(Stored(), before);
+}
+
 TEST_F(PruneTest, OthersDoNotWriteIntoAPrunedDirectory) {
   Take("a", {"c1"});
   Abandon("u");
