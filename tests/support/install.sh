@@ -3,7 +3,6 @@
 #
 #   install.sh deps          Debian packages that `make` and the demo need
 #   install.sh deps-test     `deps`, and the packages that tests, linters and benchmarks need
-#   install.sh deps-soak     `deps-test`, and what the fuzz targets need
 #   install.sh servers-demo  Python environment (pymilvus, moto, pytest) and the Milvus server
 #   install.sh servers-test  `servers-demo`, an older Milvus server, and MinIO, mc and versitygw built with Go
 #   install.sh milvus VER    another version of the Milvus server, e.g. 2.3.0
@@ -26,8 +25,8 @@ build_packages="python3 python3-venv git ca-certificates make cmake ninja-build 
   libcurl4-openssl-dev libssl-dev libtinyxml2-dev libyaml-cpp-dev nlohmann-json3-dev libgrpc++-dev libprotobuf-dev
   protobuf-compiler protobuf-compiler-grpc libspdlog-dev libarchive-dev libzstd-dev libisal-dev libcli11-dev
   libsqlite3-dev libmariadb-dev libhdf5-dev libcpp-httplib-dev prometheus-cpp-dev libhowardhinnant-date-dev tzdata"
-soak_packages=libclang-rt-14-dev
-test_packages="clang clang-tidy clang-format libgtest-dev libgmock-dev libbenchmark-dev curl openssl mariadb-server-core"
+test_packages="clang libclang-rt-14-dev llvm clang-tidy clang-format libgtest-dev libgmock-dev curl openssl
+  mariadb-server-core"
 
 support=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 requirements=$support/requirements.txt
@@ -200,7 +199,6 @@ locked() {
 case ${1:-} in
   deps) install_packages $build_packages ;;
   deps-test) install_packages $build_packages $test_packages ;;
-  deps-soak) install_packages $build_packages $test_packages $soak_packages ;;
   servers-demo) locked install_demo_servers ;;
   servers-test) locked install_test_servers ;;
   milvus)

@@ -2,6 +2,8 @@
 /// silent together. Thread-safe.
 #pragma once
 
+#include "support/sanitizer.h"
+
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/storage/intercepting_backend.h"
@@ -19,7 +21,7 @@ namespace milvus_backup::testing {
 
 /// Distance between the operations after which a sweep falls silent. Under ThreadSanitizer a run
 /// takes twenty times as long; what it looks for does not need every one of them.
-#ifdef __SANITIZE_THREAD__
+#ifdef MB_UNDER_THREAD_SANITIZER
 inline constexpr uint64_t kSweepStep = 5;
 #else
 inline constexpr uint64_t kSweepStep = 1;

@@ -1,0 +1,1 @@
+// Nothing: targets that carry precompiled headers need a source.

@@ -1,0 +1,21 @@
+/// MB_UNDER_SANITIZER under AddressSanitizer and ThreadSanitizer, and MB_UNDER_THREAD_SANITIZER
+/// under the latter; g++ and clang tell of them differently.
+#pragma once
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define MB_UNDER_SANITIZER
+#endif
+#if __has_feature(thread_sanitizer)
+#define MB_UNDER_SANITIZER
+#define MB_UNDER_THREAD_SANITIZER
+#endif
+#else
+#ifdef __SANITIZE_ADDRESS__
+#define MB_UNDER_SANITIZER
+#endif
+#ifdef __SANITIZE_THREAD__
+#define MB_UNDER_SANITIZER
+#define MB_UNDER_THREAD_SANITIZER
+#endif
+#endif
