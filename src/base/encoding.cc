@@ -184,6 +184,23 @@ Sha256Digest HmacSha256(ByteView key, std::string_view text) {
   return digest;
 }
 
+std::string Printable(std::string_view text) {
+  const auto byte_at = [text](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  std::string shown;
+  shown.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned byte = byte_at(i);
+    // U+0080 to U+009F in UTF-8.
+    const bool is_second_block = byte == 0xC2 && byte_at(i + 1) >= 0x80 && byte_at(i + 1) < 0xA0;
+    const bool is_control = byte < 0x20 || byte == 0x7F || is_second_block;
+    shown.push_back(is_control ? '?' : text[i]);
+    if (is_second_block) ++i;
+  }
+  return shown;
+}
+
 std::string PercentEncode(std::string_view text, bool keep_slash) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   std::string encoded;

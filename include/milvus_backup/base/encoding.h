@@ -53,6 +53,9 @@ class Md5Hasher {
   std::unique_ptr<State> state_;
 };
 
+/// `text` with a `?` for every control character, those of Unicode's second block too: what others
+/// have written must not steer a terminal.
+std::string Printable(std::string_view text);
 /// Percent-encode everything outside `A-Za-z0-9-_.~`, upper-case hex; `/` stays when `keep_slash`.
 /// The rule of AWS signature version 4, used for the wire as well.
 std::string PercentEncode(std::string_view text, bool keep_slash);

@@ -29,6 +29,10 @@ bool HasEnded(const ProcessMark& mark, const std::string& proc = "/proc");
 uint64_t ResidentMemory();
 uint64_t PeakMemory();
 
+/// Give memory that is free back to the system, where the C library can: it keeps what lies between
+/// pieces that are in use, in a heap for every few threads.
+void ReleaseFreeMemory();
+
 /// Name of this host, for people.
 std::string HostName();
 

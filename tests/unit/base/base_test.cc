@@ -81,6 +81,13 @@ TEST(EncodingTest, PercentEncodingRoundTrips) {
   EXPECT_EQ(PercentDecode("a+b", true), "a b");
 }
 
+TEST(EncodingTest, WhatIsPrintableSteersNoTerminal) {
+  EXPECT_EQ(Printable("a\x1b[2J\n\x7f\xC2\x9B"
+                      "b\xC3\xA9\xC2\xA0\xC2"),
+            "a?[2J???b\xC3\xA9\xC2\xA0\xC2");
+  EXPECT_EQ(Printable(""), "");
+}
+
 TEST(ChecksumTest, Crc32cKnownValues) {
   EXPECT_EQ(Crc32c(AsBytes("123456789")), 0xE3069283U);
   EXPECT_EQ(EncodeCrc32c(Crc32c(AsBytes("hello"))), "mnG7TA==");

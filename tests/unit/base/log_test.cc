@@ -52,5 +52,29 @@ TEST_F(LogTest, RemovesExpiredRotatedFilesOnly) {
                                             "other.1.log", "backup..log", "backup.log"}));
 }
 
+TEST_F(LogTest, FilesAreOfOneSizeAndAFewAreKept) {
+  const std::string path = dir_.path() + "/backup.log";
+  ASSERT_OK(Configure({.console = false, .path = path, .max_size_mib = 1, .max_backups = 2}));
+  const std::string line(64 * 1024, 'x');
+  for (int i = 0; i < 80; ++i) Info("{}", line);
+  EXPECT_EQ(Names(), (std::set<std::string>{"backup.log", "backup.1.log", "backup.2.log"}));
+  for (const auto& entry : fs::directory_iterator(dir_.path())) {
+    EXPECT_LE(entry.file_size(), 1024U * 1024U);
+  }
+}
+
+TEST_F(LogTest, TheConsoleIsStderrAndMayBeOff) {
+  for (const bool console : {true, false}) {
+    ::testing::internal::CaptureStderr();
+    ASSERT_OK(Configure({.level = Level::kWarn, .console = console}));
+    Info("not of this level");
+    Warn("to be seen");
+    ASSERT_OK(Configure({.console = false}));
+    const std::string shown = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(shown.find("to be seen") != std::string::npos, console);
+    EXPECT_EQ(shown.find("not of this level"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace milvus_backup::log
