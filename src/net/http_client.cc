@@ -26,9 +26,17 @@ constexpr size_t kPacedPortion = 64 * kKiB;
 /// A body below this leaves in one piece with the head, which saves a wake-up on either side;
 /// libcurl does so with what it is given as a form, below 64 KiB.
 constexpr size_t kMostInHead = 64 * kKiB;
-/// Upload buffers fit the body, within what libcurl takes and what brings something.
+/// The least that libcurl takes.
 constexpr size_t kLeastUploadBuffer = 16 * kKiB;
-constexpr size_t kMostUploadBuffer = 512 * kKiB;
+
+/// Bytes that libcurl takes of a body at a time. Small bodies leave whole; of larger ones a share,
+/// so that many at once do not take more memory than their buffers leave.
+size_t UploadBuffer(size_t body) {
+  constexpr size_t kWhole = 128 * kKiB;
+  constexpr size_t kMost = 256 * kKiB;
+  constexpr size_t kShare = 32;
+  return std::clamp(body, kLeastUploadBuffer, std::clamp(body / kShare, kWhole, kMost));
+}
 
 void InitCurlOnce() {
   static std::once_flag once;
@@ -142,6 +150,14 @@ int OnRewind(void* user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+/// Called when a request begins, also when libcurl sends one again by itself because a reused
+/// connection was dead. It does not rewind what it has read of the body then if the handle was once
+/// given a body as a form (Curl_readrewind in 7.88), and would wait for a reply to half a request.
+int OnBegin(void* user, char*, char*, int, int) {
+  static_cast<Transfer*>(user)->sent = 0;
+  return CURL_PREREQFUNC_OK;
+}
+
 /// DNS answers and TLS sessions shared by all connections of a client. libcurl does not support
 /// sharing connections between threads, so those stay with their handle.
 class SharedCaches {
@@ -233,6 +249,7 @@ Handle::Handle(const HttpOptions& options, const SharedCaches& caches)
   curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &OnBody);
   curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &OnUpload);
   curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &OnRewind);
+  curl_easy_setopt(easy_, CURLOPT_PREREQFUNCTION, &OnBegin);
 }
 
 void Handle::Prepare(Transfer& transfer) {
@@ -244,6 +261,7 @@ void Handle::Prepare(Transfer& transfer) {
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_READDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_SEEKDATA, &transfer);
+  curl_easy_setopt(easy_, CURLOPT_PREREQDATA, &transfer);
   // On a reused connection that breaks, libcurl too sends a request once more by itself.
   curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, request.repeatable ? 0L : 1L);
   curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(request.receive_buffer));
@@ -262,7 +280,7 @@ void Handle::Prepare(Transfer& transfer) {
         request.body.empty() ? "" : reinterpret_cast<const char*>(request.body.data()));
     curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   } else if (HasBody(request)) {
-    const size_t buffer = std::clamp(request.body.size(), kLeastUploadBuffer, kMostUploadBuffer);
+    const size_t buffer = UploadBuffer(request.body.size());
     curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(buffer));
     curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size()));

@@ -7,7 +7,17 @@
 
 namespace milvus_backup::storage {
 
+Status Backend::CheckDeletable(const CallContext& ctx, const std::string& prefix) {
+  static_cast<void>(prefix);
+  return ctx.Check();
+}
+
 Status Backend::RemoveRemains(const CallContext& ctx, const std::string& prefix) {
+  static_cast<void>(prefix);
+  return ctx.Check();
+}
+
+Status Backend::RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) {
   static_cast<void>(prefix);
   return ctx.Check();
 }

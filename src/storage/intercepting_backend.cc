@@ -138,4 +138,9 @@ Status InterceptingBackend::RemoveRemains(const CallContext& ctx, const std::str
   return Around(ctx, {Method::kRemoveRemains, prefix, 0}, CallRef(call));
 }
 
+Status InterceptingBackend::RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) {
+  auto call = [&] { return inner().RemoveDeadWrites(ctx, prefix); };
+  return Around(ctx, {Method::kRemoveRemains, prefix, 0}, CallRef(call));
+}
+
 }  // namespace milvus_backup::storage

@@ -76,7 +76,9 @@ class LocalBackend final : public Backend {
   Status Delete(const CallContext& ctx, const std::string& key) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                 const std::vector<std::string>& keys) override;
+  Status CheckDeletable(const CallContext& ctx, const std::string& prefix) override;
   Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override;
+  Status RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) override;
 
   std::string PathOf(const std::string& key) const { return options_.root + "/" + key; }
 
@@ -105,6 +107,14 @@ Result<FileDescriptor> OpenObject(const std::string& path, struct stat& info) {
 
 Status Changed(const std::string& path) {
   return Status(Code::kAborted, path + " has changed").WithOrigin(Origin::kStorage);
+}
+
+/// The key that names the directory `prefix`.
+Result<std::string> KeyOfDirectory(const std::string& prefix) {
+  if (!prefix.ends_with('/')) return InvalidArgumentError("'" + prefix + "' names no directory");
+  std::string key = prefix.substr(0, prefix.size() - 1);
+  MB_RETURN_IF_ERROR(CheckLocalKey(key));
+  return key;
 }
 
 ObjectInfo LocalBackend::InfoOf(const std::string& key, const struct stat& info) const {
@@ -212,12 +222,29 @@ Status LocalBackend::Delete(const CallContext& ctx, const std::string& key) {
   return DeleteLocal(options_.root, key);
 }
 
+Status LocalBackend::CheckDeletable(const CallContext& ctx, const std::string& prefix) {
+  MB_RETURN_IF_ERROR(ctx.Check());
+  MB_ASSIGN_OR_RETURN(const std::string key, KeyOfDirectory(prefix));
+  return CheckLocalDeletable(options_.root, key);
+}
+
 Status LocalBackend::RemoveRemains(const CallContext& ctx, const std::string& prefix) {
   MB_RETURN_IF_ERROR(ctx.Check());
-  if (!prefix.ends_with('/')) return InvalidArgumentError("'" + prefix + "' names no directory");
-  const std::string key = prefix.substr(0, prefix.size() - 1);
-  MB_RETURN_IF_ERROR(CheckLocalKey(key));
+  MB_ASSIGN_OR_RETURN(const std::string key, KeyOfDirectory(prefix));
   return RemoveLocalRemains(options_.root, key);
+}
+
+Status LocalBackend::RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) {
+  MB_RETURN_IF_ERROR(ctx.Check());
+  std::string key = prefix;
+  if (!key.empty()) {
+    if (!key.ends_with('/')) return InvalidArgumentError("'" + prefix + "' names no directory");
+    key.pop_back();
+    MB_RETURN_IF_ERROR(CheckLocalKey(key));
+  }
+  const Status removed = RemoveDeadLocalWrites(ctx, options_.root, key);
+  const Status uploads = LocalUpload::RemoveDead(ctx, options_.root);
+  return removed.ok() ? uploads : removed;
 }
 
 Result<std::vector<DeleteFailure>> LocalBackend::DeleteMany(const CallContext& ctx,

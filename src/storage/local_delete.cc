@@ -85,8 +85,9 @@ class Chain {
 
 std::string LastElement(const std::string& key) { return key.substr(key.rfind('/') + 1); }
 
-/// Everything in `directory` that is no object; links are left alone.
-Status Clear(FileDescriptor directory, const std::string& path) {
+/// The temporaries in `directory`, and what may be a directory.
+Result<std::vector<std::string>> NamesToLookAt(const FileDescriptor& directory,
+                                               const std::string& path) {
   const int copy = fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return FileError(errno, "opening", path);
   const std::unique_ptr<DIR, DirectoryCloser> stream(fdopendir(copy));
@@ -102,22 +103,78 @@ Status Clear(FileDescriptor directory, const std::string& path) {
     const bool may_be_directory = found->d_type == DT_DIR || found->d_type == DT_UNKNOWN;
     if (may_be_directory || IsTemporaryName(name)) names.emplace_back(name);
   }
+  return names;
+}
+
+std::string Inside(const std::string& path, const std::string& name) { return path + "/" + name; }
+
+/// The directory `name` of `directory`, not through a link; one that is not valid when there is
+/// none.
+Result<FileDescriptor> OpenInner(const FileDescriptor& directory, const std::string& name,
+                                 const std::string& path) {
+  if (IsLink(directory.get(), name)) return FileDescriptor();
+  return OpenDirectory(directory.get(), name, O_RDONLY, path);
+}
+
+/// Everything in `directory` that is no object; links are left alone.
+Status Clear(FileDescriptor directory, const std::string& path) {
+  MB_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesToLookAt(directory, path));
   for (const std::string& name : names) {
     if (IsTemporaryName(name)) {
       unlinkat(directory.get(), name.c_str(), 0);
       continue;
     }
-    if (IsLink(directory.get(), name)) continue;
-    std::string inner_path = path;
-    inner_path.append("/").append(name);
-    MB_ASSIGN_OR_RETURN(FileDescriptor inner,
-                        OpenDirectory(directory.get(), name, O_RDONLY, inner_path));
+    const std::string inner_path = Inside(path, name);
+    MB_ASSIGN_OR_RETURN(FileDescriptor inner, OpenInner(directory, name, inner_path));
     if (!inner.valid()) continue;
     MB_RETURN_IF_ERROR(Clear(std::move(inner), inner_path));
     unlinkat(directory.get(), name.c_str(), AT_REMOVEDIR);
   }
   return Status::Ok();
 }
+
+/// Clears directories of what dead writers left; an error in one does not keep it from the others.
+class DeadWrites {
+ public:
+  explicit DeadWrites(const CallContext& ctx) : ctx_(ctx) {}
+
+  /// Below `directory`; whether something in it itself is gone.
+  bool ClearIn(FileDescriptor directory, const std::string& path) {
+    const auto names = NamesToLookAt(directory, path);
+    if (!names.ok()) Note(names.status());
+    if (!names.ok()) return false;
+    bool removed = false;
+    for (const std::string& name : *names) {
+      if (!ctx_.Check().ok()) break;
+      if (IsTemporaryName(name)) {
+        removed = RemoveDeadTemporary(directory.get(), name) || removed;
+        continue;
+      }
+      const std::string inner_path = Inside(path, name);
+      Result<FileDescriptor> inner = OpenInner(directory, name, inner_path);
+      if (!inner.ok()) Note(inner.status());
+      if (!inner.ok() || !inner->valid()) continue;
+      const bool cleared = ClearIn(*std::move(inner), inner_path);
+      // One that was empty before is somebody's.
+      if (cleared && unlinkat(directory.get(), name.c_str(), AT_REMOVEDIR) == 0) removed = true;
+    }
+    return removed;
+  }
+
+  /// That of the context, or else the first one.
+  Status status() const {
+    MB_RETURN_IF_ERROR(ctx_.Check());
+    return first_;
+  }
+
+ private:
+  void Note(const Status& error) {
+    if (first_.ok()) first_ = error;
+  }
+
+  const CallContext& ctx_;
+  Status first_;
+};
 
 }  // namespace
 
@@ -134,6 +191,11 @@ Status DeleteLocal(const std::string& root, const std::string& key) {
   return Status::Ok();
 }
 
+Status CheckLocalDeletable(const std::string& root, const std::string& key) {
+  // As the directory of a key below it.
+  return Chain::Open(root, key + "/x").status();
+}
+
 Status RemoveLocalRemains(const std::string& root, const std::string& key) {
   // As the directory of a key below it.
   MB_ASSIGN_OR_RETURN(Chain chain, Chain::Open(root, key + "/x"));
@@ -144,6 +206,18 @@ Status RemoveLocalRemains(const std::string& root, const std::string& key) {
   }
   chain.RemoveEmpty();
   return Status::Ok();
+}
+
+Status RemoveDeadLocalWrites(const CallContext& ctx, const std::string& root,
+                             const std::string& key) {
+  MB_ASSIGN_OR_RETURN(Chain chain, Chain::Open(root, key.empty() ? "x" : key + "/x"));
+  if (!chain.complete()) return Status::Ok();
+  const std::string path = key.empty() ? root : root + "/" + key;
+  MB_ASSIGN_OR_RETURN(FileDescriptor directory, OpenDirectory(chain.last(), ".", O_RDONLY, path));
+  if (!directory.valid()) return Status::Ok();
+  DeadWrites dead(ctx);
+  if (dead.ClearIn(std::move(directory), path)) chain.RemoveEmpty();
+  return dead.status();
 }
 
 }  // namespace milvus_backup::storage

@@ -12,8 +12,10 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -23,6 +25,8 @@ namespace {
 
 constexpr size_t kMaxSegment = 255;
 constexpr size_t kRandomDigits = 16;
+/// A temporary that was not written to for so long has no writer any more.
+constexpr time_t kDeadAfterSeconds = 3600;
 constexpr uint64_t kCopyStep = 64 * kMiB;
 /// Bytes that a pacer is asked for at once.
 constexpr uint64_t kPacedStep = 256 * kKiB;
@@ -52,6 +56,25 @@ Result<uint64_t> Paced(const CallContext& ctx, uint64_t length, uint64_t step) {
 bool TryAnotherWay(int error) {
   return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
          error == EPERM || error == ETXTBSY || error == EBADF;
+}
+
+/// What a file looks like that is made in `directory` now: its time is that of the file system's
+/// clock, which may be another machine's. False when none can be made.
+bool LookAtNewFile(int directory, struct stat& info) {
+  const std::string name = fmt::format(".now.{}{}", RandomName(), kTemporarySuffix);
+  constexpr int kMode = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  const FileDescriptor fd(openat(directory, name.c_str(), kMode, 0600));
+  if (!fd.valid()) return false;
+  const bool known = fstat(fd.get(), &info) == 0;
+  unlinkat(directory, name.c_str(), 0);
+  return known;
+}
+
+/// Lock a temporary that was just made. False when somebody took it for a dead one in between.
+bool Claim(const FileDescriptor& fd) {
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+  struct stat info {};
+  return fstat(fd.get(), &info) != 0 || info.st_nlink > 0;
 }
 
 Status CopyThroughBuffer(const CallContext& ctx, int from, uint64_t from_offset, int to,
@@ -178,6 +201,17 @@ bool IsTemporaryName(std::string_view name) {
   return tail.front() == '.' && IsHex(tail.substr(1, kRandomDigits));
 }
 
+bool RemoveDeadTemporary(int directory, const std::string& name) {
+  constexpr int kMode = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const FileDescriptor fd(openat(directory, name.c_str(), kMode));
+  struct stat found {};
+  struct stat made {};
+  if (!fd.valid() || fstat(fd.get(), &found) != 0 || !LookAtNewFile(directory, made)) return false;
+  if (made.st_mtim.tv_sec - found.st_mtim.tv_sec <= kDeadAfterSeconds) return false;
+  // Held until the name is gone: see Claim.
+  return flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && unlinkat(directory, name.c_str(), 0) == 0;
+}
+
 std::string RandomName() {
   std::array<std::byte, kRandomDigits / 2> bytes{};
   MB_CHECK(getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
@@ -281,7 +315,10 @@ Result<TemporaryFile> TemporaryFile::CreateFor(const std::string& target) {
   for (int attempt = 0;; ++attempt) {
     std::string path = fmt::format("{}/.{}.{}{}", parent, name, RandomName(), kTemporarySuffix);
     FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (fd.valid()) return TemporaryFile(std::move(path), std::move(fd), target, false);
+    if (fd.valid()) {
+      if (!Claim(fd)) continue;
+      return TemporaryFile(std::move(path), std::move(fd), target, false);
+    }
     if (errno != ENOENT || attempt == 100) return FileError(errno, "creating", target);
     // It may also remove a parent before its child is made.
     Status made = MakeDirectories(parent);

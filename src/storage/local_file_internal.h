@@ -45,6 +45,12 @@ Status LinkError(std::string path);
 Status CheckLocalKey(std::string_view key);
 /// Whether a directory entry is one of our temporaries.
 bool IsTemporaryName(std::string_view name);
+/// Remove the temporary `name` of the open `directory` unless somebody may be at work on it: it is
+/// locked, or was written to within the last hour by the clock of its file system (locks of other
+/// machines may not be seen, and older versions do not lock). Whether it was removed. Where the
+/// file system has no locks, or nothing can be made in the directory, nobody can tell, and it
+/// stays.
+bool RemoveDeadTemporary(int directory, const std::string& name);
 /// 16 random hex digits.
 std::string RandomName();
 
@@ -66,7 +72,8 @@ Status CopyBytes(const CallContext& ctx, int from, uint64_t from_offset, int to,
                  uint64_t length, const std::string& path);
 
 /// A file that replaces its target at Publish. One that was made for it lies beside the target and
-/// vanishes when it is not published; an adopted one stays where it is.
+/// vanishes when it is not published; an adopted one stays where it is. The former is locked
+/// (flock) while it is written, so that others can tell it from what a killed process has left.
 class TemporaryFile {
  public:
   /// Creates missing parent directories. `target` is the final path.

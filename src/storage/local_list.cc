@@ -23,6 +23,8 @@ struct Entry {
   bool is_directory = false;
   /// A symbolic link to anything but a file.
   bool is_link = false;
+  /// Neither a file nor a directory.
+  bool is_special = false;
   uint64_t size = 0;
   std::string etag;
   std::chrono::system_clock::time_point modified;
@@ -51,7 +53,9 @@ class Walk {
   /// One that must not be looked into counts as if there were.
   Result<bool> HasKeys(const std::string& key_prefix);
   bool Matters(const std::string& name) const;
-  bool full() const { return page_.objects.size() + page_.prefixes.size() >= limit_; }
+  bool full() const {
+    return page_.objects.size() + page_.prefixes.size() + page_.passed_over.size() >= limit_;
+  }
 
   const CallContext& ctx_;
   const std::string& root_;
@@ -94,7 +98,8 @@ Status Walk::Describe(int directory, const std::string& key_prefix, Entry* entry
     if (entry->is_directory) entry->name += '/';
     return Status::Ok();
   }
-  *exists = S_ISREG(info.st_mode);
+  entry->is_special = !S_ISREG(info.st_mode);
+  *exists = !entry->is_special || request_.names_passed_over;
   entry->size = static_cast<uint64_t>(info.st_size);
   entry->etag = EtagOf(info);
   entry->modified = std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
@@ -166,7 +171,9 @@ Status Walk::VisitEntry(const std::string& key_prefix, Entry& entry) {
     return Status::Ok();
   }
   last_ = name;
-  if (grouped) {
+  if (entry.is_special) {
+    page_.passed_over.push_back(std::move(name));
+  } else if (grouped) {
     page_.prefixes.push_back(std::move(name));
   } else {
     page_.objects.push_back(

@@ -70,6 +70,29 @@ Status NotThere(const std::string& id, const char* why) {
   return FailedPreconditionError("upload " + id + ": " + why).WithOrigin(Origin::kStorage);
 }
 
+/// The directory of an upload that has no state: one that is about to be begun has nothing but the
+/// file that becomes its state, and that is locked.
+void RemoveStateless(const std::filesystem::path& directory) {
+  const FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  // Asked after the names were read: its data is made when the state is there.
+  if (error || faccessat(fd.get(), std::string(kStateName).c_str(), F_OK, 0) == 0) return;
+  for (const std::string& name : names) {
+    if (IsTemporaryName(name)) {
+      RemoveDeadTemporary(fd.get(), name);
+    } else if (name == kDataName || name.starts_with(kPartPrefix)) {
+      unlinkat(fd.get(), name.c_str(), 0);
+    }
+  }
+  std::filesystem::remove(directory, error);  // fails while it is not empty
+}
+
 /// Make the directory of an upload; returns its data file.
 Result<FileDescriptor> MakeUpload(const std::string& directory, const LocalUploadState& state) {
   MB_RETURN_IF_ERROR(MakeDirectories(directory));
@@ -142,6 +165,25 @@ Result<std::vector<UploadInfo>> LocalUpload::ListFor(const std::string& root,
   }
   if (error && error.value() != ENOENT) return FileError(error.value(), "listing", directory);
   return uploads;
+}
+
+Status LocalUpload::RemoveDead(const CallContext& ctx, const std::string& root) {
+  std::vector<std::filesystem::path> directories;
+  std::error_code error;
+  const std::string uploads = UploadsRoot(root);
+  for (std::filesystem::directory_iterator entry(uploads, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (IsUploadId(entry->path().filename().string())) directories.push_back(entry->path());
+  }
+  if (error) {
+    return error.value() == ENOENT ? Status::Ok() : FileError(error.value(), "listing", uploads);
+  }
+  for (const std::filesystem::path& directory : directories) {
+    MB_RETURN_IF_ERROR(ctx.Check());
+    RemoveStateless(directory);
+  }
+  std::filesystem::remove(uploads, error);  // fails while others are unfinished
+  return Status::Ok();
 }
 
 LocalUpload::~LocalUpload() {

@@ -31,6 +31,9 @@ class LocalUpload final : public Upload {
                                                 const std::string& key,
                                                 const std::string& upload_id);
   static Result<std::vector<UploadInfo>> ListFor(const std::string& root, const std::string& key);
+  /// Remove what is left of uploads whose process died when it began or ended them, so that no key
+  /// leads to them any more.
+  static Status RemoveDead(const CallContext& ctx, const std::string& root);
   LocalUpload(const LocalUpload&) = delete;
   LocalUpload& operator=(const LocalUpload&) = delete;
   ~LocalUpload() override;

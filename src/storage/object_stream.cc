@@ -12,6 +12,7 @@ ObjectStream::ObjectStream(const CallContext& ctx, Backend& backend, KeyRange ra
   request_.prefix = range_.prefix;
   request_.start_after = range_.after;
   request_.links_as_objects = range_.links_as_objects;
+  request_.names_passed_over = range_.passed_over != nullptr;
 }
 
 ObjectStream::~ObjectStream() { stop_.request_stop(); }
@@ -32,6 +33,7 @@ Result<bool> ObjectStream::TakePage() {
   Result<ListPage> page = *std::exchange(fetched_, std::nullopt);
   MB_RETURN_IF_ERROR(page.status());
   page_ = *std::move(page);
+  for (const std::string& key : page_.passed_over) range_.passed_over(key);
   position_ = 0;
   request_.token = page_.next_token;
   const bool is_past =

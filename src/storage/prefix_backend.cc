@@ -66,6 +66,7 @@ class PrefixBackend final : public Backend {
     MB_ASSIGN_OR_RETURN(ListPage page, inner_->List(ctx, wide));
     for (ObjectInfo& object : page.objects) object.key.erase(0, prefix_.size());
     for (std::string& prefix : page.prefixes) prefix.erase(0, prefix_.size());
+    for (std::string& name : page.passed_over) name.erase(0, prefix_.size());
     return page;
   }
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
@@ -105,8 +106,14 @@ class PrefixBackend final : public Backend {
     for (DeleteFailure& failure : failures) failure.key.erase(0, prefix_.size());
     return failures;
   }
+  Status CheckDeletable(const CallContext& ctx, const std::string& prefix) override {
+    return inner_->CheckDeletable(ctx, prefix_ + prefix);
+  }
   Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override {
     return inner_->RemoveRemains(ctx, prefix_ + prefix);
+  }
+  Status RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) override {
+    return inner_->RemoveDeadWrites(ctx, prefix_ + prefix);
   }
 
  private:

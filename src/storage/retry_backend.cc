@@ -13,10 +13,12 @@ namespace {
 /// Services date uploads to the second or finer.
 constexpr std::chrono::seconds kDatePrecision{1};
 
-/// Between zero and `bound`.
+/// Between half of `bound` and all of it: from zero on, one of many calls that wait for a service
+/// to come back would soon be through with its tries.
 std::chrono::milliseconds Jitter(std::chrono::milliseconds bound) {
   thread_local std::minstd_rand random(std::random_device{}());
-  std::uniform_int_distribution<std::chrono::milliseconds::rep> even(0, bound.count());
+  std::uniform_int_distribution<std::chrono::milliseconds::rep> even(bound.count() / 2,
+                                                                     bound.count());
   return std::chrono::milliseconds(even(random));
 }
 

@@ -13,7 +13,7 @@
 namespace milvus_backup::storage {
 namespace {
 
-constexpr size_t kStreamBuffer = 256 * kKiB;
+constexpr size_t kStreamBuffer = 128 * kKiB;
 /// With hundreds of small objects on their way, large buffers would be most of the memory.
 constexpr size_t kSmallObject = 64 * kKiB;
 constexpr size_t kSmallBuffer = 32 * kKiB;

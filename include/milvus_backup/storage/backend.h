@@ -70,6 +70,8 @@ struct ListRequest {
   /// List what Delete would remove: a symbolic link that otherwise could not be listed is an object
   /// of 0 bytes. Means nothing where there are no links.
   bool links_as_objects = false;
+  /// Fill ListPage::passed_over.
+  bool names_passed_over = false;
 };
 
 struct ListPage {
@@ -77,6 +79,9 @@ struct ListPage {
   std::vector<ObjectInfo> objects;
   /// Ascending; each ends with the delimiter.
   std::vector<std::string> prefixes;
+  /// What a disk has that is neither an object nor a directory: pipes, sockets, devices. Ascending,
+  /// each on one page; at most as many as keys are wanted.
+  std::vector<std::string> passed_over{};
   /// Opaque; empty means this was the last page. A page may be empty and still have a token.
   std::string next_token;
 };
@@ -235,11 +240,19 @@ class Backend {
   /// Any number of keys, batched inside; returns the keys that could not be deleted.
   virtual Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                         const std::vector<std::string>& keys) = 0;
+  /// Whether Delete can come to what is under `prefix` (which ends with a slash): on a disk a
+  /// symbolic link on the way is an error that names it. What is missing is no hindrance, and
+  /// rights are not looked at. Sends nothing.
+  virtual Status CheckDeletable(const CallContext& ctx, const std::string& prefix);
   /// After the objects under `prefix` (which ends with a slash) have been deleted: remove what is
   /// no object but takes room there, such as empty directories and what writers that died left
   /// behind, then directories above that have become empty. Nobody may be writing under `prefix`.
   /// Nothing happens where there are no directories.
   virtual Status RemoveRemains(const CallContext& ctx, const std::string& prefix);
+  /// Remove what writers that died left behind below `prefix` (which ends with a slash, or is empty
+  /// for everything), and nothing else: others may be writing there. Nothing happens where a writer
+  /// that dies leaves nothing.
+  virtual Status RemoveDeadWrites(const CallContext& ctx, const std::string& prefix);
 };
 
 /// The backend at the heart of any stack of wrappers.
@@ -253,6 +266,9 @@ struct KeyRange {
   std::string last{};
   /// As ListRequest::links_as_objects.
   bool links_as_objects = false;
+  /// Called, on the thread that reads the listing, for what ListPage::passed_over has, in any order
+  /// with the objects of the page.
+  std::function<void(const std::string& key)> passed_over{};
 };
 
 /// Call `visit` for every object of the range in key order, page by page, fetching the next page

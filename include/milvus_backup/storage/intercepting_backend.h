@@ -93,7 +93,13 @@ class InterceptingBackend : public Backend {
   Status Delete(const CallContext& ctx, const std::string& key) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
                                                 const std::vector<std::string>& keys) override;
+  /// Is no request, so it does not go through Around.
+  Status CheckDeletable(const CallContext& ctx, const std::string& prefix) override {
+    return inner().CheckDeletable(ctx, prefix);
+  }
   Status RemoveRemains(const CallContext& ctx, const std::string& prefix) override;
+  /// Counts as RemoveRemains.
+  Status RemoveDeadWrites(const CallContext& ctx, const std::string& prefix) override;
 
  protected:
   explicit InterceptingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}

@@ -12,7 +12,7 @@ namespace milvus_backup::storage {
 
 struct RetryOptions {
   /// Tries of one call, the first included.
-  /// With the waits below they outlast an outage of half a minute.
+  /// With the waits below they outlast any outage of half a minute.
   uint32_t max_tries = 14;
   /// Upper bound of the wait before the second try; doubles with every further one.
   std::chrono::milliseconds first_wait{200};
@@ -25,8 +25,8 @@ struct RetryOptions {
   uint32_t max_integrity_retries = 2;
 };
 
-/// Waits are drawn evenly between zero and their upper bound ("full jitter"); a service's own
-/// retry-after is waited for in addition. An error that is left is kExhausted.
+/// Waits are drawn evenly between half their upper bound and all of it ("equal jitter"); a
+/// service's own retry-after is waited for in addition. An error that is left is kExhausted.
 ///
 /// Read resumes behind the last byte delivered, guarded by the ETag of the first try: a byte is
 /// never delivered twice, an object that changed meanwhile is kAborted. Progress starts the count

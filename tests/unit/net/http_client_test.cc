@@ -55,7 +55,7 @@ TEST(HttpClientTest, SendsTheRequestAsItStands) {
   });
   const auto client = MakeClient();
   // Small ones leave with the head, larger ones after it.
-  for (const size_t size : {4, 65'535, 65'536, 200'000}) {
+  for (const size_t size : {4U, 65'535U, 65'536U, 200'000U}) {
     HttpRequest request = Get(server.url() + "/a/../b//%20%2F?x=%2B&y=");
     request.method = "PUT";
     request.headers = {{"x-empty", ""}, {"x-full", "1 2"}};
@@ -265,6 +265,29 @@ TEST(HttpClientTest, ResetOfAReusedConnectionIsRepeatedOnce) {
   const auto client = MakeClient();
   EXPECT_OK(client->Send({}, Get(server.url() + "/")));
   EXPECT_OK(client->Send({}, Get(server.url() + "/")));
+  EXPECT_EQ(requests, 3);
+}
+
+TEST(HttpClientTest, ALargeBodyIsSentAnewWhenAReusedConnectionIsReset) {
+  std::atomic<int> requests{0};
+  FakeHttpServer server([&](const FakeRequest& request) {
+    FakeReply reply;
+    reply.silent = ++requests == 2;
+    reply.ending = FakeReply::Ending::kReset;
+    reply.body = request.body;
+    return reply;
+  });
+  const auto client = MakeClient();
+  // The small one leaves with the head, which libcurl remembers of the handle.
+  for (const size_t size : {size_t{100}, size_t{kMiB}}) {
+    const std::string body(size, 'x');
+    HttpRequest request = Get(server.url() + "/");
+    request.method = "PUT";
+    request.body = AsBytes(body);
+    request.stall_timeout = 2s;
+    ASSERT_OK_AND_ASSIGN(const HttpResponse response, client->Send({}, request));
+    EXPECT_TRUE(response.body == body);
+  }
   EXPECT_EQ(requests, 3);
 }
 

@@ -1,5 +1,6 @@
 #include "milvus_backup/storage/local_backend.h"
 
+#include "storage/local_delete_internal.h"
 #include "storage/local_file_internal.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
@@ -9,9 +10,12 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -296,6 +300,10 @@ TEST_F(LocalLinkTest, NothingIsDeletedThroughALink) {
   const std::string problem = root_ + "/link is a symbolic link to a directory";
   EXPECT_THAT(backend_->Delete({}, "link/deep/f"), IsError(Code::kFailedPrecondition, problem));
   EXPECT_THAT(backend_->RemoveRemains({}, "link/"), IsError(Code::kFailedPrecondition, problem));
+  for (const char* prefix : {"link/", "link/deep/"}) {
+    EXPECT_THAT(backend_->CheckDeletable({}, prefix), IsError(Code::kFailedPrecondition, problem));
+  }
+  EXPECT_OK(backend_->CheckDeletable({}, "missing/deep/"));
   EXPECT_THAT(DeleteTree({}, *backend_, "link/"), IsError(Code::kFailedPrecondition, problem));
   EXPECT_TRUE(fs::exists(outside_ + "/deep/f"));
   EXPECT_OK(backend_->Delete({}, "link"));
@@ -332,6 +340,134 @@ TEST_F(LocalTest, DeletedTreesLeaveNoDirectories) {
   EXPECT_FALSE(fs::exists(root_ + "/u"));
   EXPECT_OK(DeleteTree({}, *backend_, "never/there/"));
   EXPECT_EQ(Keys(), std::vector<std::string>{"t/c/f"});
+}
+
+TEST_F(LocalTest, WhatDeadWritersLeftGoesAndNothingElse) {
+  ASSERT_OK(Put("d/f"));
+  const std::string beside = testing::LeaveTemporary(root_ + "/d/f");
+  const std::string alone = testing::LeaveTemporary(root_ + "/e/deep/f");
+  const std::string elsewhere = testing::LeaveTemporary(root_ + "/other/f");
+  fs::create_directories(root_ + "/d/empty");
+  fs::create_symlink(root_ + "/other", root_ + "/d/link");
+  ASSERT_OK_AND_ASSIGN(TemporaryFile living, TemporaryFile::CreateFor(root_ + "/d/new"));
+  ASSERT_OK(backend_->RemoveDeadWrites({}, "d/"));
+  ASSERT_OK(backend_->RemoveDeadWrites({}, "e/"));
+  ASSERT_OK(backend_->RemoveDeadWrites({}, "never/there/"));
+  EXPECT_FALSE(fs::exists(beside));
+  EXPECT_FALSE(fs::exists(root_ + "/e"));
+  EXPECT_TRUE(fs::exists(elsewhere));
+  EXPECT_TRUE(fs::exists(root_ + "/d/empty"));
+  EXPECT_TRUE(fs::exists(living.path()));
+  ASSERT_OK(backend_->RemoveDeadWrites({}, ""));
+  EXPECT_FALSE(fs::exists(root_ + "/other"));
+  ASSERT_OK(living.Publish(false, false));
+  fs::remove(root_ + "/d/link");
+  EXPECT_EQ(Keys(), (std::vector<std::string>{"d/f", "d/new"}));
+  EXPECT_THAT(backend_->RemoveDeadWrites({}, "d"), IsError(Code::kInvalidArgument, ""));
+  EXPECT_THAT(backend_->RemoveDeadWrites({}, "../"), IsError(Code::kInvalidArgument, ""));
+}
+
+// The lock of a writer on another machine may not be seen here, and an older version takes none.
+TEST_F(LocalTest, WhatWasWrittenToWithinTheLastHourIsNotTakenForDead) {
+  const std::string old = testing::LeaveTemporary(root_ + "/d/old");
+  const std::string young = testing::LeaveTemporary(root_ + "/d/young");
+  const std::string begun = testing::LeaveTemporary(root_ + "/.mb-uploads/0000000000000001/upload");
+  for (const std::string& path : {young, begun}) {
+    fs::last_write_time(path, fs::last_write_time(path) + std::chrono::minutes(61));
+  }
+  ASSERT_OK(backend_->RemoveDeadWrites({}, ""));
+  EXPECT_FALSE(fs::exists(old));
+  EXPECT_TRUE(fs::exists(young));
+  EXPECT_TRUE(fs::exists(begun));
+  // Nor does anything stay of asking for the time.
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_ + "/d"), fs::directory_iterator()), 1);
+}
+
+TEST_F(LocalTest, AStopEndsTheSearchForWhatDeadWritersLeft) {
+  const std::string left = testing::LeaveTemporary(root_ + "/d/f");
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(RemoveDeadLocalWrites({.stop = stop.get_token()}, root_, ""),
+              IsError(Code::kCancelled, ""));
+  EXPECT_TRUE(fs::exists(left));
+}
+
+TEST_F(LocalTest, ADirectoryThatMustNotBeReadKeepsNothingDeadElsewhere) {
+  std::vector<std::string> left;
+  for (const char* name : {"a", "c"}) {
+    left.push_back(testing::LeaveTemporary(root_ + "/" + name + "/f"));
+    fs::permissions(left.back(), fs::perms(0666));
+    fs::permissions(root_ + "/" + name, fs::perms(0777));
+  }
+  fs::create_directories(root_ + "/b");
+  fs::permissions(root_ + "/b", fs::perms::none);
+  fs::permissions(directory_.path(), fs::perms(0755));
+  fs::permissions(root_, fs::perms(0777));
+  {
+    const AsStranger stranger;
+    EXPECT_THAT(backend_->RemoveDeadWrites({}, ""), IsError(Code::kPermissionDenied, "/b"));
+  }
+  for (const std::string& path : left) EXPECT_FALSE(fs::exists(path)) << path;
+  fs::permissions(root_ + "/b", fs::perms(0755));
+}
+
+TEST_F(LocalTest, UploadsWhoseProcessDiedWhileItBeganOrEndedThemGo) {
+  ASSERT_OK_AND_ASSIGN(const auto upload, backend_->StartUpload({}, "k", {false, 4, false}));
+  ASSERT_OK_AND_ASSIGN(const PartInfo part, upload->UploadPart({}, 1, AsBytes("1234"), {}));
+  const std::string uploads = root_ + "/.mb-uploads/";
+  fs::create_directories(uploads + "0000000000000001");
+  testing::LeaveTemporary(uploads + "0000000000000002/upload");
+  fs::create_directories(uploads + "0000000000000003");
+  for (const char* name : {"data", "part-1"}) {
+    std::ofstream(uploads + "0000000000000003/" + name) << "half of it";
+  }
+  ASSERT_OK_AND_ASSIGN(const TemporaryFile begun,
+                       TemporaryFile::CreateFor(uploads + "0000000000000004/upload"));
+  ASSERT_OK(backend_->RemoveDeadWrites({}, ""));
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(uploads)) {
+    left.insert(entry.path().filename().string());
+  }
+  EXPECT_EQ(left, (std::set<std::string>{upload->upload_id(), "0000000000000004"}));
+  EXPECT_TRUE(fs::exists(begun.path()));
+  ASSERT_OK(upload->Complete({}, {part}));
+  EXPECT_EQ(Keys(), std::vector<std::string>{"k"});
+}
+
+TEST_F(LocalTest, WhatIsNeitherFileNorDirectoryIsNamedOnRequest) {
+  std::vector<std::string> special;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = "d/" + std::to_string(i);
+    (i % 3 == 0 ? keys : special).push_back(name);
+    if (i % 3 == 0) {
+      ASSERT_OK(Put(name));
+    } else {
+      ASSERT_EQ(mkfifo((root_ + "/" + name).c_str(), 0600), 0);
+    }
+  }
+  fs::create_symlink("8", root_ + "/d/link");
+  special.push_back("d/link");
+  EXPECT_EQ(Keys(), keys);
+  for (const uint32_t size : {1U, 2U, 3U, 100U}) {
+    ListRequest request{.prefix = "d/", .max_keys = size, .names_passed_over = true};
+    std::vector<std::string> seen;
+    std::vector<std::string> named;
+    do {
+      ASSERT_OK_AND_ASSIGN(const ListPage page, backend_->List({}, request));
+      for (const ObjectInfo& object : page.objects) seen.push_back(object.key);
+      named.insert(named.end(), page.passed_over.begin(), page.passed_over.end());
+      request.token = page.next_token;
+    } while (!request.token.empty());
+    EXPECT_EQ(seen, keys) << size;
+    EXPECT_EQ(named, special) << size;
+  }
+  // Pipes alone make no prefix.
+  ASSERT_EQ(mkdir((root_ + "/pipes").c_str(), 0700), 0);
+  ASSERT_EQ(mkfifo((root_ + "/pipes/p").c_str(), 0600), 0);
+  ASSERT_OK_AND_ASSIGN(const ListPage page,
+                       backend_->List({}, {.delimiter = "/", .names_passed_over = true}));
+  EXPECT_EQ(page.prefixes, std::vector<std::string>{"d/"});
 }
 
 TEST(LocalErrorTest, FullAndReadOnlyDisksArePermanent) {

@@ -13,7 +13,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -70,7 +73,8 @@ class RetryTest : public ::testing::Test {
 TEST_F(RetryTest, TransientErrorsAreCured) {
   faulty_->Plan(Method::kPut, FaultOf(TransientError(), 3));
   EXPECT_OK(Put("k", "v"));
-  // Full jitter: no more than 200 + 400 + 800 ms.
+  // Between half of 200 + 400 + 800 ms and all of it.
+  EXPECT_GE(clock_.elapsed(), 700ms);
   EXPECT_LE(clock_.elapsed(), 1400ms);
 }
 
@@ -81,6 +85,16 @@ TEST_F(RetryTest, GivesUpAfterItsTries) {
   EXPECT_EQ(info.status().retry_class(), RetryClass::kExhausted);
   EXPECT_EQ(faulty_->calls(), 14U);
   EXPECT_LE(clock_.elapsed(), 3min);
+}
+
+TEST_F(RetryTest, HalfAMinuteIsOutlastedByEveryCall) {
+  // Many wait together, and one that gives up ends the run.
+  for (int i = 0; i < 200; ++i) {
+    faulty_->Plan(Method::kStat, FaultOf(TransientError("down"), 14));
+    const auto before = clock_.elapsed();
+    EXPECT_THAT(retry_->Stat({}, "k"), IsError(Code::kUnavailable, "gave up"));
+    EXPECT_GE(clock_.elapsed() - before, 40s);
+  }
 }
 
 TEST_F(RetryTest, PermanentErrorsAreToldAtOnce) {
@@ -338,6 +352,46 @@ TEST(LimitTest, BytesPassAtTheirRate) {
   const auto before = clock.elapsed();
   for (int i = 0; i < 2; ++i) ASSERT_OK(ReadAll({}, limited, "k", kMiB));
   EXPECT_GE(clock.elapsed() - before, 700ms);
+}
+
+TEST(LimitTest, BytesOfAnyTwoSecondsKeepToTheRate) {
+  constexpr uint64_t kRate = 20 * kMiB;
+  constexpr auto kWindow = 2s;
+  constexpr double kBound = 2.0 * kRate;
+  constexpr double kTolerance = 0.05;
+  FakeClock clock;
+  RequestLimiter limiter({.bytes_per_second = kRate}, clock);
+  std::minstd_rand random(1);
+  struct Passed {
+    std::chrono::nanoseconds when;
+    uint64_t total;
+  };
+  std::vector<Passed> passed;
+  uint64_t total = 0;
+  const auto send_until = [&](std::chrono::nanoseconds end) {
+    while (clock.elapsed() < end) {
+      // Now and then a sender wakes up late.
+      if (random() % 50 == 0) clock.Advance(std::chrono::milliseconds(random() % 30));
+      const uint64_t bytes = 1 + random() % (64 * kKiB);
+      ASSERT_OK(limiter.Pass({}, bytes));
+      passed.push_back({clock.elapsed(), total});
+      total += bytes;
+    }
+  };
+  send_until(20s);
+  const size_t pause = passed.size();
+  // What was not sent in a pause is not made up for.
+  clock.Advance(5s);
+  send_until(35s);
+  size_t last = 0;
+  for (size_t first = 0; passed[first].when < 33s; ++first) {
+    while (passed[last].when < passed[first].when + kWindow) ++last;
+    const double share = static_cast<double>(passed[last].total - passed[first].total) / kBound;
+    ASSERT_LE(share, 1 + kTolerance) << passed[first].when.count();
+    if (last < pause || first >= pause) {
+      ASSERT_GE(share, 1 - kTolerance) << passed[first].when.count();
+    }
+  }
 }
 
 TEST(MetricsTest, CountsCallsBytesAndErrors) {
