@@ -21,7 +21,7 @@ class Progress {
   /// Of a migration that reads and writes rows.
   std::atomic<uint64_t> rows_planned{0};
   std::atomic<uint64_t> rows_done{0};
-  /// Of a dump of Milvus 1.x or Faiss.
+  /// Of a dump of Milvus 1.x or Faiss; backups of a verify.
   std::atomic<uint64_t> segments_planned{0};
   std::atomic<uint64_t> segments_done{0};
   /// Import tasks of a restore or of a load.

@@ -68,7 +68,7 @@ TEST(AutotunerTest, DistantServiceIsNearlyAsFastAsWithTheBestSettingByHand) {
   for (const auto way : {40ms, 160ms}) {
     for (const double rate : {800.0, 1500.0, 3000.0}) {
       double best = 1e9;
-      for (const size_t width : {32, 64, 128, 256, 512}) {
+      for (const size_t width : {32U, 64U, 128U, 256U, 512U}) {
         Simulation fixed({.start = width, .ceiling = width}, way, rate);
         best = std::min(best, Seconds(fixed.Copy(5000)));
       }

@@ -103,6 +103,19 @@ TEST(PaceTest, AReadWaitsWhileTheOthersUseUpTheBound) {
   EXPECT_OK(pace.BeginWrite(soon()).status());
 }
 
+TEST(PaceTest, ReadsAndWritesHaveTheWholeBoundEach) {
+  constexpr uint64_t kPortion = 64 * kKiB;
+  FakeClock clock;
+  Pace pace(
+      20 * kMiB, 0, [] {}, clock);
+  for (uint64_t moved = 0; moved < 100 * kMiB; moved += kPortion) {
+    ASSERT_OK(pace.AfterRead({}, kPortion));
+    ASSERT_OK(pace.BeforeBytes({}, kPortion));
+  }
+  EXPECT_GE(clock.elapsed(), 4900ms);
+  EXPECT_LE(clock.elapsed(), 5100ms);
+}
+
 TEST(PaceTest, WithoutABoundNoReadWaits) {
   Pace pace(0, 0, [] {});
   ASSERT_OK_AND_ASSIGN(const InTurn::Turn first, pace.BeginRead({}));
