@@ -1,5 +1,7 @@
 #include "milvus_backup/milvus/options.h"
 
+#include "milvus_backup/milvus/version.h"
+
 namespace milvus_backup::milvus {
 namespace {
 
@@ -26,7 +28,7 @@ Status ClientOptions::Validate() const {
         std::string(mtls_cert_path.empty() ? "milvus.mtlsCertPath" : "milvus.mtlsKeyPath") +
         " is missing: mutual TLS needs certificate and key");
   }
-  return Status::Ok();
+  return server_version.empty() ? Status::Ok() : CheckVersion(server_version);
 }
 
 }  // namespace milvus_backup::milvus

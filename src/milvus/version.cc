@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 
 namespace milvus_backup::milvus {
 namespace {
@@ -58,6 +59,12 @@ ParsedVersion ParseVersion(std::string_view text) {
     if (const auto version = VersionAtStart(rest)) return {.known = true, .version = *version};
   }
   return {};
+}
+
+Status CheckVersion(std::string_view text) {
+  if (ParseVersion(text).known) return Status::Ok();
+  return InvalidArgumentError("'" + std::string(text) + "' is no version of Milvus")
+      .WithAdvice("give one such as 2.3.5");
 }
 
 }  // namespace milvus_backup::milvus

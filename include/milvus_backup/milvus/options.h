@@ -25,6 +25,9 @@ struct ClientOptions {
   /// PEM files for TlsMode::kMutual; without both the mode falls back to kServer.
   std::string mtls_cert_path;
   std::string mtls_key_path;
+  /// What the server is taken for instead of what it says of itself, for example `2.3.5`; empty
+  /// believes it.
+  std::string server_version;
   /// Deadline of one attempt of an ordinary call.
   std::chrono::milliseconds call_timeout{30000};
   /// How long to wait for the first connection before the server counts as unreachable.

@@ -1,6 +1,8 @@
 /// Versions as Milvus servers report them.
 #pragma once
 
+#include "milvus_backup/base/status.h"
+
 #include <compare>
 #include <string>
 #include <string_view>
@@ -25,5 +27,8 @@ struct ParsedVersion {
   Version version;
 };
 ParsedVersion ParseVersion(std::string_view text);
+
+/// kInvalidArgument when the text holds no version.
+Status CheckVersion(std::string_view text);
 
 }  // namespace milvus_backup::milvus

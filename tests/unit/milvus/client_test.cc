@@ -35,6 +35,17 @@ TEST_F(ClientTest, UnknownVersionIsKeptAsReported) {
   EXPECT_EQ(client_->server_version(), "unknown");
 }
 
+TEST_F(ClientTest, VersionMayBeTold) {
+  Start({.version = "unknown"});
+  ClientOptions options = server_->client_options();
+  options.server_version = "2.3.5";
+  ASSERT_OK_AND_ASSIGN(const auto client, Connect(ctx_, options));
+  EXPECT_EQ(client->server_version(), "2.3.5");
+  options.server_version = "newest";
+  EXPECT_THAT(Connect(ctx_, options),
+              IsError(Code::kInvalidArgument, "'newest' is no version of Milvus"));
+}
+
 TEST_F(ClientTest, ServerWithoutDatabasesHasOnlyTheDefaultOne) {
   Start({.version = "v2.2.4", .has_databases = false});
   EXPECT_FALSE(client_->has_databases());
