@@ -1,5 +1,7 @@
 #include "milvus_backup/meta/archive.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -36,7 +38,7 @@ std::string EncodeArchivePreface(const ArchivePreface& preface) {
 Result<ArchivePreface> DecodeArchivePreface(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    if (json.at("min_reader").get<int>() > kArchiveVersion) {
+    if (WholeNumber<int>(json.at("min_reader")) > kArchiveVersion) {
       return UnimplementedError(
           fmt::format("the archive was written by {} and needs a newer program",
                       json.value("tool", "another program")));
@@ -45,8 +47,8 @@ Result<ArchivePreface> DecodeArchivePreface(std::string_view text) {
                            .name = json.at("name").get<std::string>(),
                            .header_sha256 = json.at("header_sha256").get<std::string>(),
                            .manifest_sha256 = json.value("manifest_sha256", ""),
-                           .objects = json.at("objects").get<uint64_t>(),
-                           .bytes = json.at("bytes").get<uint64_t>()};
+                           .objects = WholeNumber<uint64_t>(json.at("objects")),
+                           .bytes = WholeNumber<uint64_t>(json.at("bytes"))};
     if (IsSha256(preface.header_sha256) &&
         (preface.manifest_sha256.empty() || IsSha256(preface.manifest_sha256))) {
       return preface;

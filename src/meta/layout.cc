@@ -1,5 +1,7 @@
 #include "milvus_backup/meta/layout.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -19,14 +21,8 @@ bool IsLetterOrUnderscore(char c) {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-/// For messages: control characters would garble a terminal.
-std::string Printable(std::string_view text) {
-  std::string shown(text.substr(0, kMaxNameLength));
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return shown;
-}
+/// For messages.
+std::string Shown(std::string_view name) { return Printable(name.substr(0, kMaxNameLength)); }
 
 std::vector<std::string_view> Split(std::string_view path) {
   std::vector<std::string_view> elements;
@@ -96,7 +92,7 @@ Status ValidateBackupName(std::string_view name) {
       std::all_of(name.begin(), name.end(), fits)) {
     return Status::Ok();
   }
-  return InvalidArgumentError("invalid backup name '" + Printable(name) + "'")
+  return InvalidArgumentError("invalid backup name '" + Shown(name) + "'")
       .WithAdvice("-n/--name takes a letter or _ first, then letters, digits and _, at most " +
                   std::to_string(kMaxNameLength) + " characters");
 }
@@ -124,7 +120,7 @@ Result<std::string> BackupDir(std::string_view root, std::string_view name) {
   };
   if (name.empty() || name == "." || name == ".." ||
       std::any_of(name.begin(), name.end(), hostile)) {
-    return InvalidArgumentError("invalid backup name '" + Printable(name) + "'")
+    return InvalidArgumentError("invalid backup name '" + Shown(name) + "'")
         .WithAdvice("-n/--name takes the name of one directory below the backup root");
   }
   return JoinPath(root, name) + "/";

@@ -3,6 +3,7 @@
 #include "manifest_text_internal.h"
 
 #include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/json_number.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/meta/tags.h"
@@ -48,13 +49,13 @@ ManifestIndex IndexFromJson(const Json& json) {
   ManifestIndex index{.tool = json.at("tool").get<std::string>(),
                       .header_sha256 = json.at("header_sha256").get<std::string>(),
                       .sealed = json.value("sealed", ""),
-                      .objects = json.at("objects").get<uint64_t>(),
-                      .bytes = json.at("bytes").get<uint64_t>()};
+                      .objects = WholeNumber<uint64_t>(json.at("objects")),
+                      .bytes = WholeNumber<uint64_t>(json.at("bytes"))};
   for (const Json& part : json.at("parts")) {
     index.parts.push_back({.path = part.at("key").get<std::string>(),
-                           .size = part.at("size").get<uint64_t>(),
+                           .size = WholeNumber<uint64_t>(part.at("size")),
                            .sha256 = part.at("sha256").get<std::string>(),
-                           .objects = part.at("objects").get<uint64_t>()});
+                           .objects = WholeNumber<uint64_t>(part.at("objects"))});
   }
   return index;
 }
@@ -157,7 +158,7 @@ Result<ManifestIndex> DecodeManifestIndex(std::string_view text, std::string_vie
   if (WithoutChecksum(text).empty()) return NoIndex(what, "is damaged: its checksum is wrong");
   try {
     const Json json = Json::parse(text);
-    if (json.at("min_reader").get<int>() > kManifestVersion) {
+    if (WholeNumber<int>(json.at("min_reader")) > kManifestVersion) {
       return UnimplementedError(fmt::format("{} was written by {} and needs a newer program", what,
                                             json.value("tool", "another program")));
     }
@@ -189,7 +190,8 @@ Result<ManifestEntry> DecodeManifestLine(std::string_view line) {
     const Json json = Json::parse(line);
     std::optional<ContentHash> hash = HashFromJson(json);
     if (!hash || !hash->known()) return BadLine("has no hash that can be read");
-    return ManifestEntry{json.at("key").get<std::string>(), json.at("size").get<uint64_t>(), *hash};
+    return ManifestEntry{json.at("key").get<std::string>(), WholeNumber<uint64_t>(json.at("size")),
+                         *hash};
   } catch (const Json::exception& error) {
     return BadLine(fmt::format("is not an entry: {}", error.what()));
   }

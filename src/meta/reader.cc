@@ -102,13 +102,17 @@ Result<std::vector<std::string>> ListDirectories(const CallContext& ctx, storage
   return names;
 }
 
-/// Of a backup without a header. A damaged tombstone is `list`'s to name.
+/// Of a backup without a header.
 Status WhyNotFound(const CallContext& ctx, storage::Backend& backend,
                    const std::string& backup_dir) {
   const auto tombstone = ReadTombstone(ctx, backend, backup_dir);
   if (tombstone.ok() && *tombstone) return WasPruned(backup_dir, **tombstone);
-  if (!tombstone.ok() && tombstone.status().code() != Code::kDataLoss) return tombstone.status();
-  return BackupNotFound(backup_dir);
+  if (tombstone.ok()) return BackupNotFound(backup_dir);
+  if (tombstone.status().code() != Code::kDataLoss) return tombstone.status();
+  const std::string name = BackupName(backup_dir);
+  return NotFoundError("backup " + name + " is not there: it was pruned, and what would bring it " +
+                       "back cannot be read: " + tombstone.status().message())
+      .WithAdvice("`delete -n " + name + "` removes what is left of it");
 }
 
 /// A directory below the root: a backup, an unfinished one, a pruned one, or neither.

@@ -1,5 +1,7 @@
 #include "milvus_backup/meta/restore_progress.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -56,7 +58,8 @@ RestoreProgress ProgressFromJson(const Json& json) {
                            .after_task = json.value("after_task", int64_t{0}),
                            .rows = json.value("rows", int64_t{0}),
                            .uploads = json.value("uploads", std::vector<std::string>())};
-  if (json.contains("rows_before")) progress.rows_before = json.at("rows_before").get<int64_t>();
+  if (json.contains("rows_before"))
+    progress.rows_before = WholeNumber<int64_t>(json.at("rows_before"));
   for (const Json& import : json.value("imports", Json::array())) {
     progress.imports.push_back({.partition = import.value("partition", ""),
                                 .files = import.at("files").get<std::vector<std::string>>(),

@@ -2,6 +2,7 @@
 
 #include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/checksum.h"
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <fmt/format.h>
@@ -32,10 +33,8 @@ Status ValidateTag(std::string_view tag) {
       std::ranges::all_of(tag, FitsTag)) {
     return Status::Ok();
   }
-  std::string shown(tag.substr(0, kMaxTagLength));
-  std::ranges::replace_if(
-      shown, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
-  return InvalidArgumentError(fmt::format("invalid tag '{}'", shown))
+  return InvalidArgumentError(
+             fmt::format("invalid tag '{}'", Printable(tag.substr(0, kMaxTagLength))))
       .WithAdvice(fmt::format("a tag is a letter, digit or _ first, then also - . : = @ + /, at "
                               "most {} characters",
                               kMaxTagLength));

@@ -4,6 +4,7 @@
 #include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/json_number.h"
 #include "milvus_backup/meta/layout.h"
 
 #include <fmt/format.h>
@@ -61,8 +62,8 @@ Result<Tombstone> DecodeTombstone(std::string_view text, std::string_view what) 
   int64_t remove_after = 0;
   try {
     const Json json = Json::parse(text);
-    pruned = json.at("pruned").get<int64_t>();
-    remove_after = json.at("remove_after").get<int64_t>();
+    pruned = WholeNumber<int64_t>(json.at("pruned"));
+    remove_after = WholeNumber<int64_t>(json.at("remove_after"));
     tombstone.reason = json.value("reason", "");
     tombstone.host = json.value("host", "");
     tombstone.is_removing = json.value("removing", false);

@@ -152,9 +152,17 @@ Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
   return Status::Ok();
 }
 
+Status CheckDeletable(const CallContext& ctx, storage::Backend& backend,
+                      const std::string& backup_dir) {
+  MB_RETURN_IF_ERROR(CheckBackupDir(backup_dir));
+  // Links below are removed themselves.
+  return backend.CheckDeletable(ctx, MetaDir(backup_dir));
+}
+
 Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& backend,
                                     const std::string& backup_dir) {
   MB_RETURN_IF_ERROR(CheckIsBackup(ctx, backend, backup_dir));
+  MB_RETURN_IF_ERROR(CheckDeletable(ctx, backend, backup_dir));
   DeletedBackup found;
   MB_RETURN_IF_ERROR(
       ForEachToDelete(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
@@ -173,6 +181,8 @@ Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& bac
     MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
   }
   MB_RETURN_IF_ERROR(is_backup);
+  // Before the tombstone is written anew, or no undo would be left of what cannot be removed.
+  MB_RETURN_IF_ERROR(CheckDeletable(ctx, backend, backup_dir));
   MB_ASSIGN_OR_RETURN(const bool has_tombstone, SpendTombstone(ctx, backend, backup_dir));
   const std::string tombstone_key = TombstoneKey(backup_dir);
   const std::string header_key = MetaKey(backup_dir, MetaFile::kHeader);

@@ -16,8 +16,8 @@
 namespace milvus_backup::meta {
 
 /// backup_meta.json alone: name, size, version. kNotFound (`backup X not found`) when the backup
-/// does not exist or is unfinished, and (WasPruned) when it was pruned; kDataLoss when the header
-/// is broken or has neither id nor name.
+/// does not exist or is unfinished, and (WasPruned) when it was pruned, also when its tombstone is
+/// damaged; kDataLoss when the header is broken or has neither id nor name.
 Result<BackupInfo> ReadHeader(const CallContext& ctx, storage::Backend& backend,
                               const std::string& backup_dir);
 

@@ -30,6 +30,11 @@ Status WriteBackup(const CallContext& ctx, storage::Backend& backend, const std:
 Status RemoveRemains(const CallContext& ctx, storage::Backend& backend,
                      const std::string& backup_dir);
 
+/// Whether DeleteBackup can come to what it would remove: kFailedPrecondition naming the directory,
+/// or its `meta/`, when that is a symbolic link of a disk, for nothing is deleted through one.
+Status CheckDeletable(const CallContext& ctx, storage::Backend& backend,
+                      const std::string& backup_dir);
+
 struct DeletedBackup {
   uint64_t objects = 0;
   uint64_t bytes = 0;
@@ -42,9 +47,10 @@ Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& ba
 /// Remove everything below `backup_dir`, the header first, then the marker; an unfinished backup
 /// too. A tombstone says from then on that the data is being removed, and goes last. kNotFound
 /// (`backup X not found`) when nothing is there, kFailedPrecondition when the directory holds what
-/// no backup has (InspectDirectory): then nothing is removed. On a disk no empty directory is left,
-/// and symbolic links are removed, not what they lead to. An object that cannot be removed does not
-/// stop the rest; the error names the first one and how many there are. May be repeated.
+/// no backup has (InspectDirectory) or cannot be deleted (CheckDeletable): then nothing is removed.
+/// On a disk no empty directory is left, and symbolic links are removed, not what they lead to. An
+/// object that cannot be removed does not stop the rest; the error names the first one and how many
+/// there are. May be repeated.
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir);
 
