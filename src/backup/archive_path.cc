@@ -2,6 +2,8 @@
 
 #include "copy_survey.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,8 +50,7 @@ Status CheckArchivePath(std::string_view path) {
 }
 
 std::string ForMessage(std::string_view name) {
-  std::string shown(name.substr(0, kMaxShown));
-  std::ranges::replace_if(shown, IsControl, '?');
+  std::string shown = Printable(name.substr(0, kMaxShown));
   if (name.size() > kMaxShown) shown += "...";
   return shown;
 }

@@ -8,6 +8,7 @@
 #include "copy_section.h"
 #include "copy_survey.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
@@ -127,7 +128,8 @@ class TreeCopy {
     Enter("copy");
     const Tree nothing;
     MergedListing pairs(job_.ctx, job_.source,
-                        job_.destination_is_missing ? nothing : job_.destination);
+                        job_.destination_is_missing ? nothing : job_.destination, "",
+                        [this](std::string_view key) { NotePassedOver(key); });
     auto next = backups_.begin();
     for (;;) {
       MB_ASSIGN_OR_RETURN(const KeyPair pair, pairs.Next());
@@ -140,7 +142,10 @@ class TreeCopy {
       while (!section_ && next != backups_.end() && (ended || IsBehind(*next, pair.key))) {
         ReportVanished(*next++);
       }
-      if (ended) return others_ ? others_->Finish() : Status::Ok();
+      if (ended) {
+        WarnOfPassedOver();
+        return others_ ? others_->Finish() : Status::Ok();
+      }
       if (IsLockKey(pair.key) || !job_.Takes(pair.key)) continue;
       if (!section_ && next != backups_.end() && pair.key.starts_with(next->dir)) {
         section_.emplace(job_, *next++);
@@ -148,6 +153,21 @@ class TreeCopy {
       }
       MB_RETURN_IF_ERROR(section_ ? section_->Take(pair) : TakeOther(pair));
     }
+  }
+
+  void NotePassedOver(std::string_view key) {
+    if (!job_.Takes(key)) return;
+    if (++passed_over_ > kMostNamed) return;
+    job_.report.warnings.push_back(
+        fmt::format("{}{} in {} is passed over, for it is neither a file nor a directory",
+                    Printable(job_.source.dir), Printable(key), job_.source.backend->Describe()));
+  }
+
+  void WarnOfPassedOver() {
+    if (passed_over_ <= kMostNamed) return;
+    job_.report.warnings.push_back(
+        fmt::format("{} more of {} are passed over, for they are neither files nor directories",
+                    passed_over_ - kMostNamed, job_.source.Describe()));
   }
 
   static bool IsBehind(const BackupInTree& backup, std::string_view key) {
@@ -197,6 +217,11 @@ class TreeCopy {
   Status Finish() {
     if (job_.rules.dry_run) return Status::Ok();
     Enter("check");
+    if (others_) {
+      // Every time: what was too young for the run that went on with a killed one is left.
+      MB_RETURN_IF_ERROR(RemoveDeadWrites(job_, job_.destination.dir));
+      MB_RETURN_IF_ERROR(RemoveDeadWrites(job_, LocksDirOf(job_.destination.dir)));
+    }
     const bool removes = job_.rules.delete_extra && !job_.report.some_failed();
     if (others_) MB_RETURN_IF_ERROR(SettleOthers(removes));
     if (removes && extra_ && !job_.report.some_failed()) return extra_->Remove(job_);
@@ -236,7 +261,11 @@ class TreeCopy {
     if (job_.engine.progress() != nullptr) job_.engine.progress()->SetPhase(phase);
   }
 
+  /// Pipes, sockets and devices that get a warning each.
+  static constexpr uint64_t kMostNamed = 100;
+
   CopyJob job_;
+  uint64_t passed_over_ = 0;
   std::vector<BackupInTree> backups_;
   /// Looked for where they are to be removed.
   std::optional<ExtraBackups> extra_;
@@ -247,7 +276,8 @@ class TreeCopy {
   std::optional<BackupCopy> section_;
 };
 
-void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
+void Add(const CopyReport& one, const std::string& name, CopyReport& total,
+         const CopyObserver& observer) {
   total.objects += one.objects;
   total.bytes += one.bytes;
   total.reused_bytes += one.reused_bytes;
@@ -260,6 +290,7 @@ void Add(const CopyReport& one, const std::string& name, CopyReport& total) {
   total.made_destination = total.made_destination || one.made_destination;
   for (CopiedBackup backup : one.backups) {
     backup.dir = name;
+    if (observer) observer(backup);
     total.backups.push_back(std::move(backup));
   }
   for (const FailedObject& failure : one.failures) total.AddFailure(failure);
@@ -292,7 +323,7 @@ Result<CopyReport> CopyBackup(const CallContext& ctx, transfer::CopyEngine& engi
 
 Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngine& engine,
                                      const Tree& source, const Tree& destination,
-                                     const CopyRules& rules) {
+                                     const CopyRules& rules, const CopyObserver& observer) {
   const auto start = std::chrono::steady_clock::now();
   MB_RETURN_IF_ERROR(OpenSource(ctx, source));
   MB_ASSIGN_OR_RETURN(const meta::BackupList list,
@@ -300,10 +331,16 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
   CopyAllReport report;
   using Outcome = CopiedBackup::Outcome;
   const KeyFilter names(rules.include, rules.exclude);
+  const auto fail = [&](const std::string& name, Status status) {
+    report.total.backups.push_back({name, Outcome::kFailed, std::move(status)});
+    if (observer) observer(report.total.backups.back());
+  };
   for (const meta::UnfinishedBackup& one : list.unfinished) {
-    auto& where =
-        one.is_unreadable && names.Takes(one.name) ? report.total.backups : report.left_out;
-    where.push_back({one.name, Outcome::kFailed, FailedPreconditionError(one.reason)});
+    if (one.is_unreadable && names.Takes(one.name)) {
+      fail(one.name, FailedPreconditionError(one.reason));
+    } else {
+      report.left_out.push_back({one.name, Outcome::kFailed, FailedPreconditionError(one.reason)});
+    }
   }
   for (const meta::ListedTombstone& one : list.pruned) {
     report.left_out.push_back(
@@ -327,11 +364,11 @@ Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngin
     to.dir += backup.name + "/";
     const auto copied = CopyBackup(ctx, engine, from, to, each);
     if (copied.ok()) {
-      Add(*copied, backup.name, report.total);
+      Add(*copied, backup.name, report.total, observer);
     } else if (EndsTheCopy(copied.status())) {
       return copied.status().Annotate("copying backup " + backup.name);
     } else {
-      report.total.backups.push_back({backup.name, Outcome::kFailed, copied.status()});
+      fail(backup.name, copied.status());
     }
   }
   const bool chooses = !rules.include.empty() || !rules.exclude.empty();

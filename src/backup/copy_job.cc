@@ -95,8 +95,23 @@ std::string CopyLockDir(const std::string& dir) {
   return BackupLockDir(ParentOf(dir), CopyLockName(dir));
 }
 
+std::string LocksDirOf(const std::string& dir) {
+  return meta::JoinPath(ParentOf(dir), ".locks") + "/";
+}
+
 std::string TreeMarkerKey(const std::string& dir) {
-  return meta::JoinPath(ParentOf(dir), ".locks/" + CopyLockName(dir) + ".run.json");
+  return LocksDirOf(dir) + CopyLockName(dir) + ".run.json";
+}
+
+Status RemoveDeadWrites(CopyJob& job, const std::string& dir) {
+  if (!job.destination.is_disk) return Status::Ok();
+  const Status removed = job.destination.backend->RemoveDeadWrites(job.ctx, dir);
+  if (removed.ok()) return Status::Ok();
+  MB_RETURN_IF_ERROR(job.ctx.Check());
+  job.report.warnings.push_back(fmt::format("what killed runs were writing is left in {}: {}",
+                                            Tree{job.destination.backend, dir}.Describe(),
+                                            removed.ToString()));
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir) {

@@ -59,6 +59,13 @@ std::string TreeMarkerKey(const std::string& dir);
 /// What locks and markers call `dir`.
 std::string CopyLockName(const std::string& dir);
 
+/// Where the locks and markers of `dir` lie.
+std::string LocksDirOf(const std::string& dir);
+/// Runs that were killed leave on a disk what they were writing to: remove it from `dir` of the
+/// destination. Where that fails the copy is none the worse, so it is a warning.
+/// An error is that of the context alone.
+Status RemoveDeadWrites(CopyJob& job, const std::string& dir);
+
 /// Lock `dir` of the destination. kInvalidArgument when the lock turns up at the source in a way
 /// that shows that both trees are one place, or one lies in the other.
 Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir);

@@ -1,17 +1,27 @@
 #include "copy_merge.h"
 
 #include <string>
+#include <utility>
 
 namespace milvus_backup::backup {
 
-MergedListing::Side::Side(const CallContext& ctx, const Tree& tree, const std::string& below)
+MergedListing::Side::Side(const CallContext& ctx, const Tree& tree, const std::string& below,
+                          const std::function<void(std::string_view key)>& passed_over)
     : dir_length(tree.dir.size()), wanted(tree.backend != nullptr) {
-  if (wanted) stream.emplace(ctx, *tree.backend, storage::KeyRange{.prefix = tree.dir + below});
+  if (!wanted) return;
+  storage::KeyRange range{.prefix = tree.dir + below};
+  if (passed_over) {
+    range.passed_over = [passed_over, length = dir_length](const std::string& key) {
+      passed_over(std::string_view(key).substr(length));
+    };
+  }
+  stream.emplace(ctx, *tree.backend, std::move(range));
 }
 
 MergedListing::MergedListing(const CallContext& ctx, const Tree& source, const Tree& destination,
-                             const std::string& below)
-    : source_(ctx, source, below), destination_(ctx, destination, below) {}
+                             const std::string& below,
+                             const std::function<void(std::string_view key)>& passed_over)
+    : source_(ctx, source, below, passed_over), destination_(ctx, destination, below) {}
 
 Status MergedListing::Side::Advance(std::string_view what) {
   if (!wanted) return Status::Ok();

@@ -5,6 +5,7 @@
 #include "milvus_backup/storage/object_stream.h"
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,11 @@ struct KeyPair {
 class MergedListing {
  public:
   /// Lists what is below `below`, relative to both trees; empty for everything. Without a backend
-  /// the destination has nothing.
+  /// the destination has nothing. `passed_over` is called in Next for what the source has that is
+  /// neither an object nor a directory, by its relative key.
   MergedListing(const CallContext& ctx, const Tree& source, const Tree& destination,
-                const std::string& below = "");
+                const std::string& below = "",
+                const std::function<void(std::string_view key)>& passed_over = nullptr);
 
   /// The next key; neither side has an object after the last one. Errors say which side could not
   /// be listed.
@@ -33,7 +36,8 @@ class MergedListing {
 
  private:
   struct Side {
-    Side(const CallContext& ctx, const Tree& tree, const std::string& below);
+    Side(const CallContext& ctx, const Tree& tree, const std::string& below,
+         const std::function<void(std::string_view key)>& passed_over = nullptr);
 
     std::optional<storage::ObjectStream> stream;
     size_t dir_length = 0;

@@ -77,6 +77,12 @@ Status BackupCopy::Open() {
   if (mode_ == Mode::kWrites) {
     if (Status damaged = CheckSource(); !damaged.ok()) return Fail(std::move(damaged));
   }
+  if (mode_ == Mode::kWrites && resumes_) {
+    // Marker and header could be written there and never be removed.
+    Status removable =
+        job_.destination.backend->CheckDeletable(job_.ctx, meta::MetaDir(destination_dir_));
+    if (!removable.ok()) return Fail(std::move(removable));
+  }
   if (mode_ == Mode::kWrites && !job_.rules.dry_run) {
     Status taken = TakeRight();
     // That both sides are one place concerns everything.
@@ -314,6 +320,7 @@ Status BackupCopy::CloseWriting() {
   MB_RETURN_IF_ERROR(marker_.EndUploads(job_.ctx));
   if (resumes_) {
     MB_RETURN_IF_ERROR(meta::RemoveRemains(job_.ctx, *job_.destination.backend, destination_dir_));
+    MB_RETURN_IF_ERROR(RemoveDeadWrites(job_, LocksDirOf(destination_dir_)));
   }
   MB_RETURN_IF_ERROR(job_.ctx.Check());
   if (Status lost = lock_->Check(job_.ctx); !lost.ok()) return Fail(std::move(lost));

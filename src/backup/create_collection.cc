@@ -216,7 +216,6 @@ Result<std::vector<milvus::Segment>> CollectionCreation::FindSegments(const Call
 
 Status CollectionCreation::CopyData(const CallContext& ctx) {
   MB_RETURN_IF_ERROR(FindFiles(ctx));
-  MB_RETURN_IF_ERROR(CheckRows(ctx));
   MB_RETURN_IF_ERROR(Copy(ctx));
   MB_RETURN_IF_ERROR(LeaveOutLater(ctx));
   MB_RETURN_IF_ERROR(CheckArrived(ctx));
@@ -225,23 +224,41 @@ Status CollectionCreation::CopyData(const CallContext& ctx) {
   return Status::Ok();
 }
 
-Status CollectionCreation::CheckRows(const CallContext& ctx) {
-  const auto phase = run_.Enter("check");
-  return CheckStoredRows(ctx, run_.site.milvus_storage, files_.segments);
-}
-
 Status CollectionCreation::Copy(const CallContext& ctx) {
   const auto phase = run_.Enter("copy");
   const Site& site = run_.site;
-  transfer::CopyBatch batch(
+  std::optional<transfer::CopyBatch> batch;
+  batch.emplace(
       run_.engine, *site.milvus_storage.backend, *site.backup_storage.backend, ctx.stop,
       run_.claim->resumes() ? transfer::Existing::kKeepIfEqual : transfer::Existing::kOverwrite);
-  MB_RETURN_IF_ERROR(AnnounceUploads(ctx, batch));
+  MB_RETURN_IF_ERROR(AnnounceUploads(ctx, *batch));
+  StoredRowsCheck counting(ctx, site.milvus_storage);
   for (const meta::SegmentBackup& segment : files_.segments) {
-    MB_RETURN_IF_ERROR(AddFiles(FilesOf(site.milvus_storage, segment), batch));
+    if (!counting.Add(segment)) break;
+    MB_ASSIGN_OR_RETURN(const bool taken, AddFiles(FilesOf(site.milvus_storage, segment), *batch));
+    if (!taken) break;
   }
-  copied_ = batch.Wait();
+  if (Status counted = counting.Wait(); !counted.ok()) {
+    // Ends the copying, too.
+    batch.reset();
+    if (counted.code() == Code::kDataLoss) DropCopied(ctx);
+    return counted;
+  }
+  if (const StoredRowsCheck::Uncounted& uncounted = counting.uncounted(); uncounted.segments > 0) {
+    run_.warnings.Add(fmt::format(
+        "collection {}: the rows of {} segments could not be counted and compared with those that "
+        "Milvus tells of, the first: {}",
+        report_.name, uncounted.segments, uncounted.first));
+  }
+  copied_ = batch->Wait();
   return copied_.ToStatus();
+}
+
+/// What cannot be restored is of no use to the next run: kept, it would be a copy more every night.
+void CollectionCreation::DropCopied(const CallContext& ctx) {
+  if (const Status removed = RemoveData(ctx); !removed.ok()) {
+    log::Warn("files of {} are left in the backup: {}", report_.name, removed.ToString());
+  }
 }
 
 Status CollectionCreation::AnnounceUploads(const CallContext& ctx,
@@ -255,9 +272,8 @@ Status CollectionCreation::AnnounceUploads(const CallContext& ctx,
   return run_.claim->NoteUploads(ctx, keys);
 }
 
-/// A batch that has ended early takes no more and says why when it is waited for.
-Status CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
-                                    transfer::CopyBatch& batch) const {
+Result<bool> CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
+                                          transfer::CopyBatch& batch) const {
   const Site& site = run_.site;
   for (const SegmentFile& file : files) {
     const std::string destination_key = run_.backup_dir + file.backup_path;
@@ -267,9 +283,9 @@ Status CollectionCreation::AddFiles(const std::vector<SegmentFile>& files,
           .WithAdvice("set " + site.backup_storage.root_key + " to a directory outside " +
                       site.milvus_storage.root_key);
     }
-    if (!batch.Add({file.source_key, destination_key, file.size, ""}).ok()) break;
+    if (!batch.Add({file.source_key, destination_key, file.size, ""}).ok()) return false;
   }
-  return Status::Ok();
+  return true;
 }
 
 Status CollectionCreation::LeaveOutLater(const CallContext& ctx) {

@@ -66,8 +66,8 @@ class CollectionCreation {
   Status Flush(const CallContext& ctx);
   /// Find the files of the segments that are in storage, and count them.
   Status FindFiles(const CallContext& ctx);
-  /// FindFiles, see whether the logs hold the rows that Milvus tells of, copy, leave out what is
-  /// later than the moment, and check what arrived.
+  /// FindFiles, copy, and see meanwhile whether the logs hold the rows that Milvus tells of, or
+  /// else remove what was copied; leave out what is later than the moment, and check what arrived.
   Status CopyData(const CallContext& ctx);
   /// Remove what CopyData may have written.
   Status RemoveData(const CallContext& ctx);
@@ -91,10 +91,12 @@ class CollectionCreation {
   Result<std::vector<milvus::Segment>> FindSettledSegments(const CallContext& ctx);
   bool WasCompacted(const std::vector<milvus::Segment>& segments) const;
   bool KnowsPartition(int64_t id) const;
-  Status CheckRows(const CallContext& ctx);
   Status Copy(const CallContext& ctx);
+  /// RemoveData; a failure of it is logged.
+  void DropCopied(const CallContext& ctx);
   Status AnnounceUploads(const CallContext& ctx, const transfer::CopyBatch& batch) const;
-  Status AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
+  /// False when the batch has ended early; it says why when it is waited for.
+  Result<bool> AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
   Status LeaveOutLater(const CallContext& ctx);
   Status CheckArrived(const CallContext& ctx);
   void CountFiles();

@@ -132,20 +132,17 @@ class Pruning {
 
   /// Do it. An error ends the run; what concerns this backup alone is in `one`.
   Status Carry(size_t i, PrunedBackup& one) {
+    MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place_.root, one.name));
+    const Verdict verdict = decisions_[i].verdict;
     Status status;
-    switch (decisions_[i].verdict) {
-      case Verdict::kKeep:
-        if (history_.has_stale_tombstone[i] && !request_.dry_run) status = DropStaleTombstone(one);
-        break;
-      case Verdict::kMark:
-        status = Mark(i, one);
-        break;
-      case Verdict::kRemove:
-        status = Remove(one);
-        break;
-      case Verdict::kWait:
-      case Verdict::kInUse:
-        break;
+    if (verdict == Verdict::kKeep && history_.has_stale_tombstone[i]) {
+      return SettleStaleTombstone(one, backup_dir);
+    }
+    if (verdict == Verdict::kMark || verdict == Verdict::kRemove) {
+      const Status deletable = meta::CheckDeletable(ctx_, backend_, backup_dir);
+      if (deletable.code() == Code::kFailedPrecondition) return Leave(verdict, deletable, one);
+      status = deletable;
+      if (status.ok()) status = verdict == Verdict::kMark ? Mark(i, one) : Remove(one);
     }
     if (status.ok()) return Status::Ok();
     if (EndsTheCopy(status)) return std::move(status).Annotate("pruning backup " + one.name);
@@ -153,6 +150,17 @@ class Pruning {
         status.code() == Code::kAlreadyExists ? PruneOutcome::kInUse : PruneOutcome::kFailed;
     one.remove_after.reset();
     one.status = std::move(status);
+    return Status::Ok();
+  }
+
+  /// What could never be removed is not marked either, or every later run would fail on it.
+  Status Leave(Verdict verdict, const Status& why, PrunedBackup& one) {
+    const bool is_pruned = verdict == Verdict::kRemove;
+    one.outcome = is_pruned ? PruneOutcome::kWaiting : PruneOutcome::kKept;
+    one.reasons = {"it cannot be deleted"};
+    one.remove_after.reset();
+    report_.warnings.push_back(fmt::format("{} {}, for it cannot be deleted: {}", one.name,
+                                           is_pruned ? "waits" : "is kept", why.ToString()));
     return Status::Ok();
   }
 
@@ -268,8 +276,19 @@ class Pruning {
 
   /// A run that was about to prune it ended between the tombstone and the header. It would speak
   /// for the backup if that lost its header by other means.
-  Status DropStaleTombstone(const PrunedBackup& one) {
-    MB_ASSIGN_OR_RETURN(const std::string backup_dir, meta::BackupDir(place_.root, one.name));
+  Status SettleStaleTombstone(const PrunedBackup& one, const std::string& backup_dir) {
+    Status status = meta::CheckDeletable(ctx_, backend_, backup_dir);
+    if (status.ok() && !request_.dry_run) status = DropStaleTombstone(one, backup_dir);
+    if (status.ok()) return Status::Ok();
+    if (EndsTheCopy(status)) return std::move(status).Annotate("pruning backup " + one.name);
+    // The header beside it wins.
+    report_.warnings.push_back(
+        fmt::format("{} keeps a tombstone beside its header, which cannot be removed: {}", one.name,
+                    status.ToString()));
+    return Status::Ok();
+  }
+
+  Status DropStaleTombstone(const PrunedBackup& one, const std::string& backup_dir) {
     const auto lock = LockForRemoval(ctx_, place_, one.name, kOperation);
     if (lock.status().code() == Code::kAlreadyExists) return Status::Ok();  // the next run's
     MB_RETURN_IF_ERROR(lock.status());
@@ -364,7 +383,12 @@ Status UndoPrune(const CallContext& ctx, const Place& place, const std::string& 
     if (!written.ok()) return written.status().Annotate("writing " + key);
   }
   const std::string key = meta::TombstoneKey(backup_dir);
-  MB_RETURN_IF_ERROR(backend.Delete(ctx, key).Annotate("deleting " + key));
+  Status dropped = backend.Delete(ctx, key).Annotate("deleting " + key);
+  // Behind a link of a disk nothing is deleted; the header beside it wins.
+  const bool may_stay = dropped.code() == Code::kFailedPrecondition &&
+                        (header.has_value() || !tombstone->header.empty());
+  if (!dropped.ok() && !may_stay) return dropped;
+  if (!dropped.ok()) log::Warn("backup={} is back, but {}", name, dropped.ToString());
   log::Info("backup={} is no longer pruned", name);
   return Status::Ok();
 }

@@ -133,13 +133,15 @@ class Inspection {
     HistoryEntry& entry = found_.entry;
     // Of others nothing matters but which collections their complete backups have.
     if (!entry.is_in_scope && entry.state != State::kComplete) return Status::Ok();
+    // As good as it can be told when nothing else can be read.
+    const std::optional<sys_seconds> named = TimeOfName(entry.name);
+    if (named) entry.time = *named;
     MB_ASSIGN_OR_RETURN(meta_, ListMeta(ctx_, backend_, dir_));
+    if (!named) NoteWhenWritten();
     if (entry.state == State::kUnfinished && meta_.contains("backup_meta.json")) {
-      entry.time = Seconds(meta_["backup_meta.json"].modified);
       return DataLossError(meta::MetaKey(dir_, meta::MetaFile::kHeader) + " is damaged");
     }
     if (entry.state == State::kUnfinished && meta_.contains("tombstone.json")) {
-      entry.time = Seconds(meta_["tombstone.json"].modified);
       return DataLossError(meta::TombstoneKey(dir_) + " is damaged");
     }
     if (entry.state == State::kUnfinished) MB_RETURN_IF_ERROR(FindSignOfLife());
@@ -147,43 +149,48 @@ class Inspection {
       MB_ASSIGN_OR_RETURN(entry.tags, meta::ReadTags(ctx_, backend_, dir_));
     }
     if (entry.state == State::kUnfinished) return Status::Ok();
-    if (entry.state == State::kPruned) return entry.is_restorable ? ReadPruned() : Status::Ok();
+    if (entry.state == State::kPruned) return ReadPruned();
     found_.has_tombstone = meta_.contains("tombstone.json");
     return ReadTaken();
   }
 
   /// A complete or partial backup.
   Status ReadTaken() {
-    HistoryEntry& entry = found_.entry;
-    entry.time = WhenWritten();
     MB_ASSIGN_OR_RETURN(const std::vector<meta::CollectionBackup> collections,
                         meta::ReadCollections(ctx_, backend_, dir_));
     NoteCollections(collections);
-    const sys_seconds sealed = TimeOf(collections);
-    const std::optional<sys_seconds> named = TimeOfName(entry.name);
-    if (sealed != sys_seconds{}) {
-      entry.time = sealed;
-    } else if (named) {
-      entry.time = *named;
-    }
+    NoteWhenSealed(collections);
     return Status::Ok();
   }
 
-  /// The header's own time is the last resort: sealing a backup, or taking it back, writes that
-  /// anew.
-  sys_seconds WhenWritten() const {
-    for (const char* name : {"full_meta.json", "collection_meta.json", "backup_meta.json"}) {
+  /// The header's own time is a late resort: sealing a backup, or taking it back, writes that anew.
+  /// A pruned one has none.
+  void NoteWhenWritten() {
+    for (const char* name : {"full_meta.json", "collection_meta.json", "backup_meta.json",
+                             "run.json", "tombstone.json"}) {
       const auto found = meta_.find(name);
-      if (found != meta_.end()) return Seconds(found->second.modified);
+      if (found == meta_.end()) continue;
+      found_.entry.time = Seconds(found->second.modified);
+      return;
     }
-    return {};
   }
 
+  void NoteWhenSealed(const std::vector<meta::CollectionBackup>& collections) {
+    const sys_seconds sealed = TimeOf(collections);
+    if (sealed != sys_seconds{}) found_.entry.time = sealed;
+  }
+
+  /// Its metas are still there, unless it was unfinished or is being removed.
   Status ReadPruned() {
-    auto collections = meta::ReadCollections(ctx_, backend_, dir_);
-    if (collections.ok()) NoteCollections(*collections);
+    HistoryEntry& entry = found_.entry;
+    const auto collections = meta::ReadCollections(ctx_, backend_, dir_);
+    if (collections.ok()) {
+      NoteWhenSealed(*collections);
+      if (entry.is_restorable) NoteCollections(*collections);
+      return Status::Ok();
+    }
     if (collections.status().code() != Code::kDataLoss) return collections.status();
-    found_.entry.is_restorable = false;
+    entry.is_restorable = false;
     return Status::Ok();
   }
 
@@ -201,6 +208,7 @@ class Inspection {
   Status FindSignOfLife() {
     HistoryEntry& entry = found_.entry;
     entry.has_marker = meta_.contains("run.json");
+    entry.time = {};
     storage::ObjectStream objects(ctx_, backend_, {.prefix = dir_});
     while (true) {
       MB_ASSIGN_OR_RETURN(const storage::ObjectInfo* object, objects.Next());

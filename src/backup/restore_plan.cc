@@ -126,7 +126,12 @@ Status CheckDeletesCanBeImported(const CollectionPlan& plan, bool server_walks) 
 Result<CollectionPlan> PlanCollection(const meta::CollectionBackup& backup, bool server_walks,
                                       bool meta_only) {
   if (!backup.schema.struct_array_fields.empty()) {
-    return UnimplementedError("struct array fields cannot be restored yet");
+    return UnimplementedError(
+               fmt::format("field '{}' is an array of structs, which Milvus has since "
+                           "2.6: this version cannot create such a field",
+                           backup.schema.struct_array_fields.front().name))
+        .WithAdvice(
+            "restore the other collections with -c/--collections or --filter; nothing was changed");
   }
   if (!meta_only) MB_RETURN_IF_ERROR(CheckFieldIds(backup));
   CollectionPlan plan{.source = NameOf(backup), .backup = &backup};

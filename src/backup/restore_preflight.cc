@@ -117,6 +117,7 @@ class Checker {
     Destination destination{.working_name = plan.target.collection,
                             .request_text = DescribeRequest(info, plan, options_)};
     MB_ASSIGN_OR_RETURN(destination.request, ToCreateRequest(plan, options_));
+    MB_RETURN_IF_ERROR(CheckServerKnows(destination.request.schema, client_.server_version()));
     if (options_.rebuild_index) destination.indexes = IndexesToBuild(*plan.backup, options_);
     if (new_database) {
       // Whatever was left of it in Milvus is gone with its database.

@@ -1,6 +1,7 @@
 #include "restore_schema.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/milvus/version.h"
 
 #include <fmt/format.h>
 
@@ -49,6 +50,49 @@ Result<milvus::FieldSchema> Convert(const meta::FieldSchema& field, const SkipPa
     converted.default_value = field.default_value_proto;
   }
   return converted;
+}
+
+/// Something of a field that not every server has.
+struct Feature {
+  bool (*is_used)(const milvus::FieldSchema& field);
+  std::string_view what;
+  /// The first that may have it.
+  milvus::Version since;
+  /// The first that has it for certain.
+  std::string_view advised;
+};
+constexpr milvus::Version kDynamicSince{2, 2, 9};
+constexpr Feature kFeatures[] = {
+    {[](const milvus::FieldSchema& f) { return f.data_type == milvus::data_type::kJson; },
+     "holds JSON",
+     {2, 2, 9},
+     "2.2.9"},
+    {[](const milvus::FieldSchema& f) { return f.is_partition_key; },
+     "is a partition key",
+     {2, 2, 9},
+     "2.2.9"},
+    {[](const milvus::FieldSchema& f) { return f.data_type == milvus::data_type::kArray; },
+     "holds arrays",
+     {2, 3, 0},
+     "2.3"},
+    {[](const milvus::FieldSchema& f) {
+       return f.data_type == milvus::data_type::kBFloat16Vector ||
+              f.data_type == milvus::data_type::kSparseFloatVector;
+     },
+     "holds vectors of a newer kind",
+     {2, 4, 0},
+     "2.4"},
+    {[](const milvus::FieldSchema& f) { return f.nullable; }, "is nullable", {2, 4, 0}, "2.5"},
+    {[](const milvus::FieldSchema& f) { return f.is_function_output; },
+     "is made by a function",
+     {2, 4, 0},
+     "2.5"},
+};
+
+Status NotKnown(const std::string& what, const std::string& server_version,
+                std::string_view advised) {
+  return UnimplementedError(fmt::format("{}, which Milvus {} does not know", what, server_version))
+      .WithAdvice(fmt::format("restore it into Milvus {} or newer; nothing was changed", advised));
 }
 
 std::string ParamOf(const std::vector<milvus::KeyValue>& params, std::string_view key) {
@@ -182,6 +226,22 @@ Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& pl
                                 .params = Convert(function.params)});
   }
   return request;
+}
+
+Status CheckServerKnows(const milvus::CollectionSchema& schema, const std::string& server_version) {
+  const milvus::ParsedVersion server = milvus::ParseVersion(server_version);
+  if (!server.known) return Status::Ok();
+  if (schema.enable_dynamic_field && server.version < kDynamicSince) {
+    return NotKnown("the collection has a dynamic field", server_version, "2.2.9");
+  }
+  for (const milvus::FieldSchema& field : schema.fields) {
+    for (const Feature& feature : kFeatures) {
+      if (server.version >= feature.since || !feature.is_used(field)) continue;
+      return NotKnown(fmt::format("field '{}' {}", field.name, feature.what), server_version,
+                      feature.advised);
+    }
+  }
+  return Status::Ok();
 }
 
 std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup,

@@ -8,6 +8,7 @@
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/milvus/types.h"
 
+#include <string>
 #include <vector>
 
 namespace milvus_backup::backup {
@@ -15,6 +16,12 @@ namespace milvus_backup::backup {
 /// The call that creates the target of a plan. kDataLoss when the backup's schema is damaged.
 Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan,
                                                         const RestoreOptions& options);
+
+/// Whether the server has what the schema needs. An older one passes over flags that it does not
+/// know, and would make another collection without a word; a type it refuses, but late and without
+/// the field's name. kUnimplemented naming the first field; OK where the server's version is not
+/// known.
+Status CheckServerKnows(const milvus::CollectionSchema& schema, const std::string& server_version);
 
 /// The indexes of a collection in the order in which they are created: vector fields first.
 std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup,

@@ -161,22 +161,24 @@ class Trial {
                         CompareRows(ctx_, client_, backup_, collection, scratch, sample));
     compared.compared_rows = sample.size();
     for (const RowDifference& difference : differences) {
-      Problem(fmt::format("{} row {}{}", compared.name, Shortened(difference.key),
-                          difference.field.empty() ? "" : " field " + difference.field),
-              Shortened(difference.expected), Shortened(difference.found));
+      const std::string field = difference.field.empty() ? "" : " field " + difference.field;
+      Problem(fmt::format("{} row {}{}", compared.name, Shortened(difference.key), field),
+              Shortened(difference.expected), Shortened(difference.found), compared.name + field);
     }
     report_.collections.push_back(std::move(compared));
     // What has been compared need not take memory while the others are loaded.
     return client_.DropCollection(ctx_, std::string(meta::kDefaultDatabase), scratch);
   }
 
-  void Problem(std::string key, std::string expected, std::string found) {
+  void Problem(std::string key, std::string expected, std::string found,
+               std::string place_of_values = "") {
     ++report_.problems;
     if (!options_.on_problem) return;
     options_.on_problem({.key = std::move(key),
                          .expected = std::move(expected),
                          .found = std::move(found),
-                         .advice = "run verify --deep, and do not rely on this backup"});
+                         .advice = "run verify --deep, and do not rely on this backup",
+                         .place_of_values = std::move(place_of_values)});
   }
 
   Status Load(const meta::CollectionBackup& collection, const std::string& scratch) {

@@ -23,8 +23,7 @@ struct HistoryEntry {
   };
 
   std::string name;
-  /// When it was taken; of an unfinished one its latest sign of life, of a pruned one when that was
-  /// done.
+  /// When it was taken; of an unfinished one its latest sign of life. 1970 when nothing tells.
   std::chrono::sys_seconds time{};
   State state = State::kComplete;
   /// Collections that are whole in it, by number, ascending.

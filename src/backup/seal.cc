@@ -10,6 +10,7 @@
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/manifest.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
@@ -55,6 +56,8 @@ Result<std::string> SealBackup(const CallContext& ctx, const Place& place, const
   const meta::RunRecord record = meta::NewRunRecord(kSealOperation, name);
   MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
                       RunLock::Acquire(ctx, backend, BackupLockDir(place.root, name), record));
+  // The marker could be written there and never be removed.
+  MB_RETURN_IF_ERROR(meta::CheckDeletable(ctx, backend, backup_dir));
   const std::string header = meta::MetaKey(backup_dir, meta::MetaFile::kHeader);
   MB_ASSIGN_OR_RETURN(const std::string found,
                       storage::ReadAll(ctx, backend, header, kMaxHeaderBytes));

@@ -3,8 +3,6 @@
 #include "segment_rows.h"
 #include "storage_source.h"
 
-#include "milvus_backup/base/log.h"
-#include "milvus_backup/base/task_group.h"
 #include "milvus_backup/binlog/insert_log.h"
 #include "milvus_backup/binlog/values.h"
 #include "milvus_backup/meta/layout.h"
@@ -15,9 +13,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -53,88 +51,67 @@ FieldLogs ChooseField(const meta::SegmentBackup& segment) {
   return std::move(smallest->second);
 }
 
-class RowComparison {
- public:
-  RowComparison(const CallContext& ctx, const Place& storage) : ctx_(ctx), storage_(storage) {}
-
-  Status Run(const std::vector<meta::SegmentBackup>& segments) {
-    TaskGroup group(kParallelSegments, ctx_.stop);
-    for (const meta::SegmentBackup& segment : segments) {
-      if (segment.is_l0 || segment.binlogs.log_count() == 0) continue;
-      const bool taken = group.Submit([this, &segment](const std::stop_token& stop) {
-        return Look({stop, ctx_.deadline}, segment);
-      });
-      if (!taken) break;
-    }
-    MB_RETURN_IF_ERROR(group.Wait());
-    if (unreadable_ > 0) {
-      log::Warn("the rows of {} segments could not be counted, the first: {}", unreadable_,
-                first_unreadable_);
-    }
-    return Status::Ok();
-  }
-
- private:
-  Status Look(const CallContext& ctx, const meta::SegmentBackup& segment) {
-    const Result<uint64_t> rows = CountRows(ctx, segment);
-    if (!rows.ok() && !IsAboutBytes(rows.status())) return rows.status();
-    if (!rows.ok()) {
-      const std::scoped_lock lock(mutex_);
-      if (unreadable_++ == 0) first_unreadable_ = rows.status().ToString();
-      return Status::Ok();
-    }
-    return Compare(segment, static_cast<int64_t>(*rows));
-  }
-
-  Result<uint64_t> CountRows(const CallContext& ctx, const meta::SegmentBackup& segment) const {
-    const FieldLogs field = ChooseField(segment);
-    uint64_t rows = 0;
-    for (const meta::LogEntry& log : field.logs) {
-      const std::string key = fmt::format("{}{}/{}", DirOf(segment), field.field_id, log.log_id);
-      if (log.log_size == 0) return DataLossError(key + " is empty");
-      MB_ASSIGN_OR_RETURN(const std::unique_ptr<StorageSource> source,
-                          StorageSource::Open(ctx, *storage_.backend, key,
-                                              {.window_bytes = kWindowBytes, .on_bytes = {}}));
-      const Result<binlog::InsertLog> opened = binlog::OpenInsertLog(*source, {});
-      if (!opened.ok()) {
-        return IsAboutBytes(opened.status()) ? opened.status().Annotate(key) : opened.status();
-      }
-      rows += opened->row_count;
-    }
-    return rows;
-  }
-
-  Status Compare(const meta::SegmentBackup& segment, int64_t rows) const {
-    if (rows == segment.num_of_rows) return Status::Ok();
-    const std::string dir = DirOf(segment);
-    return DataLossError(fmt::format("segment {} has {} rows by Milvus, but its logs under '{}' "
-                                     "hold {}: no restore of it could be right",
-                                     segment.segment_id, segment.num_of_rows, dir, rows))
-        .WithAdvice(rows > segment.num_of_rows
-                        ? "logs lie there that Milvus does not know, left by a node that died "
-                          "while it wrote; Milvus' garbage collection removes them some time "
-                          "later (dataCoord.gc.missingTolerance), so run the backup again then"
-                        : "logs of it are gone; put them back from a copy of that storage, or "
-                          "back up the other collections");
-  }
-
-  std::string DirOf(const meta::SegmentBackup& segment) const {
-    return storage_.Key(
-        meta::SourceInsertDir("", segment.collection_id, segment.partition_id, segment.segment_id));
-  }
-
-  const CallContext& ctx_;
-  const Place& storage_;
-  std::mutex mutex_;
-  size_t unreadable_ = 0;
-  std::string first_unreadable_;
-};
-
 }  // namespace
 
-Status CheckStoredRows(const CallContext& ctx, const Place& milvus_storage,
-                       const std::vector<meta::SegmentBackup>& segments) {
-  return RowComparison(ctx, milvus_storage).Run(segments);
+StoredRowsCheck::StoredRowsCheck(const CallContext& ctx, const Place& milvus_storage)
+    : ctx_(ctx), storage_(milvus_storage), group_(kParallelSegments, ctx.stop) {}
+
+bool StoredRowsCheck::Add(const meta::SegmentBackup& segment) {
+  if (segment.is_l0 || segment.binlogs.log_count() == 0) return true;
+  return group_.Submit([this, &segment](const std::stop_token& stop) {
+    return Look({stop, ctx_.deadline}, segment);
+  });
+}
+
+Status StoredRowsCheck::Wait() { return group_.Wait(); }
+
+Status StoredRowsCheck::Look(const CallContext& ctx, const meta::SegmentBackup& segment) {
+  const Result<uint64_t> rows = CountRows(ctx, segment);
+  if (!rows.ok() && !IsAboutBytes(rows.status())) return rows.status();
+  if (!rows.ok()) {
+    const std::scoped_lock lock(mutex_);
+    if (uncounted_.segments++ == 0) uncounted_.first = rows.status().ToString();
+    return Status::Ok();
+  }
+  return Compare(segment, static_cast<int64_t>(*rows));
+}
+
+Result<uint64_t> StoredRowsCheck::CountRows(const CallContext& ctx,
+                                            const meta::SegmentBackup& segment) const {
+  const FieldLogs field = ChooseField(segment);
+  uint64_t rows = 0;
+  for (const meta::LogEntry& log : field.logs) {
+    const std::string key = fmt::format("{}{}/{}", DirOf(segment), field.field_id, log.log_id);
+    if (log.log_size == 0) return DataLossError(key + " is empty");
+    MB_ASSIGN_OR_RETURN(const std::unique_ptr<StorageSource> source,
+                        StorageSource::Open(ctx, *storage_.backend, key,
+                                            {.window_bytes = kWindowBytes, .on_bytes = {}}));
+    const Result<binlog::InsertLog> opened = binlog::OpenInsertLog(*source, {});
+    if (!opened.ok()) {
+      return IsAboutBytes(opened.status()) ? opened.status().Annotate(key) : opened.status();
+    }
+    rows += opened->row_count;
+  }
+  return rows;
+}
+
+Status StoredRowsCheck::Compare(const meta::SegmentBackup& segment, int64_t rows) const {
+  if (rows == segment.num_of_rows) return Status::Ok();
+  const std::string dir = DirOf(segment);
+  return DataLossError(fmt::format("segment {} has {} rows by Milvus, but its logs under '{}' "
+                                   "hold {}: no restore of it could be right",
+                                   segment.segment_id, segment.num_of_rows, dir, rows))
+      .WithAdvice(rows > segment.num_of_rows
+                      ? "logs lie there that Milvus does not know, left by a node that died "
+                        "while it wrote; Milvus' garbage collection removes them some time "
+                        "later (dataCoord.gc.missingTolerance), so run the backup again then"
+                      : "logs of it are gone; put them back from a copy of that storage, or "
+                        "back up the other collections");
+}
+
+std::string StoredRowsCheck::DirOf(const meta::SegmentBackup& segment) const {
+  return storage_.Key(
+      meta::SourceInsertDir("", segment.collection_id, segment.partition_id, segment.segment_id));
 }
 
 }  // namespace milvus_backup::backup

@@ -11,6 +11,7 @@
 #include "milvus_backup/transfer/copy_engine.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -117,11 +118,14 @@ struct CopyAllReport {
   std::vector<CopiedBackup> left_out;
 };
 
+/// Told of every backup as soon as it is known what became of it.
+using CopyObserver = std::function<void(const CopiedBackup&)>;
+
 /// Copy every complete backup below `source` that is not at `destination`, one after the other, as
 /// CopyBackup does: one of the same name is compared, and another one than the source's fails. The
-/// rules' patterns are for names.
+/// rules' patterns are for names. `observer` may be empty, and is not told of what is left out.
 Result<CopyAllReport> CopyAllBackups(const CallContext& ctx, transfer::CopyEngine& engine,
                                      const Tree& source, const Tree& destination,
-                                     const CopyRules& rules);
+                                     const CopyRules& rules, const CopyObserver& observer = {});
 
 }  // namespace milvus_backup::backup

@@ -102,7 +102,8 @@ std::string_view NameOf(PruneOutcome outcome);
 /// What became of one backup; in a dry run, what would.
 struct PrunedBackup {
   std::string name;
-  /// When it was taken, as well as its objects tell.
+  /// When it was taken, as well as its objects tell; of an unfinished one its latest sign of life.
+  /// 1970 when nothing tells.
   std::chrono::system_clock::time_point time{};
   PruneOutcome outcome = PruneOutcome::kKept;
   /// The rules that keep it (`keep-daily`), or why it goes; never empty.

@@ -20,6 +20,9 @@ struct VerifyProblem {
   std::string found;
   /// What to do.
   std::string advice;
+  /// Where the others show values of rows: the collection, and the field if one is meant. Empty
+  /// where they show none.
+  std::string place_of_values = {};
 };
 
 struct VerifyOptions {

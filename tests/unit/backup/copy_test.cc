@@ -11,7 +11,9 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <sys/stat.h>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -244,6 +246,21 @@ TEST_F(CopyTest, EveryCompleteBackupThatIsNotThereIsCopied) {
   ExpectSame("a/b3/", "c/b3/");
 }
 
+TEST_F(CopyTest, WhatBecameOfEachBackupIsToldAtOnce) {
+  PutBackup(source_, "a/b1/");
+  PutBackup(source_, "a/b2/");
+  PutBackup(source_, "a/b3/");
+  PutBackup(destination_, "c/b2/", 'y');
+  std::vector<std::string> told;
+  const auto observer = [&](const CopiedBackup& backup) {
+    told.push_back(backup.dir + (backup.status.ok() ? " ok" : " failed"));
+    EXPECT_EQ(Copied("c/b3/").empty(), told.size() < 3) << "the next ones have not begun";
+  };
+  transfer::CopyEngine engine({}, nullptr);
+  ASSERT_OK(CopyAllBackups({}, engine, {&source_, "a/"}, {&destination_, "c/"}, {}, observer));
+  EXPECT_EQ(told, (std::vector<std::string>{"b1 ok", "b2 failed", "b3 ok"}));
+}
+
 /// Some of its objects may not be read.
 class Forbidding final : public storage::InterceptingBackend {
  public:
@@ -351,6 +368,75 @@ TEST_F(CopyTest, WhatAKilledCopyWasWritingIsGoneFromTheDisk) {
   ASSERT_OK(CopyBackup({}, engine, {&source_, "a/b/"}, {local.get(), "c/b/", true}, rules));
   EXPECT_TRUE(Read(*local, "c/b/") == Source("a/b/"));
   EXPECT_FALSE(std::filesystem::exists(log));
+}
+
+TEST_F(CopyTest, WhatAKilledCopyOfATreeWasWritingIsGoneFromTheDisk) {
+  namespace fs = std::filesystem;
+  Put(source_, "a/sub/one", "1");
+  Put(source_, "a/two", "2");
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  std::vector<std::string> left;
+  // The source has lost one of them, and the lock and the marker were being written too.
+  for (const char* key :
+       {"c/sub/one", "c/gone/x", "c/two", ".locks/c/x.json", ".locks/c.run.json"}) {
+    left.push_back(testing::LeaveTemporary(dir.path() + "/" + key));
+  }
+  const std::string neighbour = testing::LeaveTemporary(dir.path() + "/cc/two");
+  fs::create_directories(dir.path() + "/c/empty");
+  transfer::CopyEngine engine(options_, nullptr);
+  const backup::Tree to{local.get(), "c/", true};
+  ASSERT_OK_AND_ASSIGN(const CopyReport planned,
+                       CopyTree({}, engine, {&source_, "a/"}, to, {.dry_run = true}));
+  EXPECT_EQ(planned.objects, 2U);
+  for (const std::string& path : left) EXPECT_TRUE(fs::exists(path)) << path;
+  ASSERT_OK_AND_ASSIGN(const CopyReport report, CopyTree({}, engine, {&source_, "a/"}, to, {}));
+  EXPECT_TRUE(report.warnings.empty());
+  EXPECT_TRUE(Read(*local, "c/") == Source("a/"));
+  for (const std::string& path : left) EXPECT_FALSE(fs::exists(path)) << path;
+  EXPECT_FALSE(fs::exists(dir.path() + "/c/gone"));
+  EXPECT_FALSE(fs::exists(dir.path() + "/.locks"));
+  EXPECT_TRUE(fs::exists(dir.path() + "/c/empty"));
+  EXPECT_TRUE(fs::exists(neighbour));
+}
+
+TEST_F(CopyTest, WhatIsNoFileIsPassedOverWithAWarning) {
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  Put(*local, "a/one", "1");
+  PutBackup(*local, "a/b/");
+  ASSERT_EQ(mkfifo((dir.path() + "/a/pipe").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((dir.path() + "/a/left_out").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((dir.path() + "/a/b/meta/pipe").c_str(), 0600), 0);
+  transfer::CopyEngine engine(options_, nullptr);
+  const backup::Tree from{local.get(), "a/", true};
+  const backup::Tree to{&destination_, "c/"};
+  for (const bool dry_run : {true, false}) {
+    ASSERT_OK_AND_ASSIGN(
+        const CopyReport report,
+        CopyTree({}, engine, from, to, {.dry_run = dry_run, .exclude = {"left_out"}}));
+    ASSERT_EQ(report.warnings.size(), 2U);
+    EXPECT_EQ(report.warnings[0], "a/b/meta/pipe in directory " + dir.path() +
+                                      " is passed over, for it is neither a file nor a directory");
+    EXPECT_TRUE(report.warnings[1].starts_with("a/pipe in directory "));
+    EXPECT_FALSE(report.some_failed());
+  }
+  EXPECT_EQ(Copied("c/").size(), 6U);
+  ASSERT_OK_AND_ASSIGN(const CopyReport backup, CopyBackup({}, engine, {local.get(), "a/b/", true},
+                                                           {&destination_, "d/"}, {}));
+  EXPECT_EQ(backup.warnings.size(), 1U);
+}
+
+TEST_F(CopyTest, NamesOfWhatIsPassedOverCannotSteerATerminal) {
+  testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto local, storage::OpenLocal({.root = dir.path()}));
+  Put(*local, "a/one", "1");
+  ASSERT_EQ(mkfifo((dir.path() + "/a/pi\x1b[2J\npe").c_str(), 0600), 0);
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                       CopyTree({}, engine, {local.get(), "a/", true}, {&destination_, "c/"}, {}));
+  ASSERT_EQ(report.warnings.size(), 1U);
+  EXPECT_TRUE(report.warnings[0].starts_with("a/pi?[2J?pe in directory ")) << report.warnings[0];
 }
 
 TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {

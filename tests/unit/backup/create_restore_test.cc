@@ -121,6 +121,17 @@ class CreateRestoreTest : public ::testing::Test {
     return keys;
   }
 
+  /// To one that Milvus cannot read.
+  void MoveToAnotherStorage() {
+    for (const std::string& key : Keys(*own_, "backup/")) {
+      ASSERT_OK_AND_ASSIGN(const std::string bytes, storage::ReadAll({}, *own_, key, kMiB));
+      ASSERT_OK(other_->Put({}, key, AsBytes(bytes), {}));
+    }
+    ASSERT_OK(storage::DeleteTree({}, *own_, "backup/"));
+    site_.backup_storage.backend = other_.get();
+    site_.backup_visible_to_milvus = false;
+  }
+
   Result<CreateReport> Create(const std::string& collections = "coll") {
     auto selection = Selection::ParseCollections(collections);
     EXPECT_OK(selection);
@@ -271,14 +282,7 @@ TEST_F(CreateRestoreTest, RestoreCallsMilvusInTheReferenceOrder) {
 
 TEST_F(CreateRestoreTest, RestoreFromAnotherStorageStagesAndCleansUp) {
   ASSERT_OK(Create());
-  // The backup moves to a storage that Milvus cannot read.
-  for (const std::string& key : Keys(*own_, "backup/")) {
-    ASSERT_OK_AND_ASSIGN(const std::string bytes, storage::ReadAll({}, *own_, key, kMiB));
-    ASSERT_OK(other_->Put({}, key, AsBytes(bytes), {}));
-  }
-  ASSERT_OK(storage::DeleteTree({}, *own_, "backup/"));
-  site_.backup_storage.backend = other_.get();
-  site_.backup_visible_to_milvus = false;
+  MoveToAnotherStorage();
   ASSERT_OK_AND_ASSIGN(const RestoreReport report,
                        RestoreBackup({}, site_, {.name = "b", .suffix = "_bak"}));
   EXPECT_EQ(report.staged_objects, 9U);
@@ -287,6 +291,14 @@ TEST_F(CreateRestoreTest, RestoreFromAnotherStorageStagesAndCleansUp) {
   EXPECT_THAT(imports[0], HasSubstr("files=[restore-temp-"));
   EXPECT_THAT(imports[0], HasSubstr("/binlogs/insert_log/7/1/,restore-temp-"));
   EXPECT_TRUE(Keys(*own_, "restore-temp-").empty());
+}
+
+TEST_F(CreateRestoreTest, StagedFilesStayWhereThatIsAskedFor) {
+  ASSERT_OK(Create());
+  MoveToAnotherStorage();
+  site_.keep_temp_files = true;
+  ASSERT_OK(RestoreBackup({}, site_, {.name = "b", .suffix = "_bak"}));
+  EXPECT_EQ(Keys(*own_, "restore-temp-").size(), 9U);
 }
 
 TEST_F(CreateRestoreTest, RestoreWritesNothingWhenATargetExists) {

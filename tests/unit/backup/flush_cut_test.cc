@@ -253,7 +253,8 @@ TEST_F(FlushCutTest, TextKeys) {
 TEST_F(FlushCutTest, WhatCannotBeReadStays) {
   AddSegment(10, {{1, 500}}, {{{1, 1001}}});
   AddSegment(11, {{2, 500}, {3, 1001}});
-  Put(meta::DeltaLogKey(kDir, segments_[0], 60), std::string(segments_[0].size, 'x').substr(0, 9));
+  Put(meta::DeltaLogKey(kDir, segments_[0], 60),
+      std::string(static_cast<size_t>(segments_[0].size), 'x').substr(0, 9));
   Put(meta::InsertLogKey(kDir, segments_[1], 1, 50), "no log");
   const std::vector<meta::SegmentBackup> before = segments_;
   ASSERT_OK_AND_ASSIGN(const FlushCutReport report, CutAtFlush({}, backup_, cut_, segments_));

@@ -238,6 +238,41 @@ TEST_F(PruneTest, WithoutSuchATimeThatOfTheNameOrOfTheMetasCounts) {
   EXPECT_EQ(ByName(report)["by_hand"], "kept");
 }
 
+TEST_F(PruneTest, PrunedAndUnreadableOnesWereTakenWhenTheyWereTaken) {
+  const auto taken = Now();
+  Take("a", {"c1"});
+  Take("empty", {});
+  Take("removing", {"c1"});
+  Take("tagged", {"c1"});
+  Take("torn", {"c1"});
+  Take("weekly_20260101T000001Z", {"c1"});
+  Pass(1h);
+  Take("b", {"c1"});
+  Take("empty2", {});
+  const PruneRequest request{.rules = {.keep_last = 1}, .grace = 10h};
+  EXPECT_EQ(OutcomesOf(request)["torn"], "marked");
+  for (const char* name : {"tagged", "torn"}) ASSERT_OK(UndoPrune({}, place_, name));
+  Pass(1h);
+  Put(Dir("tagged") + "meta/tags.json", "[]");
+  Put(Dir("torn") + "meta/collection_meta.json", "{");
+  ASSERT_OK_AND_ASSIGN(auto tombstone, meta::ReadTombstone({}, storage_, Dir("removing")));
+  tombstone->is_removing = true;
+  tombstone->header.clear();
+  ASSERT_OK(meta::WriteTombstone({}, storage_, Dir("removing"), *tombstone));
+  Put(Dir("weekly_20260101T000001Z") + "meta/tombstone.json", "{");
+  ASSERT_OK_AND_ASSIGN(const PruneReport report,
+                       Run({.rules = {.keep_last = 1}, .grace = 10h, .dry_run = true}));
+  for (const auto& [name, outcome] : Outcomes{{"a", "waiting"},
+                                              {"empty", "waiting"},
+                                              {"removing", "removed"},
+                                              {"tagged", "kept"},
+                                              {"torn", "kept"}}) {
+    EXPECT_EQ(NameOf(Find(report, name)->outcome), outcome) << name;
+    EXPECT_EQ(FormatIso8601(Find(report, name)->time), FormatIso8601(taken)) << name;
+  }
+  EXPECT_EQ(FormatIso8601(Find(report, "weekly_20260101T000001Z")->time), "2026-01-01T00:00:01Z");
+}
+
 TEST_F(PruneTest, TagsKeepABackup) {
   Take("a", {"c1"});
   Take("b", {"c1"});
@@ -315,6 +350,11 @@ TEST_F(PruneTest, WhatIsDamagedStaysAndIsNamed) {
       (Outcomes{{"a", "kept"}, {"b", "kept"}, {"d", "kept"}, {"e", "kept"}, {"newest", "kept"}}));
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("a is kept"), HasSubstr("d is kept"),
                                            HasSubstr("b is kept"), HasSubstr("e is kept")));
+  // Others say what there is of the last one, and what to do.
+  const Status gone = meta::ReadBackup({}, storage_, Dir("e")).status();
+  EXPECT_THAT(gone, IsError(Code::kNotFound, "it was pruned"));
+  EXPECT_THAT(gone.message(), HasSubstr("backup/e/meta/tombstone.json is no tombstone"));
+  EXPECT_THAT(gone.advice(), HasSubstr("delete -n e"));
 }
 
 TEST_F(PruneTest, OldLayoutsAreRead) {

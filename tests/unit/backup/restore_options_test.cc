@@ -55,6 +55,31 @@ TEST_F(RestoreOptionsTest, RenameMovesCollectionsToAnotherDatabase) {
               ElementsAre("CreateDatabase shop2", "CreateDatabase store"));
 }
 
+TEST_F(RestoreOptionsTest, AServerWithoutDatabasesTakesTheDefaultOneOnly) {
+  Start({.version = "v2.2.4", .has_databases = false});
+  Write({Collection(7, "default", "coll"), Collection(8, "shop", "coll")}, {"default", "shop"});
+  EXPECT_THAT(Restore({}), IsError(Code::kFailedPrecondition,
+                                   "shop.coll cannot be restored: Milvus v2.2.4 has no databases"));
+  EXPECT_EQ(fake_->count("CreateCollection"), 0U);
+  RestoreOptions options;
+  ASSERT_OK_AND_ASSIGN(options.sources, Selection::ParseCollections("coll"));
+  ASSERT_OK(Restore(options));
+  EXPECT_EQ(RowsOf("default", "coll"), 10);
+  EXPECT_EQ(fake_->count("CreateDatabase"), 0U);
+}
+
+TEST_F(RestoreOptionsTest, WhatTheServerDoesNotKnowIsRefusedFirst) {
+  Start({.version = "v2.2.16"});
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  collection.schema.fields.push_back(
+      {.field_id = 102, .name = "numbers", .data_type = 22, .element_type = 5});
+  Write({Collection(6, "default", "plain"), collection});
+  const size_t before = fake_->calls().size();
+  EXPECT_THAT(Restore({}),
+              IsError(Code::kUnimplemented, "restoring to default.coll: field 'numbers'"));
+  EXPECT_THAT(ChangesSince(before), IsEmpty());
+}
+
 TEST_F(RestoreOptionsTest, NamesMilvusRefusesAreRefusedFirst) {
   Write({Collection(7, "default", "coll")});
   EXPECT_THAT(Restore({.suffix = std::string(252, 'x')}),

@@ -228,9 +228,21 @@ TEST(RestorePlanTest, FieldsAddedLaterAreRefused) {
               IsError(Code::kUnimplemented, "field 'v' has id 103"));
   // Without rows only the order of the fields counts.
   EXPECT_OK(PlanRestore(info, {.name = "b", .meta_only = true}, true));
-  info.collection_backups[0].schema.struct_array_fields = {{.name = "s"}};
-  EXPECT_THAT(PlanRestore(info, {.name = "b", .meta_only = true}, true),
-              IsError(Code::kUnimplemented, "struct array fields"));
+}
+
+TEST(RestorePlanTest, ArraysOfStructsAreRefusedByName) {
+  meta::BackupInfo info = Backup({Segment(1, 11, 5, false)});
+  info.collection_backups[0].schema.struct_array_fields = {{.name = "clips"}};
+  for (const bool meta_only : {false, true}) {
+    EXPECT_THAT(PlanRestore(info, {.name = "b", .meta_only = meta_only}, true),
+                IsError(Code::kUnimplemented,
+                        "collection default.coll: field 'clips' is an array of structs"));
+  }
+  // Arrays of plain values are fields like others.
+  info.collection_backups[0].schema.struct_array_fields.clear();
+  info.collection_backups[0].schema.fields.push_back(
+      {.field_id = 102, .name = "numbers", .data_type = 22, .element_type = 5});
+  EXPECT_OK(PlanRestore(info, {.name = "b"}, true));
 }
 
 // Deleted rows would be back, or the import refused when half of the work is done.

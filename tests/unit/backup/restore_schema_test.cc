@@ -156,6 +156,42 @@ TEST(RestoreSchemaTest, EveryDifferenceIsNamed) {
   }
 }
 
+// Such a server refuses it without saying of which field, or makes a collection without it.
+TEST(RestoreSchemaTest, WhatTheServerDoesNotKnowIsRefused) {
+  struct Case {
+    std::function<void(milvus::CollectionSchema&)> change;
+    std::string text;
+    /// The newest server that does not know it, and the oldest that may.
+    std::string lacks;
+    std::string has;
+  };
+  const std::vector<Case> cases = {
+      {[](auto& s) { s.fields[2].data_type = 23; }, "'tag' holds JSON", "v2.2.8", "v2.2.9"},
+      {[](auto& s) { s.fields[2].is_partition_key = true; }, "'tag' is a partition key", "v2.2.8",
+       "v2.2.9"},
+      {[](auto& s) { s.enable_dynamic_field = true; }, "a dynamic field", "v2.2.8", "v2.2.9"},
+      {[](auto& s) { s.fields[2].data_type = 22; }, "'tag' holds arrays", "v2.2.16-lite", "v2.3.0"},
+      {[](auto& s) { s.fields[1].data_type = 103; }, "'v' holds vectors of a newer kind", "v2.3.22",
+       "v2.4.0"},
+      {[](auto& s) { s.fields[1].data_type = 104; }, "'v' holds vectors of a newer kind", "v2.3.22",
+       "v2.4.0"},
+      {[](auto& s) { s.fields[2].nullable = true; }, "'tag' is nullable", "v2.3.22", "v2.4.0"},
+      {[](auto& s) { s.fields[1].is_function_output = true; }, "'v' is made by a function",
+       "v2.3.22", "v2.4.0"},
+  };
+  const milvus::CollectionSchema plain = Request(Backup()).schema;
+  EXPECT_OK(CheckServerKnows(plain, "v2.2.0"));
+  for (const Case& each : cases) {
+    milvus::CollectionSchema schema = plain;
+    each.change(schema);
+    EXPECT_THAT(CheckServerKnows(schema, each.lacks), IsError(Code::kUnimplemented, each.text));
+    EXPECT_THAT(CheckServerKnows(schema, each.lacks),
+                IsError(Code::kUnimplemented, "which Milvus " + each.lacks + " does not know"));
+    EXPECT_OK(CheckServerKnows(schema, each.has));
+    EXPECT_OK(CheckServerKnows(schema, "unknown"));
+  }
+}
+
 TEST(RestoreSchemaTest, OnlyMissingIndexesAreBuilt) {
   const std::vector<milvus::Index> wanted = IndexesToBuild(Backup(), {});
   std::vector<milvus::Index> existing = {wanted[0]};

@@ -125,10 +125,12 @@ class RestoreTrialTest : public RestoreTest {
 
   Result<TrialReport> Try(uint64_t rows) {
     found_.clear();
+    places_.clear();
     return TryRestore(
         {}, site_,
         {.name = "golden", .rows = rows, .on_problem = [this](const auto& problem) {
            found_.push_back(problem.key + ": " + problem.expected + " / " + problem.found);
+           places_.push_back(problem.place_of_values);
          }});
   }
 
@@ -144,6 +146,7 @@ class RestoreTrialTest : public RestoreTest {
   std::mutex served_mutex_;
   std::set<std::string> filled_;
   std::vector<std::string> found_;
+  std::vector<std::string> places_;
 };
 
 TEST_F(RestoreTrialTest, RowsOfAllTypesAreComparedAndNothingIsLeft) {
@@ -187,6 +190,9 @@ TEST_F(RestoreTrialTest, OtherValuesMissingRowsAndCountsAreNamed) {
   EXPECT_THAT(found_, ::testing::Contains(
                           ::testing::StartsWith("shop.books row " + books[7].key + " field v: [")));
   EXPECT_THAT(found_, ::testing::Contains(::testing::EndsWith(" / \"somebody else\"")));
+  // What shows values of rows says where they are without them.
+  EXPECT_THAT(places_, ::testing::Contains("shop.books field v"));
+  EXPECT_THAT(places_, ::testing::Not(::testing::Contains("")));
   filled_.clear();
   books[7].values[1][0] = static_cast<char>(books[7].values[1][0] ^ 1);
   pkey[0].values[1] = "tenant0";
