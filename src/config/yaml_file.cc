@@ -37,13 +37,18 @@ class Flattener {
         fmt::format("too large: aliases stand for more than {} keys or too much text", kMaxNodes));
   }
 
+  /// Nothing where something could stand has no line of its own: that of what came before.
+  int LineOf(const YAML::Node& node) {
+    const YAML::Mark mark = node.Mark();
+    if (!mark.is_null()) line_ = mark.line + 1;
+    return line_;
+  }
+
   void Put(const YAML::Node& node, const std::string& path, FlatNode::Kind kind, std::string text,
            std::vector<std::string> items = {}) {
     Count(node, path.size() + text.size());
-    flat_[path] = {.text = std::move(text),
-                   .kind = kind,
-                   .line = node.Mark().line + 1,
-                   .items = std::move(items)};
+    flat_[path] = {
+        .text = std::move(text), .kind = kind, .line = LineOf(node), .items = std::move(items)};
   }
 
   void Add(const YAML::Node& node, const std::string& path, int depth) {
@@ -56,6 +61,8 @@ class Flattener {
         if (!path.empty()) Put(node, path, FlatNode::Kind::kSection, "");
         for (const auto& entry : node) {
           const std::string name = ToLower(entry.first.as<std::string>());
+          if (name.empty())
+            throw YAML::RepresentationException(entry.first.Mark(), "a key is empty");
           Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
         }
         break;
@@ -121,6 +128,7 @@ class Flattener {
   }
 
   FlatFile flat_;
+  int line_ = 1;
   size_t nodes_ = 0;
   size_t bytes_ = 0;
 };

@@ -3,6 +3,7 @@
 #include "load_record.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/json_number.h"
 #include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
@@ -43,14 +44,14 @@ std::string EncodeNote(const std::vector<FilledUnit>& units) {
 Result<std::vector<FilledUnit>> DecodeNote(const std::string& text, const std::string& key) {
   try {
     const json document = json::parse(text);
-    if (document.at("version").get<int>() != 1) {
+    if (WholeNumber<int>(document.at("version")) != 1) {
       return DataLossError(key + " was written by a later version of this program");
     }
     std::vector<FilledUnit> units;
     for (const json& unit : document.at("filled")) {
       units.push_back({.dir = unit.at("dir").get<std::string>(),
                        .collection = unit.at("collection").get<std::string>(),
-                       .collection_id = unit.at("collection_id").get<int64_t>()});
+                       .collection_id = WholeNumber<int64_t>(unit.at("collection_id"))});
     }
     return units;
   } catch (const json::exception& error) {

@@ -2,6 +2,8 @@
 
 #include "npy.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -56,12 +58,12 @@ std::string EncodeDumpRecord(const DumpRecord& record) {
 Result<DumpRecord> DecodeDumpRecord(std::string_view text, const std::string& what) {
   try {
     const auto json = nlohmann::json::parse(text);
-    if (json.at("version").get<int>() != 1) {
+    if (WholeNumber<int>(json.at("version")) != 1) {
       return DataLossError(what + " was written by a later version of this program");
     }
     return DumpRecord{.source = json.at("source").get<std::string>(),
-                      .bad_rows = json.at("bad_rows").get<uint64_t>(),
-                      .deleted_rows = json.at("deleted_rows").get<uint64_t>(),
+                      .bad_rows = WholeNumber<uint64_t>(json.at("bad_rows")),
+                      .deleted_rows = WholeNumber<uint64_t>(json.at("deleted_rows")),
                       .piece_rows = json.at("piece_rows").get<std::vector<uint64_t>>()};
   } catch (const nlohmann::json::exception& error) {
     return DataLossError(fmt::format("{} is no record of a dump: {}", what, error.what()))

@@ -2,6 +2,8 @@
 
 #include "dump_layout.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -63,7 +65,7 @@ Result<LoadRecord> DecodeLoadRecord(std::string_view text, const std::string& wh
   try {
     const json document = json::parse(text);
     const auto state = StateOf(document.at("state").get<std::string>());
-    if (document.at("version").get<int>() != 1 || !state) {
+    if (WholeNumber<int>(document.at("version")) != 1 || !state) {
       return DataLossError(what + " was written by a later version of this program");
     }
     LoadRecord record{.target = document.at("target").get<std::string>(),
@@ -72,15 +74,15 @@ Result<LoadRecord> DecodeLoadRecord(std::string_view text, const std::string& wh
                       .source = document.value("source", ""),
                       .created = document.at("created").get<bool>(),
                       .created_partition = document.value("created_partition", false),
-                      .collection_id = document.at("collection_id").get<int64_t>(),
+                      .collection_id = WholeNumber<int64_t>(document.at("collection_id")),
                       .inserting = document.at("inserting").get<bool>(),
-                      .after_task = document.at("after_task").get<int64_t>(),
-                      .rows_before = document.at("rows_before").get<int64_t>(),
-                      .rows_after = document.at("rows_after").get<int64_t>()};
+                      .after_task = WholeNumber<int64_t>(document.at("after_task")),
+                      .rows_before = WholeNumber<int64_t>(document.at("rows_before")),
+                      .rows_after = WholeNumber<int64_t>(document.at("rows_after"))};
     for (const json& import : document.at("imports")) {
       record.imports.push_back({import.at("partition").get<std::string>(),
                                 import.at("files").get<std::vector<std::string>>(),
-                                import.at("task_id").get<int64_t>()});
+                                WholeNumber<int64_t>(import.at("task_id"))});
     }
     return record;
   } catch (const json::exception& error) {

@@ -2,6 +2,8 @@
 
 #include "table_check.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -56,8 +58,8 @@ std::optional<T> Optional(const json& object, const char* key) {
 Table DecodeTable(const json& entry) {
   Table table;
   table.id = entry.at("collection").get<std::string>();
-  table.metric = static_cast<Metric>(entry.at("metric").get<int>());
-  table.dim = entry.at("dim").get<int64_t>();
+  table.metric = static_cast<Metric>(WholeNumber<int>(entry.at("metric")));
+  table.dim = WholeNumber<int64_t>(entry.at("dim"));
   for (const json& one : entry.at("segments")) {
     table.segments.push_back({.id = one.at("segment").get<std::string>(),
                               .rows = Optional<int64_t>(one, "rows"),

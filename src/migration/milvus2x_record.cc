@@ -1,6 +1,7 @@
 #include "milvus2x_record.h"
 
 #include "milvus_backup/base/encoding.h"
+#include "milvus_backup/base/json_number.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -32,7 +33,7 @@ ordered_json ToJson(const std::optional<RowKey>& key) {
 
 std::optional<RowKey> KeyFrom(const json& value) {
   if (value.is_null()) return std::nullopt;
-  RowKey key{.number = value.at("number").get<int64_t>()};
+  RowKey key{.number = WholeNumber<int64_t>(value.at("number"))};
   auto text = Base64Decode(value.at("text").get<std::string>());
   if (!text.ok()) throw std::invalid_argument(text.status().message());
   key.text = *std::move(text);
@@ -56,7 +57,7 @@ ordered_json ToJson(const PartitionRecord& record) {
 PartitionRecord PartitionFrom(const json& value) {
   PartitionRecord record{.done = value.at("done").get<bool>(),
                          .frontier = KeyFrom(value.at("frontier")),
-                         .rows = value.at("rows").get<uint64_t>()};
+                         .rows = WholeNumber<uint64_t>(value.at("rows"))};
   for (const json& range : value.at("confirmed")) {
     record.confirmed.Add(
         {.after = KeyFrom(range.at("after")), .upto = KeyFrom(range.at("upto")).value()});
@@ -95,12 +96,12 @@ Result<CollectionRecord> DecodeCollectionRecord(std::string_view text, const std
     const json document = json::parse(text);
     CollectionRecord record{.source = document.at("source").get<std::string>(),
                             .target = document.at("target").get<std::string>(),
-                            .source_id = document.at("source_id").get<int64_t>(),
-                            .target_id = document.at("target_id").get<int64_t>(),
+                            .source_id = WholeNumber<int64_t>(document.at("source_id")),
+                            .target_id = WholeNumber<int64_t>(document.at("target_id")),
                             .created = document.at("created").get<bool>(),
                             .keeps_keys = document.at("keeps_keys").get<bool>(),
-                            .rows_before = document.at("rows_before").get<int64_t>(),
-                            .repeated = document.at("repeated").get<uint64_t>(),
+                            .rows_before = WholeNumber<int64_t>(document.at("rows_before")),
+                            .repeated = WholeNumber<uint64_t>(document.at("repeated")),
                             .source_changed = document.value("source_changed", false)};
     const auto state = document.at("state").get<std::string>();
     bool is_known = false;
@@ -109,7 +110,7 @@ Result<CollectionRecord> DecodeCollectionRecord(std::string_view text, const std
       record.state = value;
       is_known = true;
     }
-    if (document.at("version").get<int>() != 1 || !is_known) {
+    if (WholeNumber<int>(document.at("version")) != 1 || !is_known) {
       return DataLossError(what + " was written by a later version of this program");
     }
     for (const auto& [name, partition] : document.at("partitions").items()) {

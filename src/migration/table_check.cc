@@ -1,5 +1,7 @@
 #include "table_check.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,13 +24,6 @@ bool IsPathElement(std::string_view name) {
   return std::ranges::none_of(name, [](char c) {
     return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
-}
-
-/// A name in a message of one line.
-std::string Printable(std::string name) {
-  std::ranges::replace_if(
-      name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return name;
 }
 
 Status Fault(const Table& table, std::string_view what) {

@@ -89,7 +89,7 @@ TEST_F(FaissRowsTest, EveryKindThatHoldsItsVectorsIsReadToTheLastRow) {
       {"ivf_flat_dm_hash", &custom}, {"idmap_flat", &custom},
       {"idmap2_flat", &custom}};
   for (const auto& [name, ids] : files) {
-    for (const uint64_t batch : {1, 7, 1000}) {
+    for (const uint64_t batch : {1U, 7U, 1000U}) {
       ASSERT_OK_AND_ASSIGN(const AllRows all, Read(Sample(name + ".index"), Float(kDim), batch));
       const AllRows sorted = Sorted(all);
       EXPECT_EQ(sorted.ids, *ids) << name;

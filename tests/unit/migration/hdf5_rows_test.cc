@@ -56,7 +56,7 @@ TEST_F(Hdf5RowsTest, TheThreeFormsOfOneFileAreTheSameRows) {
   std::vector<int64_t> ids(50);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i) * 11;
   for (const char* name : {"float32.h5", "float32_chunked_gzip.h5", "float32_latest_libver.h5"}) {
-    for (const uint64_t batch : {1, 7, 50}) {
+    for (const uint64_t batch : {1U, 7U, 50U}) {
       ASSERT_OK_AND_ASSIGN(const AllRows all, Read(Sample(name), Float(12), batch));
       EXPECT_EQ(all.vectors, bytes) << name;
       EXPECT_EQ(all.ids, ids) << name;
@@ -210,7 +210,7 @@ TEST_F(Hdf5RowsTest, FilesCutOffOrChangedAnywhereNeverCrash) {
   const size_t at = whole.find(dims);
   ASSERT_NE(at, std::string::npos);
   for (const char high : {'\x01', '\x10', '\x7f', '\xff'}) {
-    for (const size_t byte : {1, 3, 5, 7}) {
+    for (const size_t byte : {1U, 3U, 5U, 7U}) {
       std::string lie = whole;
       lie[at + byte] = high;
       const auto rows = read(lie);
