@@ -4,6 +4,7 @@
 #include "backup_lookup.h"
 #include "backup_requests.h"
 #include "body.h"
+#include "copy_requests.h"
 #include "envelope.h"
 #include "openapi_document.h"
 #include "routes.h"
@@ -17,6 +18,7 @@
 #include "milvus_backup/service/backup_view.h"
 #include "milvus_backup/service/metrics.h"
 #include "milvus_backup/service/prune_view.h"
+#include "milvus_backup/service/schedules.h"
 #include "milvus_backup/service/services.h"
 
 #include <fmt/format.h>
@@ -33,6 +35,8 @@ namespace {
 constexpr char kGoOnCreating[] =
     "the same request goes on with it, a delete of the backup removes what it has left";
 constexpr char kGoOnRestoring[] = "the same request goes on with it";
+constexpr char kGoOnCopying[] = "the same request goes on with it";
+constexpr char kVerifyAgain[] = "the same request checks it again";
 constexpr char kGoOnPruning[] = "the same request ends what it has begun";
 
 /// Of the header, or a new one.
@@ -48,6 +52,39 @@ HttpReply Failed(const std::string& request_id, const Status& status, ReplyCode 
 
 HttpReply Failed(const std::string& request_id, const Status& status) {
   return Failed(request_id, status, CodeOf(status));
+}
+
+/// A body of a request of ours that cannot be used.
+HttpReply RefusedBody(const std::string& request_id, const Status& status) {
+  if (!IsMalformed(status)) return Failed(request_id, status);
+  return ErrorReply(400, "invalid request body: " + status.ToString());
+}
+
+/// Where a task leaves what it is answered with, shared with the task; null when nobody waits.
+std::shared_ptr<std::string> ResultOf(bool is_async) {
+  return is_async ? nullptr : std::make_shared<std::string>("null");
+}
+
+/// Run a task that leaves JSON in `result`, and answer with it, or at once.
+HttpReply AnswerWithTask(JobRunner& jobs, const JobRequest& request, JobWork work, bool is_async,
+                         const std::shared_ptr<const std::string>& result) {
+  const std::string& id = request.id;
+  const std::string what = request.kind == kCopyDryRunKind ? kCopyKind : request.kind;
+  const auto job = jobs.Submit(request, std::move(work));
+  if (!job.ok()) return Failed(id, job.status());
+  if (is_async) {
+    return ToReply({.request_id = id, .message = what + " is executing asynchronously"});
+  }
+  const auto ended = jobs.Wait(id);
+  if (!ended.ok()) return Failed(id, ended.status());
+  if (ended->state == JobState::kSucceeded) {
+    return ToReply({.request_id = id, .message = "success", .data = *result});
+  }
+  log::Warn("request={} failed: {}", id, ended->error);
+  return ToReply({.request_id = id,
+                  .code = ReplyCode::kFail,
+                  .message = fmt::format("{}: {}", what, ended->error),
+                  .data = *result});
 }
 
 /// `restore_YYYY_MM_DD_HH_MM_SS_<nanoseconds>`, as backups are called without a name.
@@ -85,20 +122,26 @@ HttpReply BackupApi::Handle(const HttpRequest& request) {
       {"POST", "/restore_secondary", &BackupApi::RestoreSecondary},
       {"GET", "/get_restore", &BackupApi::GetRestore},
       {"POST", "/prune", &BackupApi::Prune},
+      {"POST", "/copy", &BackupApi::Copy},
+      {"POST", "/verify", &BackupApi::Verify},
       {"GET", "/tasks", &BackupApi::ListTasks},
       {"POST", "/cancel", &BackupApi::Cancel},
       {"GET", "/openapi.json", &BackupApi::OpenApi},
   };
   if (request.path == "/") return Hello(request);
   if (request.path == "/metrics" && (request.method == "GET" || request.method == "HEAD")) {
-    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = ServerMetrics(jobs_)};
+    return Metrics();
   }
   return Dispatch<BackupApi>(*this, kRoutes, request);
 }
 
 HttpReply BackupApi::Hello(const HttpRequest&) {
   return {.content_type = "text/plain; charset=utf-8", .body = "Hello, This is backup service"};
+}
+
+HttpReply BackupApi::Metrics() {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = ServerMetrics(jobs_, ProcessStorageCounts(), LastSuccesses(config_))};
 }
 
 HttpReply BackupApi::OpenApi(const HttpRequest&) { return {.body = std::string(kOpenApiDocument)}; }
@@ -259,14 +302,13 @@ HttpReply BackupApi::Prune(const HttpRequest& request) {
   const std::string id = RequestIdOf(request);
   const auto body = Body::Parse(request.body);
   const auto parsed = body.ok() ? ParsePrune(*body, config_) : Result<PruneBody>(body.status());
-  if (!parsed.ok()) {
-    if (!IsMalformed(parsed.status())) return Failed(id, parsed.status());
-    return ErrorReply(400, "invalid request body: " + parsed.status().ToString());
-  }
+  if (!parsed.ok()) return RefusedBody(id, parsed.status());
   const auto report = std::make_shared<backup::PruneReport>();  // shared with the job
-  const auto job = jobs_.Submit(
-      {.id = id, .kind = kPruneKind, .subject = parsed->request.schedule, .advice = kGoOnPruning},
-      PruneWork(parsed->config, parsed->request, clock_, report));
+  const auto job = jobs_.Submit({.id = id,
+                                 .kind = parsed->request.dry_run ? kPruneDryRunKind : kPruneKind,
+                                 .subject = parsed->request.schedule,
+                                 .advice = kGoOnPruning},
+                                PruneWork(parsed->config, parsed->request, clock_, report));
   if (!job.ok()) return Failed(id, job.status());
   if (parsed->is_async) {
     return ToReply({.request_id = id, .message = "prune is executing asynchronously"});
@@ -282,6 +324,42 @@ HttpReply BackupApi::Prune(const HttpRequest& request) {
                   .code = ReplyCode::kFail,
                   .message = "prune: " + ended->error,
                   .data = report->backups.empty() ? "null" : data});
+}
+
+HttpReply BackupApi::Copy(const HttpRequest& request) {
+  const std::string id = RequestIdOf(request);
+  const auto body = Body::Parse(request.body);
+  const auto parsed = body.ok() ? ParseCopy(*body, config_) : Result<CopyBody>(body.status());
+  if (!parsed.ok()) return RefusedBody(id, parsed.status());
+  const auto result = ResultOf(parsed->is_async);
+  const CopyChoices& choices = parsed->choices;
+  return AnswerWithTask(jobs_,
+                        {.id = id,
+                         .kind = choices.dry_run ? kCopyDryRunKind : kCopyKind,
+                         .subject = choices.name,
+                         .from = parsed->from,
+                         .to = parsed->to,
+                         .as = choices.as,
+                         .request = parsed->digest,
+                         .advice = kGoOnCopying},
+                        CopyWork(config_, choices, result), parsed->is_async, result);
+}
+
+HttpReply BackupApi::Verify(const HttpRequest& request) {
+  const std::string id = RequestIdOf(request);
+  const auto body = Body::Parse(request.body);
+  const auto parsed = body.ok() ? ParseVerify(*body, config_) : Result<VerifyBody>(body.status());
+  if (!parsed.ok()) return RefusedBody(id, parsed.status());
+  const auto result = ResultOf(parsed->is_async);
+  return AnswerWithTask(jobs_,
+                        {.id = id,
+                         .kind = kVerifyKind,
+                         .subject = parsed->choices.name,
+                         .from = parsed->from,
+                         .request = parsed->digest,
+                         .advice = kVerifyAgain},
+                        VerifyWork(parsed->config, parsed->choices, result), parsed->is_async,
+                        result);
 }
 
 HttpReply BackupApi::ListTasks(const HttpRequest& request) {

@@ -7,9 +7,12 @@
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/status.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/service/copy_run.h"
 #include "milvus_backup/service/job_runner.h"
+#include "milvus_backup/service/verify_run.h"
 
 #include <memory>
+#include <string>
 
 namespace milvus_backup::service {
 
@@ -25,5 +28,17 @@ JobWork RestoreWork(const config::Config& config, const backup::RestoreOptions& 
 /// error when one of the backups failed.
 JobWork PruneWork(const config::Config& config, const backup::PruneRequest& request, Clock& clock,
                   std::shared_ptr<backup::PruneReport> report);
+
+/// Copy, with an item per backup as soon as that is done. `result`, shared with who waits for the
+/// job, gets what `copy --json` prints; null when nobody does. An error when something was not
+/// copied.
+JobWork CopyWork(const config::Config& config, const CopyChoices& choices,
+                 std::shared_ptr<std::string> result);
+
+/// Verify backups of the backup storage of `config`, an item and a part each; what is wrong with
+/// them is among the warnings, without values of rows. `result` as above, of `verify --json`. An
+/// error when a backup is damaged or could not be checked; it names the first of them.
+JobWork VerifyWork(const config::Config& config, const VerifyChoices& choices,
+                   std::shared_ptr<std::string> result);
 
 }  // namespace milvus_backup::service

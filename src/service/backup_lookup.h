@@ -13,6 +13,12 @@ namespace milvus_backup::service {
 inline constexpr char kCreateKind[] = "create";
 inline constexpr char kRestoreKind[] = "restore";
 inline constexpr char kPruneKind[] = "prune";
+/// A kind of its own, for nothing is pruned by one.
+inline constexpr char kPruneDryRunKind[] = "prune_dry_run";
+inline constexpr char kCopyKind[] = "copy";
+/// Likewise.
+inline constexpr char kCopyDryRunKind[] = "copy_dry_run";
+inline constexpr char kVerifyKind[] = "verify";
 
 /// kNotFound (`backup X not found`) when there is no such backup, finished or partial.
 Status CheckBackupExists(const CallContext& ctx, const config::Config& config,

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -191,18 +190,6 @@ constexpr std::array<std::string_view, 13> kPruneKeys = {
     "keep_yearly", "keep_within", "keep_tags",  "async",       "dry_run",
     "schedule",    "grace",       "storage"};
 
-/// No other tool has this request, and a misspelt rule would remove what it was to keep.
-Status CheckPruneKeys(const Body& body) {
-  for (const std::string& key : body.Keys()) {
-    const bool is_known = std::ranges::any_of(
-        kPruneKeys, [&](std::string_view known) { return EqualInAnyCase(key, known); });
-    if (is_known) continue;
-    return InvalidArgumentError(fmt::format("prune has no key '{}'", key))
-        .WithAdvice(fmt::format("it knows {}", fmt::join(kPruneKeys, ", ")));
-  }
-  return Status::Ok();
-}
-
 Result<backup::RetentionRules> ParseRules(const Body& body) {
   backup::RetentionRules rules;
   const std::array<std::pair<std::string_view, int*>, 6> counts = {
@@ -215,13 +202,15 @@ Result<backup::RetentionRules> ParseRules(const Body& body) {
   for (const auto& [key, count] : counts) {
     MB_ASSIGN_OR_RETURN(*count, body.Number(key));
   }
-  MB_ASSIGN_OR_RETURN(const std::string within, body.Text("keep_within"));
+  MB_ASSIGN_OR_RETURN(const std::string within,
+                      body.GivenText("keep_within", "leave it out where it is no rule"));
   if (!within.empty()) {
     auto span = backup::ParseKeepWithin(within);
     if (!span.ok()) return std::move(span).status().Annotate("keep_within");
     rules.keep_within = *span;
   }
-  MB_ASSIGN_OR_RETURN(rules.keep_tags, body.Texts("keep_tags"));
+  MB_ASSIGN_OR_RETURN(rules.keep_tags,
+                      body.GivenTexts("keep_tags", "leave it out where it is no rule"));
   MB_RETURN_IF_ERROR(rules.Validate());
   return rules;
 }
@@ -279,7 +268,7 @@ Result<RestoreRequest> ParseRestore(const Body& body, const config::Config& conf
 
 Result<PruneBody> ParsePrune(const Body& body, const config::Config& config) {
   PruneBody parsed{.config = config};
-  MB_RETURN_IF_ERROR(CheckPruneKeys(body));
+  MB_RETURN_IF_ERROR(body.CheckKeys("prune", kPruneKeys));
   backup::PruneRequest& request = parsed.request;
   MB_ASSIGN_OR_RETURN(request.rules, ParseRules(body));
   if (request.rules.empty()) {
@@ -290,17 +279,16 @@ Result<PruneBody> ParsePrune(const Body& body, const config::Config& config) {
   }
   MB_ASSIGN_OR_RETURN(parsed.is_async, body.Flag("async"));
   MB_ASSIGN_OR_RETURN(request.dry_run, body.Flag("dry_run"));
-  MB_ASSIGN_OR_RETURN(request.schedule, body.Text("schedule"));
-  if (body.Has("schedule") && request.schedule.empty()) {
-    return InvalidArgumentError("schedule is empty").WithAdvice("leave it out for all backups");
-  }
-  MB_ASSIGN_OR_RETURN(const std::string grace, body.Text("grace"));
+  MB_ASSIGN_OR_RETURN(request.schedule, body.GivenText("schedule", "leave it out for all backups"));
+  MB_ASSIGN_OR_RETURN(const std::string grace,
+                      body.GivenText("grace", "leave it out for 12 hours"));
   if (!grace.empty()) {
     auto time = backup::ParseGrace(grace);
     if (!time.ok()) return std::move(time).status().Annotate("grace");
     request.grace = *time;
   }
-  MB_ASSIGN_OR_RETURN(const std::string storage, body.Text("storage"));
+  MB_ASSIGN_OR_RETURN(const std::string storage,
+                      body.GivenText("storage", "leave it out for the backup storage"));
   if (!storage.empty()) {
     auto found = config::FindStorage(config, storage);
     if (!found.ok()) return std::move(found).status().Annotate("storage");

@@ -35,11 +35,13 @@ std::string CheckText(const backup::CheckReport& report, const config::Config& c
   const config::StorageSettings& milvus = config.milvus_storage;
   const config::StorageSettings& backup = config.backup_storage;
   std::string text = fmt::format(
-      "\nMilvus version: {}\nStorage:\n"
+      "\nMilvus version: {}{}\nStorage:\n"
       "  milvus-storage-type: {}\n  milvus-bucket: {}\n  milvus-rootpath: {}\n"
       "  backup-storage-type: {}\n  backup-bucket: {}\n  backup-rootpath: {}\n\n",
-      report.milvus_version, milvus.provider, milvus.bucket, milvus.root_path, backup.provider,
-      backup.bucket, backup.root_path);
+      report.milvus_version,
+      config.milvus.server_version.empty() ? "" : " (told by --milvus-version, not by Milvus)",
+      milvus.provider, milvus.bucket, milvus.root_path, backup.provider, backup.bucket,
+      backup.root_path);
   if (report.milvus_root_is_empty) {
     text += fmt::format(
         "!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "

@@ -1,6 +1,7 @@
 #include "body.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -59,6 +60,12 @@ Result<std::string> Body::Text(std::string_view key) const {
   return value->get<std::string>();
 }
 
+Result<std::string> Body::GivenText(std::string_view key, std::string_view advice) const {
+  MB_ASSIGN_OR_RETURN(std::string text, Text(key));
+  if (!text.empty() || !Has(key)) return text;
+  return InvalidArgumentError(fmt::format("{} is empty", key)).WithAdvice(std::string(advice));
+}
+
 Result<std::vector<std::string>> Body::Texts(std::string_view key) const {
   std::vector<std::string> texts;
   const json* value = Find(key);
@@ -69,6 +76,13 @@ Result<std::vector<std::string>> Body::Texts(std::string_view key) const {
     texts.push_back(text.get<std::string>());
   }
   return texts;
+}
+
+Result<std::vector<std::string>> Body::GivenTexts(std::string_view key,
+                                                  std::string_view advice) const {
+  MB_ASSIGN_OR_RETURN(std::vector<std::string> texts, Texts(key));
+  if (!texts.empty() || !Has(key)) return texts;
+  return InvalidArgumentError(fmt::format("{} is empty", key)).WithAdvice(std::string(advice));
 }
 
 Result<bool> Body::Flag(std::string_view key) const {
@@ -84,6 +98,15 @@ Result<int32_t> Body::Number(std::string_view key) const {
   const bool fits = value->is_number_integer() && *value >= INT32_MIN && *value <= INT32_MAX;
   if (!fits) return Wrong(key, "a whole number");
   return value->get<int32_t>();
+}
+
+Result<uint32_t> Body::Count(std::string_view key, uint32_t most) const {
+  const json* value = Find(key);
+  if (value == nullptr) return 0U;
+  if (!value->is_number_integer()) return Wrong(key, "a whole number");
+  if (*value >= 0 && *value <= most) return value->get<uint32_t>();
+  return InvalidArgumentError(
+      fmt::format("{} is {}, which is not from 0 to {}", key, value->dump(), most));
 }
 
 Result<std::string> Body::ObjectText(std::string_view key) const {
@@ -117,6 +140,17 @@ std::vector<std::string> Body::Keys() const {
   std::vector<std::string> keys;
   for (const auto& [name, value] : object_.items()) keys.push_back(name);
   return keys;
+}
+
+Status Body::CheckKeys(std::string_view request, std::span<const std::string_view> known) const {
+  for (const std::string& key : Keys()) {
+    const bool is_known = std::ranges::any_of(
+        known, [&](std::string_view each) { return EqualInAnyCase(key, each); });
+    if (is_known) continue;
+    return InvalidArgumentError(fmt::format("{} has no key '{}'", request, key))
+        .WithAdvice(fmt::format("it knows {}", fmt::join(known, ", ")));
+  }
+  return Status::Ok();
 }
 
 }  // namespace milvus_backup::service

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,11 +27,18 @@ class Body {
 
   /// Empty when absent.
   Result<std::string> Text(std::string_view key) const;
+  /// A text that must not be empty where it is given: a variable of a script that is not set must
+  /// not mean the default. `advice` says what to do instead.
+  Result<std::string> GivenText(std::string_view key, std::string_view advice) const;
   Result<std::vector<std::string>> Texts(std::string_view key) const;
+  /// The same of a list that must not be empty where it is given, as GivenText.
+  Result<std::vector<std::string>> GivenTexts(std::string_view key, std::string_view advice) const;
   /// False when absent.
   Result<bool> Flag(std::string_view key) const;
   /// 0 when absent.
   Result<int32_t> Number(std::string_view key) const;
+  /// From 0 to `most`; 0 when absent.
+  Result<uint32_t> Count(std::string_view key, uint32_t most) const;
   /// The text of an object, which may itself be inside a string; empty when absent.
   Result<std::string> ObjectText(std::string_view key) const;
   /// An object of this body as one of its own; nothing in it when absent.
@@ -42,6 +50,9 @@ class Body {
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
   /// As they are spelt, null ones included.
   std::vector<std::string> Keys() const;
+  /// For requests of ours, where a misspelt key would do something else than what was asked for:
+  /// that there is no key beside these. `request` is what the user calls it.
+  Status CheckKeys(std::string_view request, std::span<const std::string_view> known) const;
 
  private:
   explicit Body(nlohmann::json object) : object_(std::move(object)) {}

@@ -1,5 +1,7 @@
 #include "milvus_backup/service/copy_places.h"
 
+#include "mounts.h"
+
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/service/services.h"
 #include "milvus_backup/storage/open.h"
@@ -9,11 +11,14 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <string_view>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::service {
 namespace {
@@ -77,6 +82,37 @@ bool HoldsDirectory(const std::optional<FileId>& directory, fs::path path) {
     if (IdOf(path) == directory) return true;
     if (path == path.parent_path()) return false;
   }
+}
+
+/// The parts of file systems that a directory shows: its own place, and what is mounted below it.
+std::vector<storage::Spot> ShownParts(const std::vector<Mount>& mounts, const std::string& path) {
+  std::vector<storage::Spot> parts;
+  const Mount* own = nullptr;
+  for (const Mount& mount : mounts) {
+    if (!IsAtOrBelow(path, mount.point)) {
+      if (IsAtOrBelow(mount.point, path)) parts.push_back({mount.device, mount.root});
+    } else if (own == nullptr || mount.point.size() >= own->point.size()) {
+      own = &mount;
+    }
+  }
+  if (own == nullptr) return parts;
+  const fs::path below = fs::path(path).lexically_relative(own->point);
+  const fs::path place = below == "." ? fs::path(own->root) : fs::path(own->root) / below;
+  parts.push_back({own->device, place.string()});
+  return parts;
+}
+
+/// What is mounted in one of them may be a part of the other: no name and no directory above tells.
+bool MeetInMounts(const std::string& from, const std::string& to) {
+  std::ifstream table("/proc/self/mountinfo");
+  const std::vector<Mount> mounts = MountsAround(table, {from, to}, NumberOfDevice);
+  const std::vector<storage::Spot> from_parts = ShownParts(mounts, from);
+  const std::vector<storage::Spot> to_parts = ShownParts(mounts, to);
+  return std::ranges::any_of(from_parts, [&](const storage::Spot& one) {
+    return std::ranges::any_of(to_parts, [&](const storage::Spot& other) {
+      return storage::OverlapOf(one, other) != storage::Overlap::kNone;
+    });
+  });
 }
 
 /// A directory is opened at its parent where that can be: locks and temporary files then lie beside
@@ -177,6 +213,14 @@ Status CheckSidesApart(const CopySide& source, const CopySide& destination) {
   if (HoldsDirectory(to_id, from)) {
     return InvalidArgumentError(
         fmt::format("the source '{}' lies inside the destination '{}'", from, to));
+  }
+  if (MeetInMounts(from, to)) {
+    return InvalidArgumentError(
+               fmt::format("a part of the source '{}' is a part of the destination '{}', by way of "
+                           "what is mounted there",
+                           from, to))
+        .WithAdvice(
+            "copy to a place that is not mounted inside the source, nor the other way round");
   }
   return Status::Ok();
 }

@@ -1,11 +1,14 @@
 #include "milvus_backup/service/job.h"
 
+#include "milvus_backup/base/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <utility>
 
 namespace milvus_backup::service {
 namespace {
@@ -32,8 +35,8 @@ JobItem ItemOf(const json& value) {
   return {.id = value.at("id").get<std::string>(),
           .name = value.at("name").get<std::string>(),
           .state = StateOf(value.at("state")),
-          .started = value.at("started").get<int64_t>(),
-          .ended = value.at("ended").get<int64_t>()};
+          .started = WholeNumber<int64_t>(value.at("started")),
+          .ended = WholeNumber<int64_t>(value.at("ended"))};
 }
 
 JobRecord JobOf(const json& value) {
@@ -43,15 +46,20 @@ JobRecord JobOf(const json& value) {
                 .state = StateOf(value.at("state")),
                 .error = value.at("error").get<std::string>(),
                 .advice = value.at("advice").get<std::string>(),
-                .progress = value.at("progress").get<int32_t>(),
-                .created = value.at("created").get<int64_t>(),
-                .started = value.at("started").get<int64_t>(),
-                .ended = value.at("ended").get<int64_t>()};
+                .progress = WholeNumber<int32_t>(value.at("progress")),
+                .created = WholeNumber<int64_t>(value.at("created")),
+                .started = WholeNumber<int64_t>(value.at("started")),
+                .ended = WholeNumber<int64_t>(value.at("ended"))};
   for (const json& item : value.at("items")) job.items.push_back(ItemOf(item));
   // Not in records of the first version.
+  job.number = value.value("number", uint64_t{0});
   job.parts = value.value("parts", int64_t{0});
   job.parts_done = value.value("parts_done", int64_t{0});
   job.warnings = value.value("warnings", std::vector<std::string>());
+  job.from = value.value("from", std::string());
+  job.to = value.value("to", std::string());
+  job.as = value.value("as", std::string());
+  job.request = value.value("request", std::string());
   return job;
 }
 
@@ -85,10 +93,15 @@ std::string EncodeJob(const JobRecord& job) {
                            {"error", job.error},
                            {"advice", job.advice},
                            {"progress", job.progress},
+                           {"number", job.number},
                            {"created", job.created},
                            {"started", job.started},
                            {"ended", job.ended},
                            {"items", items}};
+  for (const auto& [key, text] : {std::pair("from", &job.from), std::pair("to", &job.to),
+                                  std::pair("as", &job.as), std::pair("request", &job.request)}) {
+    if (!text->empty()) document[std::string(key)] = *text;
+  }
   if (job.parts > 0) {
     document["parts"] = job.parts;
     document["parts_done"] = job.parts_done;

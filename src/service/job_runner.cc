@@ -4,6 +4,7 @@
 
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/base/process.h"
 
 #include <fmt/format.h>
 
@@ -18,6 +19,7 @@
 #include <stop_token>
 #include <thread>
 #include <utility>
+#include <variant>
 
 namespace milvus_backup::service {
 namespace {
@@ -29,7 +31,7 @@ constexpr char kServerEnded[] = "interrupted: the server ended before the task d
 /// A job that this process has been given.
 struct Job {
   JobRecord record;
-  /// Orders jobs of one second.
+  /// Orders them. That of its record, unless an earlier process has been given it.
   uint64_t number = 0;
   /// See JobRequest.
   std::string place;
@@ -41,10 +43,48 @@ struct Job {
   std::optional<std::chrono::steady_clock::time_point> began;
 };
 
+/// A job that has ended. A server does so for months, and small pieces that stay keep large ones
+/// between them from going back to the system.
+struct EndedJob {
+  JobSummary summary;
+  /// As of Job.
+  uint64_t number = 0;
+  /// What could not be written to the disk; shared with those who read it.
+  std::shared_ptr<const JobRecord> unsaved{};
+};
+
+JobSummary SummaryOf(const JobRecord& record) {
+  return {.id = record.id,
+          .kind = record.kind,
+          .subject = record.subject,
+          .request = record.request,
+          .state = record.state,
+          .created = record.created,
+          .started = record.started,
+          .ended = record.ended};
+}
+
 JobState StateOf(const Status& status, const Job& job) {
   if (status.ok()) return JobState::kSucceeded;
   if (!job.stop.stop_requested() || status.code() != Code::kCancelled) return JobState::kFailed;
   return job.is_cancelled ? JobState::kCancelled : JobState::kInterrupted;
+}
+
+/// What becomes of it must not be lost for something else.
+Status CheckIdIsFree(const JobSummary& known, const JobRequest& request) {
+  if (!IsFinal(known.state)) {
+    return AlreadyExistsError(
+        fmt::format("a task of the id {} is {}", known.id, NameOf(known.state)));
+  }
+  const bool asks_the_same =
+      known.request.empty() || request.request.empty() || known.request == request.request;
+  const bool is_taken_up = known.state != JobState::kSucceeded && known.kind == request.kind &&
+                           known.subject == request.subject && asks_the_same;
+  if (is_taken_up || request.replaces_ended) return Status::Ok();
+  const std::string what = known.subject.empty() ? known.kind : known.kind + " " + known.subject;
+  return AlreadyExistsError(
+             fmt::format("task {} has ended already ({}: {})", known.id, what, NameOf(known.state)))
+      .WithAdvice("send the request with another id");
 }
 
 std::string Join(const std::string& error, const std::string& advice) {
@@ -68,14 +108,19 @@ struct JobRunner::Impl {
 
   // What follows is called with `mutex` held.
   void TakeOver(JobRecord record);
+  /// The job is then one of `ended_jobs`; `job` is the caller's.
   void End(Job& job, JobState state, std::string error);
+  void Remember(const JobRecord& record, uint64_t number, bool is_saved);
   /// Take over what the job has counted.
   static void Count(Job& job);
   /// A job that has this place and has not ended; null when there is none.
   const Job* HolderOf(const std::string& place) const;
   void Forget();
   JobRecord Snapshot(Job& job) const;
-  std::vector<JobPtr> ByAge() const;
+
+  /// Called without `mutex`: the whole record of a job that has ended. None when it was forgotten
+  /// meanwhile.
+  std::optional<JobRecord> Recall(const EndedJob& job) const;
 
   void Work();
   void Run(const JobPtr& job);
@@ -88,10 +133,12 @@ struct JobRunner::Impl {
   std::condition_variable work_changed;
   /// A job has ended.
   mutable std::condition_variable ended;
+  /// By id: those that have not ended, and those that have.
   std::map<std::string, JobPtr> jobs;
+  std::map<std::string, EndedJob> ended_jobs;
   std::map<std::string, JobTotals> totals;
   std::deque<JobPtr> queue;
-  uint64_t next_number = 0;
+  uint64_t next_number = 1;
   bool is_stopping = false;
   std::vector<std::jthread> workers;
 };
@@ -127,11 +174,17 @@ class JobRunner::Impl::Context final : public JobContext {
 };
 
 void JobRunner::Impl::TakeOver(JobRecord record) {
-  auto job = std::make_shared<Job>();
-  job->record = std::move(record);
-  job->number = next_number++;
-  if (!IsFinal(job->record.state)) End(*job, JobState::kInterrupted, kServerEnded);
-  jobs.emplace(job->record.id, std::move(job));
+  if (IsFinal(record.state)) return Remember(record, next_number++, true);
+  Job job;
+  job.record = std::move(record);
+  job.number = next_number++;
+  End(job, JobState::kInterrupted, kServerEnded);
+}
+
+void JobRunner::Impl::Remember(const JobRecord& record, uint64_t number, bool is_saved) {
+  EndedJob& job = ended_jobs[record.id];
+  job = {.summary = SummaryOf(record), .number = number};
+  if (!is_saved) job.unsaved = std::make_shared<const JobRecord>(record);
 }
 
 void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
@@ -142,6 +195,7 @@ void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
   if (state == JobState::kSucceeded) {
     record.progress = 100;
     record.parts_done = record.parts;
+    record.advice.clear();
   }
   // A failed restore is gone on with like an interrupted one, but its own error says what to do.
   record.error = state == JobState::kFailed || state == JobState::kSucceeded
@@ -160,6 +214,8 @@ void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
   job.work = nullptr;
   const Status saved = store->Save(record);
   if (!saved.ok()) log::Error("task={} is {}, but {}", record.id, NameOf(state), saved.ToString());
+  Remember(record, job.number, saved.ok());
+  jobs.erase(record.id);
 }
 
 void JobRunner::Impl::Count(Job& job) {
@@ -176,21 +232,20 @@ void JobRunner::Impl::Count(Job& job) {
 const Job* JobRunner::Impl::HolderOf(const std::string& place) const {
   if (place.empty()) return nullptr;
   for (const auto& [id, job] : jobs) {
-    if (job->place == place && !IsFinal(job->record.state)) return job.get();
+    if (job->place == place) return job.get();
   }
   return nullptr;
 }
 
 /// The oldest of those that have ended, beyond so many.
 void JobRunner::Impl::Forget() {
-  std::vector<JobPtr> finished = ByAge();
-  std::erase_if(finished, [](const JobPtr& job) { return !IsFinal(job->record.state); });
-  for (size_t i = options.max_finished; i < finished.size(); ++i) {
-    const std::string id = finished[i]->record.id;
-    if (const Status removed = store->Remove(id); !removed.ok()) {
-      log::Warn("the record of task {} is left: {}", id, removed.ToString());
+  while (ended_jobs.size() > options.max_finished) {
+    const auto oldest =
+        std::ranges::min_element(ended_jobs, {}, [](const auto& one) { return one.second.number; });
+    if (const Status removed = store->Remove(oldest->first); !removed.ok()) {
+      log::Warn("the record of task {} is left: {}", oldest->first, removed.ToString());
     }
-    jobs.erase(id);
+    ended_jobs.erase(oldest);
   }
 }
 
@@ -199,14 +254,24 @@ JobRecord JobRunner::Impl::Snapshot(Job& job) const {
   return job.record;
 }
 
-/// The newest first.
-std::vector<JobRunner::Impl::JobPtr> JobRunner::Impl::ByAge() const {
-  std::vector<JobPtr> sorted;
-  for (const auto& [id, job] : jobs) sorted.push_back(job);
-  std::ranges::sort(sorted, [](const JobPtr& a, const JobPtr& b) {
-    return a->number > b->number;  // also when the clock was set back
-  });
-  return sorted;
+std::optional<JobRecord> JobRunner::Impl::Recall(const EndedJob& job) const {
+  if (job.unsaved != nullptr) return *job.unsaved;
+  const JobSummary& summary = job.summary;
+  auto record = store->Read(summary.id);
+  if (record.ok()) {
+    if (record->state == JobState::kSucceeded) record->advice.clear();  // of the first versions
+    return *std::move(record);
+  }
+  if (record.status().code() == Code::kNotFound) return std::nullopt;
+  log::Warn("{}", record.status().ToString());
+  return JobRecord{.id = summary.id,
+                   .kind = summary.kind,
+                   .subject = summary.subject,
+                   .state = summary.state,
+                   .error = "what became of it cannot be read: " + record.status().ToString(),
+                   .created = summary.created,
+                   .started = summary.started,
+                   .ended = summary.ended};
 }
 
 void JobRunner::Impl::Work() {
@@ -226,6 +291,8 @@ void JobRunner::Impl::Work() {
       }
     }
     Run(job);
+    job.reset();
+    ReleaseFreeMemory();
   }
 }
 
@@ -262,8 +329,11 @@ Result<std::unique_ptr<JobRunner>> JobRunner::Create(const JobRunnerOptions& opt
   auto impl = std::make_unique<Impl>(options);
   MB_ASSIGN_OR_RETURN(impl->store, JobStore::Open(options.directory));
   MB_ASSIGN_OR_RETURN(std::vector<JobRecord> left, impl->store->Load());
-  std::ranges::sort(left, {}, &JobRecord::created);
+  const auto order = [](const JobRecord& job) { return std::pair(job.number, job.created); };
+  std::ranges::stable_sort(left, {}, order);
+  const uint64_t last_number = left.empty() ? 0 : left.back().number;
   for (JobRecord& record : left) impl->TakeOver(std::move(record));
+  impl->next_number = std::max(impl->next_number, last_number + 1);
   impl->Forget();
   for (size_t i = 0; i < options.max_running; ++i) {
     impl->workers.emplace_back([raw = impl.get()] { raw->Work(); });
@@ -280,10 +350,11 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
   MB_RETURN_IF_ERROR(ValidateJobId(request.id));
   const std::scoped_lock lock(impl_->mutex);
   if (impl_->is_stopping) return Status(Code::kUnavailable, "the server is being stopped");
-  const auto known = impl_->jobs.find(request.id);
-  if (known != impl_->jobs.end() && !IsFinal(known->second->record.state)) {
-    return AlreadyExistsError(
-        fmt::format("a task of the id {} is {}", request.id, NameOf(known->second->record.state)));
+  if (const auto known = impl_->jobs.find(request.id); known != impl_->jobs.end()) {
+    MB_RETURN_IF_ERROR(CheckIdIsFree(SummaryOf(known->second->record), request));
+  }
+  if (const auto known = impl_->ended_jobs.find(request.id); known != impl_->ended_jobs.end()) {
+    MB_RETURN_IF_ERROR(CheckIdIsFree(known->second.summary, request));
   }
   if (const Job* holder = impl_->HolderOf(request.place)) {
     return AlreadyExistsError(fmt::format("task {}, which is {}, works on {}", holder->record.id,
@@ -299,12 +370,18 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
   job->record = {.id = request.id,
                  .kind = request.kind,
                  .subject = request.subject,
+                 .from = request.from,
+                 .to = request.to,
+                 .as = request.as,
+                 .request = request.request,
                  .advice = request.advice,
+                 .number = impl_->next_number,
                  .created = impl_->Now()};
   job->number = impl_->next_number++;
   job->place = request.place;
   job->work = std::move(work);
   MB_RETURN_IF_ERROR(impl_->store->Save(job->record));
+  impl_->ended_jobs.erase(request.id);
   impl_->jobs[request.id] = job;
   impl_->queue.push_back(job);
   impl_->work_changed.notify_one();
@@ -312,34 +389,74 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
 }
 
 std::optional<JobRecord> JobRunner::Find(const std::string& id) const {
-  const std::scoped_lock lock(impl_->mutex);
-  const auto job = impl_->jobs.find(id);
-  if (job == impl_->jobs.end()) return std::nullopt;
-  return impl_->Snapshot(*job->second);
+  EndedJob ended;
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    const auto job = impl_->jobs.find(id);
+    if (job != impl_->jobs.end()) return impl_->Snapshot(*job->second);
+    const auto found = impl_->ended_jobs.find(id);
+    if (found == impl_->ended_jobs.end()) return std::nullopt;
+    ended = found->second;
+  }
+  return impl_->Recall(ended);
 }
 
 std::optional<JobRecord> JobRunner::FindLatest(const std::string& kind,
                                                const std::string& subject) const {
-  const std::scoped_lock lock(impl_->mutex);
-  // One that was refused because another is at work says nothing of that one.
-  const auto rank = [](const Impl::JobPtr& job) {
-    if (job->record.state == JobState::kRunning) return 0;
-    return job->record.state == JobState::kQueued ? 1 : 2;
-  };
-  Impl::JobPtr best;
-  for (const Impl::JobPtr& job : impl_->ByAge()) {
-    if (job->record.kind != kind || job->record.subject != subject) continue;
-    if (best == nullptr || rank(job) < rank(best)) best = job;
+  EndedJob ended;
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    // One that was refused because another is at work says nothing of that one.
+    Impl::JobPtr best;
+    for (const auto& [id, job] : impl_->jobs) {
+      const JobRecord& record = job->record;
+      if (record.kind != kind || record.subject != subject) continue;
+      const auto rank = [](const Job& one) {
+        return std::pair(one.record.state == JobState::kRunning, one.number);
+      };
+      if (best == nullptr || rank(*job) > rank(*best)) best = job;
+    }
+    if (best != nullptr) return impl_->Snapshot(*best);
+    const EndedJob* latest = nullptr;
+    for (const auto& [id, job] : impl_->ended_jobs) {
+      if (job.summary.kind != kind || job.summary.subject != subject) continue;
+      if (latest == nullptr || job.number > latest->number) latest = &job;
+    }
+    if (latest == nullptr) return std::nullopt;
+    ended = *latest;
   }
-  if (best == nullptr) return std::nullopt;
-  return impl_->Snapshot(*best);
+  return impl_->Recall(ended);
 }
 
 std::vector<JobRecord> JobRunner::List() const {
-  const std::scoped_lock lock(impl_->mutex);
+  // By number, so the newest is the last also when the clock was set back.
+  std::map<uint64_t, std::variant<JobRecord, EndedJob>> known;
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    for (const auto& [id, job] : impl_->jobs) known.emplace(job->number, impl_->Snapshot(*job));
+    for (const auto& [id, job] : impl_->ended_jobs) known.emplace(job.number, job);
+  }
   std::vector<JobRecord> records;
-  for (const Impl::JobPtr& job : impl_->ByAge()) records.push_back(impl_->Snapshot(*job));
+  for (auto one = known.rbegin(); one != known.rend(); ++one) {
+    if (auto* record = std::get_if<JobRecord>(&one->second)) {
+      records.push_back(std::move(*record));
+    } else if (auto recalled = impl_->Recall(std::get<EndedJob>(one->second))) {
+      records.push_back(*std::move(recalled));
+    }
+  }
   return records;
+}
+
+std::vector<JobSummary> JobRunner::Summaries() const {
+  const std::scoped_lock lock(impl_->mutex);
+  std::map<uint64_t, JobSummary> by_number;
+  for (const auto& [id, job] : impl_->jobs) by_number.emplace(job->number, SummaryOf(job->record));
+  for (const auto& [id, job] : impl_->ended_jobs) by_number.emplace(job.number, job.summary);
+  std::vector<JobSummary> summaries;
+  for (auto one = by_number.rbegin(); one != by_number.rend(); ++one) {
+    summaries.push_back(std::move(one->second));
+  }
+  return summaries;
 }
 
 std::map<std::string, JobTotals> JobRunner::Totals() const {
@@ -350,20 +467,23 @@ std::map<std::string, JobTotals> JobRunner::Totals() const {
 Result<JobRecord> JobRunner::Cancel(const std::string& id) {
   std::unique_lock lock(impl_->mutex);
   const auto found = impl_->jobs.find(id);
-  if (found == impl_->jobs.end()) return NotFoundError(fmt::format("task {} not found", id));
-  Job& job = *found->second;
-  if (IsFinal(job.record.state)) {
+  if (found == impl_->jobs.end()) {
+    const auto ended = impl_->ended_jobs.find(id);
+    if (ended == impl_->ended_jobs.end()) {
+      return NotFoundError(fmt::format("task {} not found", id));
+    }
     return FailedPreconditionError(
-        fmt::format("task {} has ended: it is {}", id, NameOf(job.record.state)));
+        fmt::format("task {} has ended: it is {}", id, NameOf(ended->second.summary.state)));
   }
-  job.is_cancelled = true;
-  if (job.record.state == JobState::kQueued) {
-    std::erase(impl_->queue, found->second);
-    impl_->End(job, JobState::kCancelled, "cancelled before it began");
+  const Impl::JobPtr job = found->second;
+  job->is_cancelled = true;
+  if (job->record.state == JobState::kQueued) {
+    std::erase(impl_->queue, job);
+    impl_->End(*job, JobState::kCancelled, "cancelled before it began");
     impl_->ended.notify_all();
   }
-  JobRecord record = impl_->Snapshot(job);
-  std::stop_source stop = job.stop;
+  JobRecord record = impl_->Snapshot(*job);
+  std::stop_source stop = job->stop;
   impl_->Forget();
   // What waits for the stop is called at once, and may want the mutex.
   lock.unlock();
@@ -372,12 +492,17 @@ Result<JobRecord> JobRunner::Cancel(const std::string& id) {
 }
 
 Result<JobRecord> JobRunner::Wait(const std::string& id) const {
-  std::unique_lock lock(impl_->mutex);
-  const auto found = impl_->jobs.find(id);
-  if (found == impl_->jobs.end()) return NotFoundError(fmt::format("task {} not found", id));
-  const Impl::JobPtr job = found->second;
-  impl_->ended.wait(lock, [&] { return IsFinal(job->record.state); });
-  return job->record;
+  {
+    std::unique_lock lock(impl_->mutex);
+    if (const auto found = impl_->jobs.find(id); found != impl_->jobs.end()) {
+      const Impl::JobPtr job = found->second;
+      impl_->ended.wait(lock, [&] { return IsFinal(job->record.state); });
+      return job->record;
+    }
+  }
+  std::optional<JobRecord> ended = Find(id);
+  if (!ended) return NotFoundError(fmt::format("task {} not found", id));
+  return *std::move(ended);
 }
 
 void JobRunner::Stop() {
@@ -389,9 +514,7 @@ void JobRunner::Stop() {
       impl_->End(*job, JobState::kInterrupted, "interrupted: the server was stopped");
     }
     impl_->queue.clear();
-    for (const auto& [id, job] : impl_->jobs) {
-      if (!IsFinal(job->record.state)) running.push_back(job->stop);
-    }
+    for (const auto& [id, job] : impl_->jobs) running.push_back(job->stop);
     impl_->work_changed.notify_all();
     impl_->ended.notify_all();
   }

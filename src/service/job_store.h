@@ -28,9 +28,13 @@ class JobStore {
   JobStore& operator=(const JobStore&) = delete;
   ~JobStore() = default;
 
-  /// Every record. What is none is named in the log and left alone.
+  /// Every record. What is none, and what is larger than one can be, is named in the log and left
+  /// alone.
   Result<std::vector<JobRecord>> Load();
-  /// Write atomically, and to the disk before it returns.
+  /// kNotFound when there is no such record, kDataLoss when it is damaged.
+  Result<JobRecord> Read(const std::string& id);
+  /// Write atomically, and to the disk before it returns. Items and warnings beyond 16 MiB are left
+  /// out.
   Status Save(const JobRecord& job);
   Status Remove(const std::string& id);
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -22,6 +23,7 @@ using prometheus::MetricType;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 constexpr uint64_t kMaxFileBytes = kMiB;
+constexpr char kScheduleSuccess[] = "milvus_backup_schedule_last_success_timestamp_seconds";
 constexpr char kLastSuccess[] = "milvus_backup_last_success_timestamp_seconds";
 
 double Seconds(std::chrono::system_clock::time_point time) {
@@ -140,10 +142,34 @@ void AddStorage(const StorageCounts& storage, Samples& samples) {
   });
 }
 
+/// Leave a file for the textfile collector.
+Status WriteFile(const std::string& directory, const std::string& name,
+                 const std::function<std::string(storage::Backend& files)>& text) {
+  const auto write = [&]() -> Status {
+    MB_ASSIGN_OR_RETURN(const std::unique_ptr<storage::Backend> files,
+                        storage::OpenLocal({.root = directory}));
+    MB_RETURN_IF_ERROR(files->CheckAccess({}));
+    const std::string bytes = text(*files);
+    return files->Put({}, name, AsBytes(bytes), {}).status();
+  };
+  Status status = write();
+  if (status.ok()) return status;
+  return Status(Code::kFailedPrecondition,
+                fmt::format("metrics.textfileDir {}: {}", directory, status.ToString()))
+      .WithOrigin(Origin::kConfig);
+}
+
+void AddScheduleSuccess(const std::string& schedule, std::chrono::sys_seconds time,
+                        Samples& samples) {
+  samples.Gauge(kScheduleSuccess,
+                "When a run of the schedule last ended with every step done, unix time.",
+                {{"schedule", schedule}}, Seconds(time));
+}
+
 void AddTasks(const JobRunner& jobs, Samples& samples) {
   std::map<JobState, int> now = {{JobState::kQueued, 0}, {JobState::kRunning, 0}};
   std::map<std::string, int64_t> last_success;
-  for (const JobRecord& job : jobs.List()) {
+  for (const JobSummary& job : jobs.Summaries()) {
     if (!IsFinal(job.state)) ++now[job.state];
     if (job.state != JobState::kSucceeded) continue;
     int64_t& last = last_success[job.kind];
@@ -183,30 +209,33 @@ const StorageCounts& ProcessStorageCounts() {
 
 Status WriteRunMetrics(const std::string& directory, const RunFacts& run,
                        const StorageCounts& storage) {
-  const auto write = [&]() -> Status {
-    MB_ASSIGN_OR_RETURN(const std::unique_ptr<storage::Backend> files,
-                        storage::OpenLocal({.root = directory}));
-    MB_RETURN_IF_ERROR(files->CheckAccess({}));
-    const std::string name = fmt::format("milvus_backup_{}.prom", run.command);
+  const std::string name = fmt::format("milvus_backup_{}.prom", run.command);
+  return WriteFile(directory, name, [&](storage::Backend& files) {
     std::optional<double> last_success;
     if (run.exit_status == 0) {
       last_success = Seconds(run.ended);
-    } else if (const auto before = storage::ReadAll({}, *files, name, kMaxFileBytes); before.ok()) {
+    } else if (const auto before = storage::ReadAll({}, files, name, kMaxFileBytes); before.ok()) {
       last_success = ValueIn(*before, kLastSuccess);
     }
-    const std::string text = EncodeRun(run, last_success, storage);
-    return files->Put({}, name, AsBytes(text), {}).status();
-  };
-  Status status = write();
-  if (status.ok()) return status;
-  return Status(Code::kFailedPrecondition,
-                fmt::format("metrics.textfileDir {}: {}", directory, status.ToString()))
-      .WithOrigin(Origin::kConfig);
+    return EncodeRun(run, last_success, storage);
+  });
 }
 
-std::string ServerMetrics(const JobRunner& jobs, const StorageCounts& storage) {
+Status WriteScheduleMetrics(const std::string& directory, const std::string& schedule,
+                            std::chrono::sys_seconds last_success) {
+  return WriteFile(directory, fmt::format("milvus_backup_schedule_{}.prom", schedule),
+                   [&](storage::Backend&) {
+                     Samples samples;
+                     AddScheduleSuccess(schedule, last_success, samples);
+                     return samples.Text();
+                   });
+}
+
+std::string ServerMetrics(const JobRunner& jobs, const StorageCounts& storage,
+                          const std::map<std::string, std::chrono::sys_seconds>& schedules) {
   Samples samples;
   AddTasks(jobs, samples);
+  for (const auto& [schedule, time] : schedules) AddScheduleSuccess(schedule, time, samples);
   AddStorage(storage, samples);
   samples.Gauge("process_resident_memory_bytes", "Memory that the process has now.", {},
                 static_cast<double>(ResidentMemory()));

@@ -8,7 +8,7 @@
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
-#include "milvus_backup/service/copy_places.h"
+#include "milvus_backup/service/copy_run.h"
 #include "milvus_backup/service/services.h"
 
 #include <fmt/format.h>
@@ -54,17 +54,6 @@ std::string_view NameOf(Outcome outcome) {
       return "skipped";
   }
   return "";
-}
-
-/// What a copy has failed to do, in one error.
-Status FirstFailure(const backup::CopyReport& report) {
-  for (const backup::CopiedBackup& copied : report.backups) {
-    MB_RETURN_IF_ERROR(copied.status);
-  }
-  if (report.failures.empty()) return InternalError("some objects were not copied");
-  const backup::FailedObject& first = report.failures.front();
-  return first.status.Annotate(
-      fmt::format("{} objects were not copied, among them {}", report.failure_count, first.key));
 }
 
 class ScheduleRun {
@@ -199,19 +188,12 @@ class ScheduleRun {
   }
 
   Status Copy(const std::string& storage) {
-    MB_ASSIGN_OR_RETURN(const config::StorageSettings settings, SettingsOf(storage));
-    MB_ASSIGN_OR_RETURN(CopySide source, OpenBackupRoot(config_.backup_storage));
-    MB_ASSIGN_OR_RETURN(CopySide destination, OpenBackupRoot(settings));
-    MB_RETURN_IF_ERROR(Narrow(source, report_.backup));
-    MB_RETURN_IF_ERROR(Narrow(destination, report_.backup));
-    MB_RETURN_IF_ERROR(CheckSidesApart(source, destination));
-    transfer::CopyEngine engine(
-        {.server_copy_threshold = config_.multipart_copy_threshold_mib * kMiB,
-         .force_streaming = config_.cross_storage},
-        &job_.progress());
-    MB_ASSIGN_OR_RETURN(const backup::CopyReport report,
-                        backup::CopyBackup(job_.call(), engine, source.tree, destination.tree, {}));
-    return report.some_failed() ? FirstFailure(report) : Status::Ok();
+    const CopyChoices choices{.name = report_.backup, .to = storage};
+    MB_ASSIGN_OR_RETURN(CopySides sides, OpenCopySides(config_, choices));
+    MB_RETURN_IF_ERROR(SettleCopySides(sides, choices));
+    MB_ASSIGN_OR_RETURN(const backup::CopyAllReport report,
+                        RunCopy(job_.call(), config_, sides, choices, job_.progress()));
+    return FirstFailure(report.total);
   }
 
   Status VerifyIn(const std::string& storage) {

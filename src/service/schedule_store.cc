@@ -2,6 +2,7 @@
 
 #include "job_store.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/storage/open.h"
 
@@ -11,6 +12,7 @@
 #include <array>
 #include <exception>
 #include <filesystem>
+#include <stdexcept>
 #include <utility>
 
 namespace milvus_backup::service {
@@ -23,12 +25,20 @@ using std::chrono::sys_seconds;
 
 constexpr uint64_t kMaxStateBytes = kMiB;
 
+/// Unix seconds that a point of the system's clock can hold: up to the year 2255.
+constexpr int64_t kLastSecond = 9'000'000'000;
+
 std::string FileOf(const std::string& name) { return name + ".json"; }
 
 int64_t Count(sys_seconds time) { return time.time_since_epoch().count(); }
 
-// Throws what nlohmann throws for a missing or mistyped member.
-sys_seconds TimeOf(const json& value) { return sys_seconds(seconds(value.get<int64_t>())); }
+// Throws what nlohmann throws for a missing or mistyped member, and for what is no time.
+sys_seconds TimeOf(const json& value) {
+  if (!value.is_number_integer() || value < 0 || value > kLastSecond) {
+    throw std::out_of_range(fmt::format("{} is no time", value.dump()));
+  }
+  return sys_seconds(seconds(value.get<int64_t>()));
+}
 
 LastRun LastOf(const json& value) {
   return {.backup = value.at("backup").get<std::string>(),
@@ -40,6 +50,12 @@ LastRun LastOf(const json& value) {
 
 }  // namespace
 
+void ScheduleState::End(LastRun run) {
+  unfinished.reset();
+  if (run.succeeded) last_success = run.ended;
+  last = std::move(run);
+}
+
 std::string EncodeScheduleState(const ScheduleState& state) {
   ordered_json document = {{"handled", Count(state.handled)}};
   if (state.unfinished) document["unfinished"] = Count(*state.unfinished);
@@ -50,6 +66,7 @@ std::string EncodeScheduleState(const ScheduleState& state) {
                         {"succeeded", state.last->succeeded},
                         {"error", state.last->error}};
   }
+  if (state.last_success) document["last_success"] = Count(*state.last_success);
   return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
@@ -59,9 +76,15 @@ Result<ScheduleState> DecodeScheduleState(std::string_view text, std::string_vie
     ScheduleState state{.handled = TimeOf(value.at("handled"))};
     if (value.contains("unfinished")) state.unfinished = TimeOf(value.at("unfinished"));
     if (value.contains("last")) state.last = LastOf(value.at("last"));
+    if (value.contains("last_success")) {
+      state.last_success = TimeOf(value.at("last_success"));
+    } else if (state.last && state.last->succeeded) {
+      state.last_success = state.last->ended;  // as the first version wrote it
+    }
     return state;
   } catch (const std::exception& error) {
-    return DataLossError(fmt::format("{} is no state of a schedule: {}", what, error.what()));
+    return DataLossError(
+        fmt::format("{} is no state of a schedule: {}", what, Printable(error.what())));
   }
 }
 
@@ -114,9 +137,12 @@ Result<std::unique_ptr<ScheduleClaim>> ScheduleStore::Claim(const std::string& n
 Result<std::optional<ScheduleState>> ScheduleStore::Read(const std::string& name) {
   auto text = storage::ReadAll({}, *files_, FileOf(name), kMaxStateBytes);
   if (!text.ok() && text.status().code() == Code::kNotFound) return std::optional<ScheduleState>();
+  const std::string path = directory_ + "/" + FileOf(name);
+  if (text.status().code() == Code::kOutOfRange) {
+    return DataLossError(path + " is no state of a schedule: it is too large");
+  }
   MB_RETURN_IF_ERROR(text.status());
-  MB_ASSIGN_OR_RETURN(ScheduleState state,
-                      DecodeScheduleState(*text, directory_ + "/" + FileOf(name)));
+  MB_ASSIGN_OR_RETURN(ScheduleState state, DecodeScheduleState(*text, path));
   return std::optional<ScheduleState>(std::move(state));
 }
 

@@ -20,7 +20,12 @@ struct ScheduleState {
   /// The time of a run that was begun and has not ended, whatever has become of its process.
   std::optional<std::chrono::sys_seconds> unfinished{};
   std::optional<LastRun> last{};
+  /// When a run last succeeded; stays while others fail.
+  std::optional<std::chrono::sys_seconds> last_success{};
   friend bool operator==(const ScheduleState&, const ScheduleState&) = default;
+
+  /// Take down how the run that was unfinished has ended.
+  void End(LastRun run);
 };
 
 std::string EncodeScheduleState(const ScheduleState& state);
@@ -55,7 +60,7 @@ class ScheduleStore {
   /// kAlreadyExists while another claim on the schedule is held. A state that cannot be read is
   /// named in the log and begun anew.
   Result<std::unique_ptr<ScheduleClaim>> Claim(const std::string& name);
-  /// Without a claim; nothing when there is none.
+  /// Without a claim; nothing when there is none, kDataLoss naming the file when it is damaged.
   Result<std::optional<ScheduleState>> Read(const std::string& name);
 
  private:

@@ -1,5 +1,6 @@
 #include "scheduler.h"
 
+#include "schedule_metrics.h"
 #include "schedule_run.h"
 
 #include "milvus_backup/base/encoding.h"
@@ -54,6 +55,8 @@ struct Scheduler::Shared {
   std::unique_ptr<ScheduleStore> store;
   ScheduleWork work;
   Clock* clock = nullptr;
+  /// See SchedulerOptions.
+  std::function<void(const std::string& schedule, const ScheduleState& state)> on_state;
   /// Jobs that are stopped from now on are not cancelled but gone on with.
   std::atomic<bool> is_stopping{false};
   std::mutex mutex;
@@ -78,6 +81,8 @@ struct Scheduler::Entry {
   bool is_running = false;
   /// Nothing is to be done before.
   sys_seconds look_at{};
+  /// Its state was told once.
+  bool is_told = false;
 };
 
 /// Held by the job of a run. When it goes, the scheduler hears of it.
@@ -106,14 +111,17 @@ class Scheduler::Lease {
     has_run_ = true;
     if (status.code() == Code::kCancelled && shared_->is_stopping) return;
     ScheduleState state = claim_->state();
-    state.unfinished.reset();
-    state.last = LastRun{.backup = backup_,
-                         .scheduled = scheduled_,
-                         .ended = shared_->Now(),
-                         .succeeded = status.ok(),
-                         .error = status.ok() ? "" : status.ToString()};
-    // It is then begun again, which finds everything done.
-    if (const Status saved = claim_->Save(state); !saved.ok()) log::Error("{}", saved.ToString());
+    state.End({.backup = backup_,
+               .scheduled = scheduled_,
+               .ended = shared_->Now(),
+               .succeeded = status.ok(),
+               .error = status.ok() ? "" : status.ToString()});
+    if (const Status saved = claim_->Save(state); !saved.ok()) {
+      // It is then begun again, which finds everything done.
+      log::Error("{}", saved.ToString());
+      return;
+    }
+    if (shared_->on_state) shared_->on_state(schedule_, state);
   }
 
  private:
@@ -132,6 +140,7 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOptions& opt
   MB_ASSIGN_OR_RETURN(shared->store, ScheduleStore::Open(options.state_dir, true));
   shared->work = std::move(work);
   shared->clock = options.clock;
+  shared->on_state = options.on_state;
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the constructor is private
   return std::unique_ptr<Scheduler>(
       new Scheduler(options, std::move(schedules), jobs, std::move(shared)));
@@ -216,11 +225,10 @@ void Scheduler::ForgetCancelled(Entry& entry, const std::string& backup) {
     MB_ASSIGN_OR_RETURN(const std::unique_ptr<ScheduleClaim> claim,
                         shared_->store->Claim(entry.schedule.settings.name));
     ScheduleState state = claim->state();
-    state.last = LastRun{.backup = backup,
-                         .scheduled = state.unfinished.value_or(sys_seconds{}),
-                         .ended = shared_->Now(),
-                         .error = job->error};
-    state.unfinished.reset();
+    state.End({.backup = backup,
+               .scheduled = state.unfinished.value_or(sys_seconds{}),
+               .ended = shared_->Now(),
+               .error = job->error});
     return claim->Save(state);
   };
   if (const Status status = forget(); !status.ok()) log::Error("{}", status.ToString());
@@ -235,6 +243,10 @@ void Scheduler::Look(Entry& entry, sys_seconds now) {
       log::Error("schedule={} {}", name, claim.status().ToString());
     }
     return;
+  }
+  if (shared_->on_state && !entry.is_told) {
+    shared_->on_state(name, (*claim)->state());
+    entry.is_told = true;
   }
   if (const Status status = Consider(entry, *std::move(claim), now); !status.ok()) {
     log::Error("schedule={} {}", name, status.ToString());
@@ -297,7 +309,8 @@ Status Scheduler::Begin(Entry& entry, std::unique_ptr<ScheduleClaim> claim, sys_
   const JobRequest request{.id = backup,
                            .kind = "schedule",
                            .subject = backup,
-                           .advice = "the schedule goes on with it once it is served again"};
+                           .advice = "the schedule goes on with it once it is served again",
+                           .replaces_ended = true};
   JobWork work = [lease = std::move(lease), shared = shared_, schedule = entry.schedule,
                   scheduled](JobContext& job) {
     Status status;
@@ -321,9 +334,15 @@ Result<std::unique_ptr<Scheduler>> StartScheduler(const config::Config& config,
   ScheduleWork work = [config](JobContext& job, const Schedule& schedule, sys_seconds scheduled) {
     return RunSchedule(job, config, schedule, scheduled, Clock::Real()).status;
   };
-  MB_ASSIGN_OR_RETURN(std::unique_ptr<Scheduler> scheduler,
-                      Scheduler::Create({.state_dir = config.server.state_dir, .seed = seed},
-                                        std::move(schedules), jobs, std::move(work)));
+  MB_ASSIGN_OR_RETURN(
+      std::unique_ptr<Scheduler> scheduler,
+      Scheduler::Create({.state_dir = config.server.state_dir,
+                         .seed = seed,
+                         .on_state =
+                             [config](const std::string& schedule, const ScheduleState& state) {
+                               LeaveScheduleMetrics(config, schedule, state);
+                             }},
+                        std::move(schedules), jobs, std::move(work)));
   scheduler->Start();
   return scheduler;
 }

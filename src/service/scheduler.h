@@ -25,6 +25,9 @@ struct SchedulerOptions {
   uint64_t seed = 0;
   /// Must outlive the scheduler.
   Clock* clock = &Clock::Real();
+  /// Told the state of a schedule at the beginning and when a run of it has ended, by whoever has
+  /// the claim on it; may be empty. Called by threads of the runner and by that of Tick.
+  std::function<void(const std::string& schedule, const ScheduleState& state)> on_state = {};
 };
 
 /// What a run does. Called by threads of the runner.

@@ -1,6 +1,7 @@
 #include "milvus_backup/service/schedules.h"
 
 #include "cron.h"
+#include "schedule_metrics.h"
 #include "schedule_run.h"
 #include "schedule_store.h"
 #include "scheduler.h"
@@ -101,16 +102,29 @@ Result<sys_seconds> BeginNow(ScheduleClaim& claim, sys_seconds now) {
   return now;
 }
 
-Status EndNow(ScheduleClaim& claim, const RunReport& report) {
+Status EndNow(const config::Config& config, ScheduleClaim& claim, const RunReport& report) {
   if (report.status.code() == Code::kCancelled) return Status::Ok();
   ScheduleState state = claim.state();
-  state.unfinished.reset();
-  state.last = LastRun{.backup = report.backup,
-                       .scheduled = report.scheduled,
-                       .ended = report.ended,
-                       .succeeded = report.status.ok(),
-                       .error = report.status.ok() ? "" : report.status.ToString()};
-  return claim.Save(state);
+  state.End({.backup = report.backup,
+             .scheduled = report.scheduled,
+             .ended = report.ended,
+             .succeeded = report.status.ok(),
+             .error = report.status.ok() ? "" : report.status.ToString()});
+  MB_RETURN_IF_ERROR(claim.Save(state));
+  LeaveScheduleMetrics(config, report.schedule, state);
+  return Status::Ok();
+}
+
+/// Pages are asked for every few seconds: what is wrong is logged when its text changes. An empty
+/// one says that nothing is wrong any more.
+void WarnOnChange(const std::string& about, const std::string& text) {
+  static std::mutex mutex;
+  static std::map<std::string, std::string> told;
+  {
+    const std::scoped_lock lock(mutex);
+    if (std::exchange(told[about], text) == text) return;
+  }
+  if (!text.empty()) log::Warn("when {} last succeeded is not known: {}", about, text);
 }
 
 }  // namespace
@@ -167,14 +181,35 @@ Result<std::vector<ScheduleView>> ListSchedules(const config::Config& config, sy
          time = schedule.next(*time)) {
       view.next.push_back(*time);
     }
-    MB_ASSIGN_OR_RETURN(const std::optional<ScheduleState> state, store->Read(settings.name));
-    if (state && state->unfinished) {
-      view.unfinished = backup::ScheduledName(settings.name, *state->unfinished);
+    const auto found = store->Read(settings.name);
+    if (!found.ok() && found.status().code() != Code::kDataLoss) return found.status();
+    if (!found.ok()) {
+      view.problem = found.status().message() + "; the next run begins it anew";
+    } else if (const std::optional<ScheduleState>& state = *found) {
+      if (state->unfinished) {
+        view.unfinished = backup::ScheduledName(settings.name, *state->unfinished);
+      }
+      view.last = state->last;
     }
-    if (state) view.last = state->last;
     views.push_back(std::move(view));
   }
   return views;
+}
+
+std::map<std::string, sys_seconds> LastSuccesses(const config::Config& config) {
+  std::map<std::string, sys_seconds> times;
+  if (config.schedules.empty()) return times;
+  const auto store = ScheduleStore::Open(config.server.state_dir, false);
+  WarnOnChange("schedules", store.ok() ? "" : store.status().ToString());
+  if (!store.ok()) return times;
+  for (const config::ScheduleSettings& settings : config.schedules) {
+    const auto state = (*store)->Read(settings.name);
+    WarnOnChange("schedule " + settings.name, state.ok() ? "" : state.status().ToString());
+    if (state.ok() && state->has_value() && (*state)->last_success) {
+      times.emplace(settings.name, *(*state)->last_success);
+    }
+  }
+  return times;
 }
 
 Result<RunReport> RunScheduleNow(
@@ -190,7 +225,7 @@ Result<RunReport> RunScheduleNow(
   ForegroundJob job(ctx, on_step);
   RunReport report = RunSchedule(job, config, schedule, scheduled, clock);
   // The next run would go on with this one, and find everything done.
-  if (const Status ended = EndNow(*claim, report); !ended.ok()) {
+  if (const Status ended = EndNow(config, *claim, report); !ended.ok()) {
     log::Error("{}", ended.ToString());
     if (report.status.ok()) report.status = ended;
   }

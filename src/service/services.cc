@@ -96,6 +96,11 @@ Result<std::unique_ptr<storage::Backend>> OpenPlace(const StorageSettings& setti
   return backend;
 }
 
+Result<StorageSettings> BackupStorageCalled(const config::Config& config, const std::string& name) {
+  if (name.empty()) return config.backup_storage;
+  return config::FindStorage(config, name);
+}
+
 Result<std::unique_ptr<Services>> Services::Create(const CallContext& ctx,
                                                    const config::Config& config, Needs needs) {
   auto services = std::make_unique<Services>();

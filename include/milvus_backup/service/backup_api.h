@@ -1,5 +1,6 @@
-/// The HTTP API of `milvus-backup server`: that of the reference tool under `/api/v1`, and `prune`,
-/// a list of tasks, their cancellation and metrics, which are ours. docs/server.md describes it.
+/// The HTTP API of `milvus-backup server`: that of the reference tool under `/api/v1`, and
+/// `prune`, `copy`, `verify`, a list of tasks, their cancellation and metrics, which are ours.
+/// docs/server.md describes it.
 #pragma once
 
 #include "milvus_backup/base/clock.h"
@@ -31,9 +32,12 @@ class BackupApi {
   HttpReply RestoreSecondary(const HttpRequest& request);
   HttpReply GetRestore(const HttpRequest& request);
   HttpReply Prune(const HttpRequest& request);
+  HttpReply Copy(const HttpRequest& request);
+  HttpReply Verify(const HttpRequest& request);
   HttpReply ListTasks(const HttpRequest& request);
   HttpReply Cancel(const HttpRequest& request);
   HttpReply OpenApi(const HttpRequest& request);
+  HttpReply Metrics();
 
   const CallContext ctx_;
   const config::Config& config_;

@@ -34,7 +34,8 @@ Status Narrow(CopySide& side, const std::string& name);
 Status CheckIsDirectory(const CopySide& side, const std::string& text);
 
 /// That neither side lies in the other: by their names, and on a disk also by what the directories
-/// are, for one may be mounted under several names. kInvalidArgument naming both.
+/// are and what is mounted in them, for one may be mounted under several names. kInvalidArgument
+/// naming both.
 Status CheckSidesApart(const CopySide& source, const CopySide& destination);
 
 }  // namespace milvus_backup::service

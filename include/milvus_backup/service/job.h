@@ -43,6 +43,13 @@ struct JobRecord {
   std::string kind;
   /// What it works on, such as the name of a backup.
   std::string subject;
+  /// Names of storages that it works from and to, and what the copy is called; empty where there
+  /// are none.
+  std::string from;
+  std::string to;
+  std::string as;
+  /// What it was asked for besides, as a digest; empty in records of kinds and versions without.
+  std::string request;
   JobState state = JobState::kQueued;
   /// Why it did not succeed, with what to do.
   std::string error;
@@ -50,6 +57,9 @@ struct JobRecord {
   std::string advice;
   /// Percent; 100 only once it has succeeded.
   int32_t progress = 0;
+  /// Of the jobs of a state directory the one with the greater number was submitted later, whatever
+  /// clocks said. 0 in records of the first versions.
+  uint64_t number = 0;
   int64_t created = 0;
   int64_t started = 0;
   int64_t ended = 0;

@@ -38,10 +38,17 @@ struct JobRequest {
   std::string id;
   std::string kind;
   std::string subject;
+  /// As in JobRecord.
+  std::string from = {};
+  std::string to = {};
+  std::string as = {};
+  std::string request = {};
   /// How to go on with the job when it does not come to its end.
   std::string advice;
   /// What the job works on alone: one of two jobs with the same place is refused. Empty for none.
   std::string place;
+  /// The id is the caller's own: forget the job that has had it, whatever became of that.
+  bool replaces_ended = false;
 };
 
 /// What a job is given while it works. Thread-safe.
@@ -71,8 +78,21 @@ struct JobTotals {
 
 using JobWork = std::function<Status(JobContext& job)>;
 
+/// What is held in memory of a job that has ended.
+struct JobSummary {
+  std::string id;
+  std::string kind;
+  std::string subject;
+  std::string request = {};
+  JobState state = JobState::kQueued;
+  int64_t created = 0;
+  int64_t started = 0;
+  int64_t ended = 0;
+};
+
 /// Every job reaches a final state: the one its work returns, kFailed when that throws, and
 /// kInterrupted when the process ends first, which the next runner of the same directory finds out.
+/// Of jobs that have ended a summary is held in memory; the rest is read when it is asked for.
 /// Thread-safe.
 class JobRunner {
  public:
@@ -84,16 +104,19 @@ class JobRunner {
   /// As Stop.
   ~JobRunner();
 
-  /// Write the job down and queue it. A job of the same id that has ended is forgotten for it.
-  /// kAlreadyExists while one of that id or place is not ended, kResourceExhausted when too many
-  /// wait, kUnavailable after Stop.
+  /// Write the job down and queue it. A job of the same id, kind, subject and request that has
+  /// ended without success is taken up again: its record gives way. (A request that one of both
+  /// does not have is not compared.) kAlreadyExists for the id of another job, and while one of
+  /// that id or place is not ended, kResourceExhausted when too many wait, kUnavailable after Stop.
   Result<JobRecord> Submit(const JobRequest& request, JobWork work);
 
   std::optional<JobRecord> Find(const std::string& id) const;
   /// The job of this kind and subject that was submitted last.
   std::optional<JobRecord> FindLatest(const std::string& kind, const std::string& subject) const;
-  /// The newest first.
+  /// The newest first. Reads the record of every job that has ended.
   std::vector<JobRecord> List() const;
+  /// The same without reading anything.
+  std::vector<JobSummary> Summaries() const;
 
   /// By kind.
   std::map<std::string, JobTotals> Totals() const;

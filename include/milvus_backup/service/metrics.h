@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,8 +43,15 @@ struct RunFacts {
 Status WriteRunMetrics(const std::string& directory, const RunFacts& run,
                        const StorageCounts& storage = ProcessStorageCounts());
 
-/// Every series of a server, in version 0.0.4 of the text format.
+/// Write `directory/milvus_backup_schedule_<schedule>.prom`: when a run of it last succeeded.
+/// Errors as above.
+Status WriteScheduleMetrics(const std::string& directory, const std::string& schedule,
+                            std::chrono::sys_seconds last_success);
+
+/// Every series of a server, in version 0.0.4 of the text format. `schedules` is what
+/// LastSuccesses says.
 std::string ServerMetrics(const JobRunner& jobs,
-                          const StorageCounts& storage = ProcessStorageCounts());
+                          const StorageCounts& storage = ProcessStorageCounts(),
+                          const std::map<std::string, std::chrono::sys_seconds>& schedules = {});
 
 }  // namespace milvus_backup::service

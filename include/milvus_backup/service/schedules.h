@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,12 +59,19 @@ struct ScheduleView {
   /// Name of the backup whose run has begun and not ended, whether or not something works on it.
   std::string unfinished;
   std::optional<LastRun> last;
+  /// Why nothing is known of its runs: the state is damaged. Empty when it is not.
+  std::string problem;
 };
 
 /// Every schedule, and `count` times of each after `now`. Reads the state directory and nothing
-/// else.
+/// else. A damaged state is the problem of its schedule alone.
 Result<std::vector<ScheduleView>> ListSchedules(const config::Config& config,
                                                 std::chrono::sys_seconds now, size_t count);
+
+/// When a run of each schedule last succeeded, by name, whoever ran it; without those that none
+/// has. Reads the state directory and nothing else; what cannot be read there is left out, with a
+/// warning in the log whenever that changes.
+std::map<std::string, std::chrono::sys_seconds> LastSuccesses(const config::Config& config);
 
 /// A step of a run.
 struct RunStep {

@@ -21,6 +21,10 @@ Result<std::unique_ptr<storage::Backend>> OpenPlace(const config::StorageSetting
 Result<std::unique_ptr<storage::Backend>> OpenBucket(const config::StorageSettings& settings,
                                                      const std::string& bucket);
 
+/// The storage of this name, as config::FindStorage knows it; the backup storage when it is empty.
+Result<config::StorageSettings> BackupStorageCalled(const config::Config& config,
+                                                    const std::string& name);
+
 /// Owns backends and client; `site()` points into it.
 class Services {
  public:

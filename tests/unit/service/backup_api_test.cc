@@ -5,6 +5,8 @@
 #include "support/temp_dir.h"
 
 #include "milvus_backup/meta/reader.h"
+#include "milvus_backup/milvus/client.h"
+#include "milvus_backup/service/backup_view.h"
 #include "milvus_backup/service/services.h"
 
 #include <gtest/gtest.h>
@@ -12,12 +14,19 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::service {
 namespace {
@@ -125,7 +134,7 @@ TEST_F(BackupApiTest, TheDocumentNamesEveryRequest) {
       if (methods.contains(key)) ++named;
     }
   }
-  EXPECT_GE(named, 13U);
+  EXPECT_GE(named, 15U);
 }
 
 TEST_F(BackupApiTest, ShowsMetrics) {
@@ -418,8 +427,8 @@ TEST_F(BackupApiTest, PruneAnswersWithWhatBecameOfTheBackups) {
       "reasons":["keep-last","last good backup of default.hello"],"tags":[]})");
   json marked = json::parse(R"({"name":"demo1","time":"2023-11-14T22:13:20Z","outcome":"marked",
       "reasons":["no rule keeps it"],"tags":[],"remove_after":"2024-05-29T17:26:40Z"})");
-  const auto expected = [&](bool dry_run) {
-    return json{{"requestId", "r3"},
+  const auto expected = [&](const std::string& id, bool dry_run) {
+    return json{{"requestId", id},
                 {"msg", "success"},
                 {"data",
                  {{"status", "ok"},
@@ -427,17 +436,28 @@ TEST_F(BackupApiTest, PruneAnswersWithWhatBecameOfTheBackups) {
                   {"backups", {kept, marked}},
                   {"warnings", json::array()}}}};
   };
-  const auto prune = [this](const std::string& body) {
-    return Answer(Send("POST", "/prune", {}, body, "r3"));
+  const auto prune = [this](const std::string& body, const std::string& id) {
+    return Answer(Send("POST", "/prune", {}, body, id));
   };
-  EXPECT_EQ(prune(R"({"keep_last":1,"grace":"1h","dry_run":true})"), expected(true));
+  EXPECT_EQ(prune(R"({"keep_last":1,"grace":"1h","dry_run":true})", "r0"), expected("r0", true));
   EXPECT_EQ(Get("/list")["data"].size(), 2U);
-  EXPECT_EQ(prune(R"({"Keep_Last":1,"grace":"1h"})"), expected(false));
+  // A dry run is no prune, for metrics either.
+  const json trial = Get("/tasks")["data"][0];
+  EXPECT_EQ(trial["kind"], "prune_dry_run");
+  EXPECT_EQ(trial["items"][0]["name"], "would be marked demo1");
+  EXPECT_FALSE(jobs_->Totals().contains("prune"));
+  EXPECT_EQ(prune(R"({"Keep_Last":1,"grace":"1h"})", "r3"), expected("r3", false));
   EXPECT_EQ(Get("/list")["data"].size(), 1U);
   EXPECT_EQ(Get("/get_backup", {{"backup_name", "demo1"}})["code"], 404);
   const json task = Get("/tasks")["data"][0];
   EXPECT_EQ(task["kind"], "prune");
   EXPECT_EQ(task["items"][0]["name"], "marked demo1");
+  EXPECT_EQ(task["advice"], "");  // nothing has to be gone on with
+  EXPECT_EQ(jobs_->Totals().at("prune").ended.at(JobState::kSucceeded), 1U);
+  // The id is that task's.
+  const json again = prune(R"({"keep_last":1})", "r3");
+  EXPECT_EQ(again["code"], 3);
+  EXPECT_NE(again["msg"].get<std::string>().find("another id"), std::string::npos);
 
   clock_.Advance(std::chrono::hours(1));
   EXPECT_EQ(Answer(Send("POST", "/prune", {}, R"({"keep_last":1,"async":true})", "r4"))["data"],
@@ -454,7 +474,12 @@ TEST_F(BackupApiTest, PruneRefusesWhatItDoesNotUnderstand) {
                                                 {R"({"keep_last":1,"keep_dayly":7})", 400},
                                                 {R"({"keep_within":"7w"})", 400},
                                                 {R"({"keep_tags":["a b"]})", 400},
+                                                {R"({"keep_last":1,"keep_tags":[]})", 400},
                                                 {R"({"keep_last":1,"grace":"soon"})", 400},
+                                                {R"({"keep_last":1,"grace":""})", 400},
+                                                {R"({"keep_last":1,"keep_within":""})", 400},
+                                                {R"({"keep_last":1,"schedule":""})", 400},
+                                                {R"({"keep_last":1,"storage":""})", 400},
                                                 {R"({"keep_last":1,"storage":"nowhere"})", 400}};
   for (const auto& [body, code] : bodies) {
     EXPECT_EQ(Answer(Send("POST", "/prune", {}, body, "r2"))["code"], code) << body;
@@ -476,6 +501,291 @@ TEST_F(BackupApiTest, PruneMayNameAConfiguredStorage) {
   EXPECT_EQ(answer["data"]["backups"], json::array());
 }
 
+class CopyApiTest : public BackupApiTest {
+ protected:
+  CopyApiTest() {
+    config::StorageSettings other = config_.backup_storage;
+    other.root_path = dir_.path() + "/other";
+    config_.storages["other"] = other;
+    Create(R"({"backup_name":"demo"})");
+  }
+  json Post(const std::string& path, const std::string& body, const std::string& id = "r2") {
+    return Answer(Send("POST", path, {}, body, id));
+  }
+  /// The same without what differs from run to run.
+  json Copy(const std::string& body, const std::string& id = "r2") {
+    json answer = Post("/copy", body, id);
+    if (answer["data"].is_object()) answer["data"].erase("seconds");
+    return answer;
+  }
+  json Task(const std::string& id) {
+    const json tasks = Get("/tasks");
+    for (const json& task : tasks["data"]) {
+      if (task["id"] == id) return task;
+    }
+    return nullptr;
+  }
+  std::vector<std::string> Collections() const {
+    const auto client = milvus::Connect({}, milvus_.client_options());
+    EXPECT_OK(client);
+    if (!client.ok()) return {};
+    const auto names = (*client)->ListCollections({}, "default");
+    EXPECT_OK(names);
+    return names.ok() ? *names : std::vector<std::string>();
+  }
+  std::set<std::string> FilesBelow(const std::string& storage) const {
+    std::set<std::string> files;
+    const std::string root = dir_.path() + "/" + storage;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+      if (entry.is_regular_file()) files.insert(entry.path().lexically_relative(root).string());
+    }
+    return files;
+  }
+  std::string FileOf(const std::string& storage, const std::string& name) const {
+    return dir_.path() + "/" + storage + "/" + name;
+  }
+};
+
+TEST_F(CopyApiTest, ACopyAnswersWithWhatItDid) {
+  const json planned = Copy(R"({"backup_name":"demo","to":"other","dry_run":true})", "r1b");
+  EXPECT_EQ(planned["data"]["dry_run"], true);
+  EXPECT_EQ(Task("r1b")["kind"], "copy_dry_run");
+  EXPECT_FALSE(std::filesystem::exists(FileOf("other", "demo")));
+  const json copied = Copy(R"({"backup_name":"demo","to":"other"})");
+  EXPECT_EQ(copied["msg"], "success") << copied;
+  EXPECT_EQ(copied["requestId"], "r2");
+  const json& data = copied["data"];
+  EXPECT_EQ(data["status"], "ok");
+  EXPECT_EQ(data["backups"], json::parse(R"([{"name":"demo","outcome":"copied"}])"));
+  EXPECT_GT(data["objects"], 0);
+  EXPECT_EQ(data["objects"], planned["data"]["objects"]);
+  EXPECT_FALSE(data.contains("left_out"));
+  EXPECT_TRUE(std::filesystem::exists(FileOf("other", "demo/meta/backup_meta.json")));
+  const json task = Task("r2");
+  EXPECT_EQ(task["kind"], "copy");
+  EXPECT_EQ(task["subject"], "demo");
+  EXPECT_EQ(task["state"], "succeeded");
+  EXPECT_EQ(task["items"][0]["name"], "copied demo");
+  // The same once more finds it there.
+  const json again = Copy(R"({"backup_name":"demo","to":"other"})", "r3");
+  EXPECT_EQ(again["data"]["backups"][0]["outcome"], "already there");
+  const json named = Copy(R"({"backup_name":"demo","from":"other","as":"demo2"})", "r4");
+  EXPECT_EQ(named["data"]["backups"][0]["name"], "demo2");
+  EXPECT_EQ(Get("/list")["data"].size(), 2U);
+  const json all = Copy(R"({"all":true,"to":"other","include":["demo2"]})", "r5");
+  EXPECT_EQ(all["data"]["left_out"], json::array());
+  EXPECT_EQ(all["data"]["backups"], json::parse(R"([{"name":"demo2","outcome":"copied"}])"));
+}
+
+TEST_F(CopyApiTest, AsyncCopiesAreToldByTheirTasks) {
+  {
+    const Occupied occupied(*jobs_, {.id = "busy", .kind = "x"});
+    EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other","async":true})"),
+              json::parse(R"({"requestId":"r2","msg":"copy is executing asynchronously",
+                              "data":null})"));
+    EXPECT_EQ(Post("/verify", R"({"backup_name":"demo","async":true})", "r3"),
+              json::parse(R"({"requestId":"r3","msg":"verify is executing asynchronously",
+                              "data":null})"));
+    EXPECT_EQ(Task("r2")["state"], "queued");
+    // One that was cancelled can be sent again.
+    EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["data"]["error"],
+              "cancelled before it began; the same request goes on with it");
+  }
+  ASSERT_OK(jobs_->Wait("r3"));
+  EXPECT_EQ(Task("r3")["state"], "succeeded");
+  EXPECT_EQ(Task("r3")["parts_done"], 1);
+  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other"})")["msg"], "success");
+  EXPECT_EQ(Task("r2")["state"], "succeeded");
+}
+
+TEST_F(CopyApiTest, WhatIsInTheWayIsAFailure) {
+  Copy(R"({"backup_name":"demo","to":"other"})");
+  std::ofstream(FileOf("other", "demo/meta/backup_meta.json")) << R"({"id":"x","name":"demo"})";
+  const json refused = Copy(R"({"backup_name":"demo","to":"other"})", "r3");
+  EXPECT_EQ(refused["code"], 3);
+  EXPECT_TRUE(refused["msg"].get<std::string>().starts_with("copy: ")) << refused;
+  EXPECT_EQ(Task("r3")["state"], "failed");
+  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other","overwrite":true})", "r4")["msg"],
+            "success");
+  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"backup"})", "r5")["code"], 400);  // one place
+  EXPECT_EQ(Task("r5"), nullptr);
+  EXPECT_EQ(Copy(R"({"backup_name":"none","to":"other"})", "r6")["code"], 3);
+}
+
+// The task is told by the object and its error, not by the backup that lacks it.
+TEST_F(CopyApiTest, AnObjectThatFailsIsNamed) {
+  std::filesystem::create_directories(FileOf("other", "demo/meta/collection_meta.json/x"));
+  const json failed = Copy(R"({"backup_name":"demo","to":"other"})");
+  EXPECT_EQ(failed["code"], 3);
+  const std::string message = failed["msg"];
+  EXPECT_NE(message.find("1 objects were not copied, among them"), std::string::npos) << message;
+  EXPECT_NE(message.find("collection_meta.json"), std::string::npos) << message;
+  const json task = Task("r2");
+  EXPECT_EQ(task["items"][0]["name"], "failed demo");
+  ASSERT_GE(task["warnings"].size(), 2U);
+  EXPECT_NE(task["warnings"][0].get<std::string>().find("collection_meta.json"), std::string::npos);
+  EXPECT_TRUE(task["warnings"][1].get<std::string>().starts_with("demo: ")) << task;
+  std::filesystem::remove_all(FileOf("other", "demo/meta/collection_meta.json"));
+  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other"})")["msg"], "success");
+}
+
+TEST_F(CopyApiTest, TasksTellPlacesAndKeepRequestsApart) {
+  EXPECT_EQ(Copy(R"({"backup_name":"none","to":"other","as":"copy"})")["code"], 3);
+  const json task = Task("r2");
+  EXPECT_EQ(task["from"], "backup");
+  EXPECT_EQ(task["to"], "other");
+  EXPECT_EQ(task["as"], "copy");
+  const json refused = Copy(R"({"backup_name":"none","from":"other"})");
+  EXPECT_NE(refused["msg"].get<std::string>().find("task r2 has ended already"), std::string::npos)
+      << refused;
+  EXPECT_EQ(Post("/verify", R"({"backup_name":"none","from":"other"})", "r3")["code"], 3);
+  EXPECT_EQ(Task("r3")["from"], "other");
+}
+
+TEST_F(CopyApiTest, AnErrorNamesTheFirstOfManyBackups) {
+  for (int i = 0; i < 12; ++i) {
+    const std::string name = "copy" + std::to_string(i);
+    Copy(R"({"backup_name":"demo","to":"other","as":")" + name + R"("})", name);
+    std::filesystem::remove(FileOf("other", name + "/meta/full_meta.json"));
+  }
+  const json answer = Post("/verify", R"({"all":true,"from":"other"})");
+  EXPECT_EQ(answer["data"]["backups"].size(), 12U);
+  const std::string message = answer["msg"];
+  EXPECT_TRUE(message.ends_with("; and 2 more")) << message;
+  // Nobody waits for the answer of this one: its problems are told by the task alone.
+  Post("/verify", R"({"all":true,"from":"other","async":true})", "r3");
+  ASSERT_OK(jobs_->Wait("r3"));
+  EXPECT_EQ("verify: " + Task("r3")["error"].get<std::string>(), message);
+  EXPECT_EQ(Task("r3")["warnings"], Task("r2")["warnings"]);
+}
+
+/// Wait until a task is in the middle of its work.
+void Await(const std::function<bool()>& has_begun) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!has_begun()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not begin";
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+TEST_F(CopyApiTest, ARunningCopyIsEndedAndGoneOnWith) {
+  config_.cross_storage = true;  // bytes pass through this process, where they are limited
+  StartServer();
+  const std::string slow = R"({"backup_name":"demo","to":"other","bwlimit":"1","async":true})";
+  for (const std::string end : {"cancelled", "interrupted"}) {
+    Copy(slow);
+    Await([&] {
+      return Task("r2")["state"] == "running" && std::filesystem::exists(FileOf("other", "demo"));
+    });
+    if (end == "cancelled") {
+      EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["msg"], "success");
+      ASSERT_OK(jobs_->Wait("r2"));
+    } else {
+      jobs_->Stop();
+      StartServer();
+    }
+    EXPECT_EQ(Task("r2")["state"], end);
+    EXPECT_FALSE(std::filesystem::exists(FileOf("other", "demo/meta/backup_meta.json")));
+  }
+  // The limit is not a part of what was asked for.
+  const json whole = Copy(R"({"backup_name":"demo","to":"other"})");
+  EXPECT_EQ(whole["msg"], "success") << whole;
+  EXPECT_EQ(Post("/verify", R"({"backup_name":"demo","from":"other","deep":true})", "r3")["msg"],
+            "success");
+  EXPECT_EQ(FilesBelow("other"), FilesBelow("backup"));
+}
+
+TEST_F(CopyApiTest, ARunningVerifyIsEndedAndDoneAgain) {
+  const std::string test = R"({"backup_name":"demo","restore_test":true,"async":true})";
+  for (const std::string end : {"cancelled", "interrupted"}) {
+    const size_t asked = milvus_.count("Query");
+    milvus_.Plan("Query", {.delay = std::chrono::minutes(10)});
+    Post("/verify", test);
+    Await([&] { return milvus_.count("Query") > asked; });
+    if (end == "cancelled") {
+      EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["msg"], "success");
+      ASSERT_OK(jobs_->Wait("r2"));
+    } else {
+      jobs_->Stop();
+      StartServer();
+    }
+    EXPECT_EQ(Task("r2")["state"], end);
+    EXPECT_EQ(Collections(), std::vector<std::string>{"hello"});
+  }
+  const json whole = Post("/verify", R"({"backup_name":"demo","restore_test":true})");
+  EXPECT_EQ(whole["msg"], "success") << whole;
+  EXPECT_EQ(Collections(), std::vector<std::string>{"hello"});
+}
+
+TEST_F(CopyApiTest, VerifyFindsDamage) {
+  const json whole = Post("/verify", R"({"backup_name":"demo","deep":true})");
+  EXPECT_EQ(whole["msg"], "success") << whole;
+  EXPECT_EQ(whole["data"]["status"], "ok");
+  EXPECT_EQ(whole["data"]["backups"][0]["name"], "demo");
+  EXPECT_EQ(whole["data"]["backups"][0]["problems"], json::array());
+  EXPECT_EQ(Task("r2")["items"][0]["name"], "demo");
+  EXPECT_EQ(Task("r2")["items"][0]["state"], "succeeded");
+
+  Copy(R"({"backup_name":"demo","to":"other"})", "r3");
+  std::filesystem::remove(FileOf("other", "demo/meta/full_meta.json"));
+  const json damaged = Post("/verify", R"({"backup_name":"demo","from":"other"})", "r4");
+  EXPECT_EQ(damaged["code"], 3);
+  EXPECT_EQ(damaged["data"]["status"], "damaged");
+  const json& backup = damaged["data"]["backups"][0];
+  EXPECT_EQ(backup["problem_count"], backup["problems"].size());
+  EXPECT_GT(backup["problems"].size(), 0U);
+  const std::string message = damaged["msg"];
+  EXPECT_NE(message.find("verify: backup demo is damaged"), std::string::npos) << message;
+  EXPECT_NE(message.find("full_meta.json"), std::string::npos) << message;
+  const json task = Task("r4");
+  EXPECT_EQ(task["state"], "failed");
+  EXPECT_EQ(task["items"][0]["state"], "failed");
+  EXPECT_EQ(task["warnings"].size(), backup["problems"].size());
+
+  // With all of them the sound ones are told too.
+  Copy(R"({"backup_name":"demo","to":"other","as":"sound"})", "r5");
+  const json all = Post("/verify", R"({"all":true,"from":"other"})", "r6");
+  EXPECT_EQ(all["data"]["status"], "damaged");
+  ASSERT_EQ(all["data"]["backups"].size(), 2U);
+  EXPECT_EQ(all["data"]["backups"][1]["name"], "sound");
+  EXPECT_EQ(all["data"]["backups"][1]["status"], "ok");
+  EXPECT_EQ(Task("r6")["parts"], 2);
+  const json none = Post("/verify", R"({"backup_name":"none"})", "r7");
+  EXPECT_EQ(none["code"], 3);
+  EXPECT_EQ(none["data"], nullptr);
+}
+
+TEST_F(CopyApiTest, WhatIsNotUnderstoodIsRefused) {
+  for (const char* path : {"/copy", "/verify"}) {
+    const json unknown = Post(path, R"({"backup_name":"demo","to_config":"x"})");
+    EXPECT_EQ(unknown["code"], 400) << path;
+    EXPECT_NE(unknown["msg"].get<std::string>().find("'to_config'"), std::string::npos);
+    const HttpReply typed = Send("POST", path, {}, R"({"backup_name":7})");
+    EXPECT_EQ(typed.status, 400);
+    EXPECT_EQ(Parse(typed)["error"], "invalid request body: backup_name is not a string");
+    EXPECT_EQ(Send("POST", path, {}, "[").status, 400);
+  }
+  EXPECT_EQ(jobs_->List().size(), 1U);
+}
+
+TEST_F(BackupApiTest, MetricsTellWhenSchedulesSucceeded) {
+  config_.server.state_dir = dir_.path() + "/state";
+  config_.schedules = {{.name = "nightly", .cron = "@daily"},
+                       {.name = "weekly", .cron = "@weekly"}};
+  const auto page = [this] { return api_->Handle({.method = "GET", .path = "/metrics"}).body; };
+  EXPECT_EQ(page().find("schedule="), std::string::npos);
+  std::filesystem::create_directories(dir_.path() + "/state/schedules");
+  std::ofstream(dir_.path() + "/state/schedules/nightly.json")
+      << R"({"handled":1717000000,"last_success":1717000123})";
+  std::ofstream(dir_.path() + "/state/schedules/weekly.json") << "{";
+  StartServer();
+  EXPECT_NE(page().find("\nmilvus_backup_schedule_last_success_timestamp_seconds"
+                        "{schedule=\"nightly\"} 1717000123"),
+            std::string::npos)
+      << page();
+  EXPECT_EQ(page().find("weekly"), std::string::npos);
+}
+
 TEST_F(BackupApiTest, Check) {
   const HttpReply reply = Send("GET", "/check");
   EXPECT_EQ(reply.status, 200) << reply.body;
@@ -486,6 +796,17 @@ TEST_F(BackupApiTest, Check) {
   const HttpReply failed = Send("GET", "/check");
   EXPECT_EQ(failed.status, 500);
   EXPECT_NE(Parse(failed)["error"].get<std::string>().find("connecting to Milvus"),
+            std::string::npos);
+}
+
+TEST(CheckTextTest, AVersionThatWasToldIsShownAsTold) {
+  const backup::CheckReport report{.milvus_version = "2.3.5"};
+  config::Config config;
+  const backup::Site site{};
+  EXPECT_NE(CheckText(report, config, site).find("Milvus version: 2.3.5\n"), std::string::npos);
+  config.milvus.server_version = "2.3.5";
+  EXPECT_NE(CheckText(report, config, site)
+                .find("Milvus version: 2.3.5 (told by --milvus-version, not by Milvus)\n"),
             std::string::npos);
 }
 

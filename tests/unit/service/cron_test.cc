@@ -175,9 +175,9 @@ TEST(CronTest, ATimeThatIsRepeatedComesTheFirstTimeOnly) {
   // Half an hour on Lord Howe Island: 2026-04-05 from 02:00 back to 01:30.
   EXPECT_EQ(Times("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", 2),
             (Texts{"2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"}));
-  // At midnight, so that the day before is longer: Havana, 2026-11-01 from 01:00 back to 00:00.
-  EXPECT_EQ(Times("30 0 * * *", "America/Havana", "2026-10-31T12:00:00Z", 2),
-            (Texts{"2026-11-01T04:30:00Z", "2026-11-02T05:30:00Z"}));
+  // At midnight, so that the day before is longer: Havana, 2025-11-02 from 01:00 back to 00:00.
+  EXPECT_EQ(Times("30 0 * * *", "America/Havana", "2025-11-01T12:00:00Z", 2),
+            (Texts{"2025-11-02T04:30:00Z", "2025-11-03T05:30:00Z"}));
 }
 
 /// One field, drawn at random: what it allows, and how it is written.

@@ -1,13 +1,18 @@
 #include "milvus_backup/service/job_runner.h"
 
+#include "service/job_store.h"
+#include "support/sanitizer.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
+
+#include "milvus_backup/base/bytes.h"
 
 #include <gtest/gtest.h>
 
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <malloc.h>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -293,6 +298,185 @@ TEST_F(JobRunnerTest, OldJobsAreForgotten) {
   EXPECT_FALSE(std::filesystem::exists(options_.directory + "/a.json"));
 }
 
+TEST_F(JobRunnerTest, WhatHasEndedIsReadFromTheDisk) {
+  const auto runner = Start();
+  ASSERT_OK(runner->Submit(Request("a"), [](JobContext& job) {
+    job.SetItem("db.c", JobState::kSucceeded);
+    job.Warn("w");
+    return Status::Ok();
+  }));
+  ASSERT_OK_AND_ASSIGN(const JobRecord a, runner->Wait("a"));
+  EXPECT_EQ(runner->Find("a"), a);
+  EXPECT_EQ(runner->FindLatest("create", "b_a"), a);
+  EXPECT_EQ(runner->List(), std::vector<JobRecord>{a});
+  ASSERT_EQ(runner->Summaries().size(), 1U);
+  EXPECT_EQ(runner->Summaries()[0].id, "a");
+  EXPECT_EQ(runner->Summaries()[0].subject, "b_a");
+  EXPECT_EQ(runner->Summaries()[0].state, JobState::kSucceeded);
+  EXPECT_EQ(runner->Summaries()[0].ended, a.ended);
+  // It was not in memory.
+  JobRecord other = a;
+  other.warnings = {"by hand"};
+  const std::string file = options_.directory + "/a.json";
+  std::ofstream(file) << EncodeJob(other);
+  EXPECT_EQ(runner->Find("a"), other);
+  std::ofstream(file) << "{";
+  ASSERT_TRUE(runner->Find("a").has_value());
+  EXPECT_EQ(runner->Find("a")->state, JobState::kSucceeded);
+  EXPECT_NE(runner->Find("a")->error.find("a.json is no record of a task"), std::string::npos);
+  std::filesystem::remove(file);
+  EXPECT_FALSE(runner->Find("a").has_value());
+  EXPECT_TRUE(runner->List().empty());
+}
+
+#ifndef MB_UNDER_SANITIZER  // which has another allocator
+TEST_F(JobRunnerTest, AnEndedJobTakesLittleMemory) {
+  const auto runner = Start();
+  const auto run = [&](const std::string& prefix, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string id = prefix + std::to_string(i);
+      ASSERT_OK(runner->Submit(Request(id), [](JobContext& job) {
+        for (int warning = 0; warning < 100; ++warning) job.Warn(std::string(1000, 'w'));
+        return DataLossError(std::string(10000, 'e'));
+      }));
+      ASSERT_OK(runner->Wait(id));
+    }
+  };
+  run("warm", 10);
+  const size_t before = mallinfo2().uordblks;
+  run("job", 100);
+  // Their texts alone are 11 MB; other threads free what they held when they like.
+  EXPECT_LT(mallinfo2().uordblks, before + 2 * kMiB);
+}
+#endif
+
+TEST_F(JobRunnerTest, WhatCannotBeWrittenIsRemembered) {
+  const auto runner = Start();
+  const std::string file = options_.directory + "/a.json";
+  ASSERT_OK(runner->Submit(Request("a"), [&](JobContext& job) {
+    job.Warn("w");
+    // A directory in the way: the record of the end cannot take its place.
+    std::filesystem::remove(file);
+    std::filesystem::create_directories(file + "/in the way");
+    return DataLossError("bad");
+  }));
+  ASSERT_OK_AND_ASSIGN(const JobRecord a, runner->Wait("a"));
+  EXPECT_EQ(a.state, JobState::kFailed);
+  EXPECT_EQ(a.warnings, std::vector<std::string>{"w"});
+  EXPECT_EQ(runner->Find("a"), a);
+  EXPECT_EQ(runner->List(), std::vector<JobRecord>{a});
+}
+
+TEST_F(JobRunnerTest, TheNewestComesFirstAfterARestartToo) {
+  const auto ids = [](const JobRunner& runner) {
+    std::vector<std::string> found;
+    for (const JobRecord& job : runner.List()) found.push_back(job.id);
+    return found;
+  };
+  const auto run = [](JobRunner& runner, const std::string& id) {
+    ASSERT_OK(runner.Submit(Request(id), [](JobContext&) { return Status::Ok(); }));
+    ASSERT_OK(runner.Wait(id));
+  };
+  // All within one second of a clock, and then that clock is set back.
+  {
+    const auto runner = Start();
+    for (const char* id : {"b", "a", "d"}) run(*runner, id);
+  }
+  clock_.Advance(-std::chrono::hours(1));
+  {
+    const auto runner = Start();
+    EXPECT_EQ(ids(*runner), (std::vector<std::string>{"d", "a", "b"}));
+    run(*runner, "c");
+  }
+  // As the first version wrote it.
+  std::ofstream(options_.directory + "/old.json")
+      << R"({"id":"old","kind":"create","subject":"b","state":"succeeded","error":"","advice":"x",
+             "progress":100,"created":1,"started":2,"ended":3,"items":[]})";
+  const auto runner = Start();
+  EXPECT_EQ(ids(*runner), (std::vector<std::string>{"c", "d", "a", "b", "old"}));
+  EXPECT_EQ(runner->Find("old")->advice, "");
+}
+
+TEST_F(JobRunnerTest, AnIdIsTakenUpByTheSameAndByNothingElse) {
+  const auto runner = Start();
+  const auto good = [](JobContext&) { return Status::Ok(); };
+  const auto submit = [&](JobRequest request, JobWork work) {
+    const Status status = runner->Submit(request, std::move(work)).status();
+    if (status.ok()) runner->Wait(request.id).status().IgnoreError("it has ended");
+    return status;
+  };
+  ASSERT_OK(submit(Request("a"), [](JobContext&) { return FailedPreconditionError("no"); }));
+  EXPECT_EQ(runner->Find("a")->advice, "send it again");
+  JobRequest other = Request("a");
+  other.kind = "prune";
+  EXPECT_THAT(submit(other, good), IsError(Code::kAlreadyExists, "create b_a: failed"));
+  other = Request("a");
+  other.subject = "c";
+  EXPECT_THAT(submit(other, good), IsError(Code::kAlreadyExists, "task a has ended"));
+  EXPECT_EQ(runner->Find("a")->state, JobState::kFailed);
+  ASSERT_OK(submit(Request("a"), good));
+  EXPECT_EQ(runner->Find("a")->state, JobState::kSucceeded);
+  EXPECT_EQ(runner->Find("a")->advice, "");
+  EXPECT_THAT(submit(Request("a"), good), IsError(Code::kAlreadyExists, "succeeded"));
+  other.replaces_ended = true;
+  ASSERT_OK(submit(other, good));
+  EXPECT_EQ(runner->Find("a")->subject, "c");
+}
+
+// A copy to one storage is another one than that to the next; what older versions wrote down tells
+// only kind and subject.
+TEST_F(JobRunnerTest, AnIdIsNotTakenUpByAnotherRequest) {
+  const auto fail = [](JobContext&) { return FailedPreconditionError("no"); };
+  const auto request = [](const std::string& digest) {
+    JobRequest made = Request("a");
+    made.from = "backup";
+    made.to = "dr1";
+    made.request = digest;
+    return made;
+  };
+  {
+    const auto runner = Start();
+    ASSERT_OK(runner->Submit(request(""), fail));
+    ASSERT_OK(runner->Wait("a"));
+    ASSERT_OK(runner->Submit(request("d1"), fail));
+    ASSERT_OK(runner->Wait("a"));
+    EXPECT_THAT(runner->Submit(request("d2"), fail), IsError(Code::kAlreadyExists, "task a has"));
+  }
+  const auto next = Start();
+  EXPECT_THAT(next->Submit(request("d2"), fail), IsError(Code::kAlreadyExists, "task a has"));
+  EXPECT_EQ(next->Find("a")->to, "dr1");
+  ASSERT_OK(next->Submit(request("d1"), fail));
+  ASSERT_OK(next->Wait("a"));
+}
+
+TEST_F(JobRunnerTest, ARecordThatIsTooLargeHindersNoStart) {
+  JobRecord many{.id = "a", .kind = "copy", .subject = "b", .state = JobState::kFailed};
+  for (int i = 0; i < 40; ++i) {
+    many.items.push_back({.id = std::to_string(i), .name = std::string(64 * kKiB, 'x')});
+    many.warnings.emplace_back(64 * kKiB, 'w');
+  }
+  many.error = "no";
+  JobRecord wordy = many;
+  wordy.id = "w";
+  wordy.error = std::string(5 * kMiB, 'e');
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, JobStore::Open(options_.directory));
+    ASSERT_OK(store->Save(many));
+    ASSERT_OK(store->Save(wordy));
+  }
+  std::ofstream(options_.directory + "/b.json") << std::string(5 * kMiB, ' ');
+  const auto next = Start();
+  EXPECT_EQ(next->List().size(), 2U);
+  const auto job = next->Find("a");
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->state, JobState::kFailed);
+  EXPECT_EQ(job->error, "no");
+  ASSERT_GT(job->warnings.size(), 1U);
+  EXPECT_NE(job->warnings[0].find("too large"), std::string::npos);
+  ASSERT_TRUE(next->Find("w").has_value());
+  EXPECT_GT(next->Find("w")->error.size(), kMiB);
+}
+
 TEST_F(JobRunnerTest, TheLatestOfASubjectIsFound) {
   const auto runner = Start();
   for (const char* id : {"a", "b"}) {
@@ -318,10 +502,15 @@ TEST(JobTest, RecordsComeBack) {
   const JobRecord job{.id = "a",
                       .kind = "restore",
                       .subject = "b",
+                      .from = "f",
+                      .to = "t",
+                      .as = "n",
+                      .request = "d",
                       .state = JobState::kInterrupted,
                       .error = "e\"\n",
                       .advice = "x",
                       .progress = 7,
+                      .number = 6,
                       .created = 1,
                       .started = 2,
                       .ended = 3,
@@ -338,6 +527,7 @@ TEST(JobTest, RecordsComeBack) {
                                  "x"));
   EXPECT_EQ(old.parts, 0);
   EXPECT_TRUE(old.warnings.empty());
+  EXPECT_EQ(old.request, "");
   for (const char* text : {"", "[]", "{}", R"({"id":1})"}) {
     EXPECT_THAT(DecodeJob(text, "the file"), IsError(Code::kDataLoss, "the file")) << text;
   }

@@ -1,5 +1,6 @@
 #include "milvus_backup/service/metrics.h"
 
+#include "support/sanitizer.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 
@@ -9,11 +10,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace milvus_backup::service {
 namespace {
@@ -172,6 +176,25 @@ TEST(ServerMetricsTest, TellsOfTasksAndStorages) {
   EXPECT_EQ(series.count("milvus_backup_task_bytes_total{kind=\"create\"}"), 0U);
 }
 
+TEST(ScheduleMetricsTest, ASuccessIsTheSameOnThePageAndInTheFile) {
+  const testing::TempDir dir;
+  const std::chrono::sys_seconds time(1'717'000'123s);
+  ASSERT_OK(WriteScheduleMetrics(dir.path(), "nightly", time));
+  std::ostringstream text;
+  text << std::ifstream(dir.path() + "/milvus_backup_schedule_nightly.prom").rdbuf();
+  const std::string name =
+      "milvus_backup_schedule_last_success_timestamp_seconds{schedule=\"nightly\"}";
+  EXPECT_EQ(Series(text.str()), (std::map<std::string, double>{{name, 1'717'000'123}}));
+  auto jobs = JobRunner::Create({.directory = dir.path() + "/state"});
+  ASSERT_OK(jobs);
+  const std::string page =
+      ServerMetrics(**jobs, StorageCounts(), {{"nightly", time}, {"weekly", time + 1s}});
+  EXPECT_EQ(Series(page).at(name), 1'717'000'123);
+  EXPECT_THAT(page, HasSubstr(text.str().substr(0, text.str().find('{'))));
+  EXPECT_THAT(WriteScheduleMetrics(dir.path() + "/none", "nightly", time),
+              IsError(Code::kFailedPrecondition, "metrics.textfileDir"));
+}
+
 TEST(ProcessMemoryTest, IsThatOfThisProcess) {
   const uint64_t before = ResidentMemory();
   EXPECT_GT(before, uint64_t{1} << 20);
@@ -179,6 +202,20 @@ TEST(ProcessMemoryTest, IsThatOfThisProcess) {
   EXPECT_GE(ResidentMemory(), uint64_t{64} << 20);
   EXPECT_GE(PeakMemory(), uint64_t{64} << 20);
   EXPECT_EQ(bytes.back(), 'x');
+}
+
+TEST(ProcessMemoryTest, FreeMemoryCanBeGivenBack) {
+#ifdef MB_UNDER_SANITIZER
+  GTEST_SKIP() << "sanitizers hold freed memory back";
+#endif
+  std::vector<std::unique_ptr<std::array<char, 4096>>> pages(16384);
+  for (auto& page : pages) page = std::make_unique<std::array<char, 4096>>();
+  // The last one lies above all others, so that they do not go back by themselves.
+  pages.erase(pages.begin(), pages.end() - 1);
+  const uint64_t before = ResidentMemory();
+  ReleaseFreeMemory();
+  EXPECT_LT(ResidentMemory() + (uint64_t{48} << 20), before);
+  EXPECT_EQ(pages.back()->front(), '\0');
 }
 
 }  // namespace

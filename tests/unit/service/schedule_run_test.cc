@@ -6,6 +6,7 @@
 #include "support/temp_dir.h"
 #include "support/test_paths.h"
 
+#include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/service/services.h"
 
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -364,6 +366,66 @@ TEST_F(RunNowTest, TakesABackupOfNow) {
   EXPECT_EQ(FormatIso8601(view.next[1]), "2026-01-04T00:00:00Z");
 }
 
+TEST_F(RunNowTest, LeavesWhenItSucceeded) {
+  config_.metrics_directory = Path("textfile");
+  std::filesystem::create_directories(config_.metrics_directory);
+  const auto file = [this] {
+    std::ostringstream text;
+    text << std::ifstream(Path("textfile/milvus_backup_schedule_nightly.prom")).rdbuf();
+    return text.str();
+  };
+  milvus_.Stop();
+  settings_.retries = 0;
+  config_.schedules = {settings_};
+  ASSERT_OK_AND_ASSIGN(const RunReport failed, RunNow());
+  EXPECT_FALSE(failed.status.ok());
+  EXPECT_EQ(file(), "");
+  EXPECT_TRUE(LastSuccesses(config_).empty());
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, ScheduleStore::Open(Path("state"), true));
+    ASSERT_OK_AND_ASSIGN(const auto claim, store->Claim("nightly"));
+    ScheduleState state = claim->state();
+    state.last_success = kTime;
+    ASSERT_OK(claim->Save(state));
+  }
+  // It stays while runs fail, also where the file is lost.
+  ASSERT_OK(RunNow());
+  EXPECT_NE(file().find("\nmilvus_backup_schedule_last_success_timestamp_seconds"
+                        "{schedule=\"nightly\"} 1767322800"),
+            std::string::npos)
+      << file();
+  EXPECT_EQ(LastSuccesses(config_), (std::map<std::string, sys_seconds>{{"nightly", kTime}}));
+}
+
+// A page of metrics is asked for every few seconds.
+TEST_F(RunNowTest, ADamagedStateIsLoggedWhenItChanges) {
+  const std::string path = Path("log");
+  std::filesystem::create_directories(Path("state/schedules"));
+  const std::string state = Path("state/schedules/nightly.json");
+  const auto warnings = [&path] {
+    std::ifstream file(path);
+    int count = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.find("schedule nightly last succeeded is not known") != std::string::npos) ++count;
+    }
+    return count;
+  };
+  ASSERT_OK(log::Configure({.console = false, .path = path}));
+  for (const char* text : {"{", "{", R"({"handled":1717000000})", "{"}) {
+    std::ofstream(state) << text;
+    EXPECT_TRUE(LastSuccesses(config_).empty());
+  }
+  ASSERT_OK(log::Configure({.console = false}));
+  EXPECT_EQ(warnings(), 2);
+}
+
+TEST_F(RunNowTest, ASuccessIsRemembered) {
+  ASSERT_OK_AND_ASSIGN(const RunReport report, RunNow());
+  ASSERT_OK(report.status);
+  EXPECT_EQ(LastSuccesses(config_),
+            (std::map<std::string, sys_seconds>{{"nightly", report.ended}}));
+}
+
 TEST_F(RunNowTest, GoesOnWithWhatIsUnfinished) {
   {
     ASSERT_OK_AND_ASSIGN(const auto store, ScheduleStore::Open(Path("state"), true));
@@ -382,6 +444,26 @@ TEST_F(RunNowTest, AStoppedRunStaysUnfinished) {
   ASSERT_OK_AND_ASSIGN(const RunReport report, RunNow());
   EXPECT_THAT(report.status, IsError(Code::kCancelled, ""));
   EXPECT_EQ(View().unfinished, "nightly_20260102T030405Z");
+}
+
+TEST_F(RunNowTest, ADamagedStateHidesNoOtherSchedule) {
+  config::ScheduleSettings other = settings_;
+  other.name = "weekly";
+  config_.schedules = {settings_, other};
+  std::filesystem::create_directories(Path("state/schedules"));
+  std::ofstream(Path("state/schedules/nightly.json")) << "{";
+  std::ofstream(Path("state/schedules/weekly.json")) << EncodeScheduleState({.unfinished = kTime});
+  ASSERT_OK_AND_ASSIGN(const std::vector<ScheduleView> views, ListSchedules(config_, kTime, 2));
+  ASSERT_EQ(views.size(), 2U);
+  EXPECT_NE(views[0].problem.find("schedules/nightly.json"), std::string::npos);
+  EXPECT_FALSE(views[0].last.has_value());
+  EXPECT_EQ(views[0].next.size(), 2U);
+  EXPECT_EQ(views[1].problem, "");
+  EXPECT_EQ(views[1].unfinished, "weekly_20260102T030000Z");
+  // Too large to be one.
+  std::ofstream(Path("state/schedules/nightly.json")) << std::string(2 << 20, ' ');
+  ASSERT_OK_AND_ASSIGN(const std::vector<ScheduleView> again, ListSchedules(config_, kTime, 2));
+  EXPECT_NE(again.at(0).problem.find("too large"), std::string::npos);
 }
 
 TEST_F(RunNowTest, NamesNobodyKnowsAreRefused) {

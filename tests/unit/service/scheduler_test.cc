@@ -55,11 +55,19 @@ class SchedulerTest : public ::testing::Test {
       ASSERT_OK(schedule);
       schedules.push_back(*std::move(schedule));
     }
-    auto scheduler = Scheduler::Create(
-        {.state_dir = StateDir(), .seed = seed_, .clock = &clock_}, std::move(schedules), *jobs_,
-        [this](JobContext& job, const Schedule& schedule, sys_seconds scheduled) {
-          return Work(job, schedule, scheduled);
-        });
+    auto scheduler =
+        Scheduler::Create({.state_dir = StateDir(),
+                           .seed = seed_,
+                           .clock = &clock_,
+                           .on_state =
+                               [this](const std::string&, const ScheduleState& state) {
+                                 const std::scoped_lock lock(mutex_);
+                                 told_.push_back(state.last_success);
+                               }},
+                          std::move(schedules), *jobs_,
+                          [this](JobContext& job, const Schedule& schedule, sys_seconds scheduled) {
+                            return Work(job, schedule, scheduled);
+                          });
     ASSERT_OK(scheduler);
     scheduler_ = *std::move(scheduler);
   }
@@ -130,6 +138,7 @@ class SchedulerTest : public ::testing::Test {
   bool is_held_ = false;
   Status outcome_;
   Texts runs_;
+  std::vector<std::optional<sys_seconds>> told_;
   std::unique_ptr<JobRunner> jobs_;
   std::unique_ptr<Scheduler> scheduler_;
 };
@@ -152,6 +161,24 @@ TEST_F(SchedulerTest, RunsWhenItIsTime) {
   ASSERT_TRUE(state.last.has_value());
   EXPECT_EQ(state.last->backup, "nightly_20260102T033000Z");
   EXPECT_TRUE(state.last->succeeded);
+}
+
+TEST_F(SchedulerTest, TheLastSuccessStaysWhileRunsFail) {
+  StartServer();
+  scheduler_->Tick();
+  EXPECT_FALSE(StateOf("nightly").last_success.has_value());
+  Pass(minutes(7));
+  const auto success = StateOf("nightly").last_success;
+  ASSERT_TRUE(success.has_value());
+  EXPECT_EQ(FormatIso8601(*success), "2026-01-02T03:10:00Z");
+  outcome_ = FailedPreconditionError("no space");
+  StartServer();
+  Pass(minutes(10));
+  const ScheduleState state = StateOf("nightly");
+  EXPECT_FALSE(state.last->succeeded);
+  EXPECT_EQ(state.last_success, success);
+  // Told when a server begins, and when a run has ended.
+  EXPECT_EQ(told_, (std::vector{std::optional<sys_seconds>(), success, success, success}));
 }
 
 TEST_F(SchedulerTest, ComesBackWhenTheNextIsDue) {
@@ -451,16 +478,37 @@ TEST(ScheduleStateTest, StatesComeBack) {
                        .scheduled = time,
                        .ended = time + seconds(2),
                        .succeeded = true,
-                       .error = "e\"\n"}},
+                       .error = "e\"\n"},
+       .last_success = time + seconds(2)},
+      {.handled = time,
+       .last = LastRun{.backup = "a", .scheduled = time, .ended = time + seconds(9)},
+       .last_success = time + seconds(2)},
   };
   for (const ScheduleState& state : states) {
     ASSERT_OK_AND_ASSIGN(const ScheduleState read,
                          DecodeScheduleState(EncodeScheduleState(state), "x"));
     EXPECT_EQ(read, state);
   }
-  for (const char* text : {"", "[]", "{}", R"({"handled":"1"})"}) {
+  // As the first version wrote them.
+  ASSERT_OK_AND_ASSIGN(
+      const ScheduleState old,
+      DecodeScheduleState(R"({"handled":1,"last":{"backup":"a","scheduled":2,"ended":3,
+                              "succeeded":true,"error":""}})",
+                          "x"));
+  EXPECT_EQ(old.last_success, sys_seconds(seconds(3)));
+  ASSERT_OK(DecodeScheduleState(R"({"handled":9000000000,"unfinished":0})", "x"));
+  for (const char* text :
+       {"", "[]", "{}", R"({"handled":"1"})", R"({"handled":9000000001})", R"({"handled":-1})",
+        R"({"handled":1.5})", R"({"handled":true})", R"({"handled":1e300})",
+        R"({"handled":18446744073709551615})", R"({"handled":1,"unfinished":9223372036854775807})",
+        R"({"handled":1,"last":{"backup":"a","scheduled":1,"ended":-9223372036854775808,
+            "succeeded":true,"error":""}})"}) {
     EXPECT_THAT(DecodeScheduleState(text, "the file"), IsError(Code::kDataLoss, "the file"))
         << text;
+  }
+  const Status hostile = DecodeScheduleState("{\"\x7f\xC2\x9B[2J\x1b", "the file").status();
+  for (const char* bytes : {"\x1b", "\x7f", "\xC2\x9B"}) {
+    EXPECT_EQ(hostile.ToString().find(bytes), std::string::npos) << hostile.ToString();
   }
 }
 

@@ -50,5 +50,31 @@ TEST_F(ServicesTest, MilvusInAContainerSeesOnlyWhatIsSaid) {
   EXPECT_TRUE(in_place->site().backup_visible_to_milvus);
 }
 
+TEST_F(ServicesTest, SettingsReachWhatIsDoneByThem) {
+  config_.parallelism = {.backup_collection = 3, .copy_data = 5, .import_job = 7};
+  config_.multipart_copy_threshold_mib = 11;
+  config_.keep_temp_files = true;
+  config_.gc_pause.address = "http://gc";
+  ASSERT_OK_AND_ASSIGN(const auto services,
+                       Services::Create({}, config_, Services::Needs::kEverything));
+  const backup::Site& site = services->site();
+  EXPECT_EQ(site.parallel_collections, 3U);
+  EXPECT_EQ(site.copy.concurrency, 5U);
+  EXPECT_EQ(site.parallel_imports, 7U);
+  EXPECT_EQ(site.copy.server_copy_threshold, 11 * kMiB);
+  EXPECT_FALSE(site.copy.force_streaming);
+  EXPECT_TRUE(site.keep_temp_files);
+  ASSERT_TRUE(site.gc_pause.has_value());
+  EXPECT_EQ(site.gc_pause->address, "http://gc");
+
+  config_.cross_storage = true;
+  config_.gc_pause.enable = false;
+  ASSERT_OK_AND_ASSIGN(const auto streamed,
+                       Services::Create({}, config_, Services::Needs::kEverything));
+  EXPECT_TRUE(streamed->site().copy.force_streaming);
+  EXPECT_FALSE(streamed->site().backup_visible_to_milvus);
+  EXPECT_FALSE(streamed->site().gc_pause.has_value());
+}
+
 }  // namespace
 }  // namespace milvus_backup::service
