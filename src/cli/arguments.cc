@@ -3,22 +3,36 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
 namespace milvus_backup::cli {
 namespace {
 
-// `-n`, `--name` and so on of every option that takes the next argument, whatever that is.
-void AddValueOptions(const CLI::App& app, std::set<std::string>& names) {
+struct OptionNames {
+  // `-n`, `--name` and so on of every option that takes the next argument, whatever that is.
+  std::set<std::string> with_value;
+  std::set<std::string> without_value;
+};
+
+void AddNames(const CLI::App& app, OptionNames& names) {
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_items_expected_min() < 1) continue;
-    for (const std::string& name : option->get_snames()) names.insert("-" + name);
-    for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+    std::set<std::string>& kind =
+        option->get_items_expected_min() < 1 ? names.without_value : names.with_value;
+    for (const std::string& name : option->get_snames()) kind.insert("-" + name);
+    for (const std::string& name : option->get_lnames()) kind.insert("--" + name);
   }
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    AddValueOptions(*command, names);
+    AddNames(*command, names);
   }
+}
+
+OptionNames NamesOf(const CLI::App& app) {
+  OptionNames names;
+  AddNames(app, names);
+  return names;
 }
 
 bool TakesNext(std::string_view word, const std::set<std::string>& value_options) {
@@ -31,17 +45,47 @@ bool TakesNext(std::string_view word, const std::set<std::string>& value_options
   return false;
 }
 
+/// The option of `--name=`; empty when the word is something else.
+std::string_view NameWithoutValue(std::string_view word) {
+  if (!word.starts_with("--") || word.find('=') != word.size() - 1) return {};
+  return word.substr(0, word.size() - 1);
+}
+
 }  // namespace
 
+void ParseArguments(CLI::App& app, const std::vector<std::string>& arguments) {
+  const OptionNames names = NamesOf(app);
+  std::vector<std::string> spelt;
+  for (auto it = arguments.begin(); it != arguments.end(); ++it) {
+    if (*it == "--") {
+      spelt.insert(spelt.end(), it, arguments.end());
+      break;
+    }
+    const std::string name(NameWithoutValue(*it));
+    const bool takes_value = names.with_value.contains(name);
+    if (!takes_value && names.without_value.contains(name)) {
+      throw CLI::ValidationError(
+          fmt::format("{}= has no value: write {} or {}=false", name, name, name));
+    }
+    spelt.push_back(takes_value ? name : *it);
+    if (takes_value) {
+      spelt.emplace_back();
+    } else if (TakesNext(*it, names.with_value) && std::next(it) != arguments.end()) {
+      spelt.push_back(*++it);
+    }
+  }
+  std::ranges::reverse(spelt);  // as CLI11 wants them
+  app.parse(std::move(spelt));
+}
+
 std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app) {
-  std::set<std::string> value_options;
-  AddValueOptions(app, value_options);
+  const OptionNames names = NamesOf(app);
   std::vector<std::string_view> words;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") break;
     words.push_back(word);
-    if (TakesNext(word, value_options)) ++i;
+    if (TakesNext(word, names.with_value)) ++i;
   }
   return words;
 }
@@ -88,6 +132,13 @@ void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags) {
       command.add_flag_callback(flag.names, refuse)->group("");
     }
   }
+}
+
+void RefuseEmpty(CLI::App& command, std::initializer_list<const char*> options) {
+  const auto check = [](std::string_view text) {
+    return text.empty() ? InvalidArgumentError("it is empty") : Status::Ok();
+  };
+  for (const char* option : options) command.get_option(option)->check(Checker(check));
 }
 
 std::function<std::string(const std::string&)> Checker(

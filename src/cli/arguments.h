@@ -4,6 +4,7 @@
 #include "milvus_backup/base/status.h"
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,10 @@ namespace milvus_backup::cli {
 
 /// The arguments that are neither values of options of `app` and its commands nor behind `--`.
 std::vector<std::string_view> WordsOf(int argc, char** argv, const CLI::App& app);
+
+/// Parse `arguments`, which are without the name of the program. `--name=` is an empty value, where
+/// CLI11 takes the next argument; of a flag that has no values it is an error. Throws as CLI11.
+void ParseArguments(CLI::App& app, const std::vector<std::string>& arguments);
 
 /// Overwrite the values of --set: they may be secrets, and every user of the machine can read the
 /// argument list.
@@ -35,6 +40,10 @@ struct UnbuiltFlag {
 
 /// Accept such flags on a command line only to refuse them with a text that says so.
 void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags);
+
+/// Refuse an empty value of these options of `command`: a variable of a script that is not set must
+/// not mean the default.
+void RefuseEmpty(CLI::App& command, std::initializer_list<const char*> options);
 
 /// `validate` in the form that CLI11 takes: the text of the error, empty when there is none.
 std::function<std::string(const std::string&)> Checker(

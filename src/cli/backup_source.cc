@@ -1,6 +1,9 @@
 #include "backup_source.h"
 
+#include "arguments.h"
+
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -61,6 +64,7 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
   command.add_option("--from", flags.from, "In the backup storage called so in storages:");
   command.add_option("--from-config", flags.from_config,
                      "In the backup storage of this configuration file");
+  RefuseEmpty(command, {"--from", "--from-config"});
 }
 
 Result<BackupSource> FindSource(const config::Config& own, const SourceFlags& flags,
@@ -94,10 +98,9 @@ Result<StorageSettings> FindBackupStorage(const config::Config& config, const st
     MB_ASSIGN_OR_RETURN(const config::Config other, LoadOther(other_config, flag + "-config"));
     return other.backup_storage;
   }
-  if (name.empty()) return config.backup_storage;
-  const auto found = config::FindStorage(config, name);
+  auto found = service::BackupStorageCalled(config, name);
   if (!found.ok()) return found.status().Annotate(flag);
-  return *found;
+  return found;
 }
 
 Result<StorageSettings> StorageAt(const config::Config& config, const storage::Location& location) {

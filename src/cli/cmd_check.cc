@@ -23,6 +23,7 @@ Status RunCheck(const CommandContext& context) {
     nlohmann::ordered_json document = {
         {"status", "ok"},
         {"milvus_version", report.milvus_version},
+        {"milvus_version_is_told", !context.config.milvus.server_version.empty()},
         {"milvus_root_is_empty", report.milvus_root_is_empty},
         {"backup_storage_is_missing", report.backup_storage_is_missing},
         {"server_side_copy", nullptr},

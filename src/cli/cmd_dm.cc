@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "output.h"
 #include "program.h"
 #include "terminal_progress.h"
@@ -198,15 +199,13 @@ int DmMain(int argc, char** argv) {
   std::string yaml;
   app.add_option("--yaml", yaml, "The task and its settings: M2M, H2M, M2H or F2M")->required();
   try {
-    std::vector<std::string> arguments = Completed(argc, argv);
-    std::ranges::reverse(arguments);  // as CLI11 wants them
-    app.parse(std::move(arguments));
+    ParseArguments(app, Completed(argc, argv));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return PrintHelp(app, error);
     return Fail(InvalidArgumentError(error.what()).WithAdvice("run with --help to see the flags"),
                 false);
   }
-  RaiseFileLimit();
+  PrepareProcess();
   const std::stop_source stop = InstallSignalHandling();
   const std::string work_dir = WorkDir();
   if (Status status = OpenDmLog(work_dir); !status.ok()) return Fail(status, false);

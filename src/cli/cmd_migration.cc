@@ -69,9 +69,7 @@ class MigrationProgram {
         throw CLI::ValidationError("execute milvus-migration args:[] error:unrecognized command");
       }
       RefuseUnknownCommand(words, app_);
-      std::vector<std::string> arguments = SplitShortValues(argc, argv);
-      std::ranges::reverse(arguments);  // as CLI11 wants them
-      app_.parse(std::move(arguments));
+      ParseArguments(app_, SplitShortValues(argc, argv));
       // A MySQL data source name holds a password.
       HideValues(argc, argv, "--mysql", "-m");
       return RunParsed();
@@ -90,7 +88,7 @@ class MigrationProgram {
       PrintLine(MB_VERSION);
       return kDone;
     }
-    RaiseFileLimit();
+    PrepareProcess();
     const std::stop_source stop = InstallSignalHandling();
     if (Status status = OpenLog({.style = log::Style::kBracketed,
                                  .console_is_stdout = !json_,

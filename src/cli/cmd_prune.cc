@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -55,20 +56,22 @@ Result<backup::PruneRequest> ToRequest(const PruneFlags& flags) {
 Status CheckFlags(const PruneFlags& flags) {
   const bool has_rules = !flags.rules.empty() || !flags.keep_within.empty();
   if (!flags.undo.empty()) {
-    if (!has_rules && !flags.dry_run) return Status::Ok();
-    return InvalidArgumentError("--undo takes one backup back: leave out rules and --dry-run");
+    if (has_rules || flags.dry_run) {
+      return InvalidArgumentError("--undo takes one backup back: leave out rules and --dry-run");
+    }
+    for (const auto& [flag, value] :
+         {std::pair("--grace", &flags.grace), std::pair("--schedule", &flags.schedule)}) {
+      if (value->empty()) continue;
+      return InvalidArgumentError(fmt::format("--undo and {} exclude each other", flag))
+          .WithAdvice("--undo takes back one backup, whatever it was pruned by");
+    }
+    return Status::Ok();
   }
   if (has_rules) return Status::Ok();
   return InvalidArgumentError("no rule says which backups to keep")
       .WithAdvice(
           "give at least one of --keep-last, --keep-hourly, --keep-daily, --keep-weekly, "
           "--keep-monthly, --keep-yearly, --keep-within and --keep-tag");
-}
-
-std::string OutcomeText(const PrunedBackup& backup, bool dry_run) {
-  const bool would = dry_run && (backup.outcome == PruneOutcome::kMarked ||
-                                 backup.outcome == PruneOutcome::kRemoved);
-  return fmt::format("{}{}", would ? "would be " : "", backup::NameOf(backup.outcome));
 }
 
 std::string SummaryOf(const backup::PruneReport& report, bool dry_run) {
@@ -94,8 +97,11 @@ void PrintText(const backup::PruneReport& report, bool dry_run) {
   bool has_marked = false;
   for (const PrunedBackup& backup : report.backups) {
     std::string line =
-        fmt::format("{}: {} ({}), taken {}", backup.name, OutcomeText(backup, dry_run),
-                    fmt::join(backup.reasons, "; "), FormatIso8601(backup.time));
+        fmt::format("{}: {} ({})", backup.name, service::OutcomeText(backup, dry_run),
+                    fmt::join(backup.reasons, "; "));
+    if (backup.time != std::chrono::system_clock::time_point{}) {
+      line += ", taken " + FormatIso8601(backup.time);
+    }
     if (backup.remove_after) line += ", data until " + FormatIso8601(*backup.remove_after);
     PrintLine(line);
     if (!backup.status.ok()) {
@@ -146,7 +152,10 @@ Status RunPrune(const CommandContext& context, const PruneFlags& flags) {
 void AddRules(CLI::App& command, PruneFlags& flags) {
   backup::RetentionRules& rules = flags.rules;
   const auto add = [&command](const char* name, int& count, const char* what) {
-    command.add_option(name, count, what)->check(CLI::NonNegativeNumber)->type_name("N");
+    // CLI::NonNegativeNumber names its bound with 300 digits.
+    command.add_option(name, count, what)
+        ->check(CLI::Range(0, std::numeric_limits<int>::max(), "NONNEGATIVE"))
+        ->type_name("N");
   };
   add("--keep-last", rules.keep_last, "Keep the newest N backups");
   add("--keep-hourly", rules.keep_hourly, "Keep the newest of each of the latest N hours with one");
@@ -166,11 +175,6 @@ void AddRules(CLI::App& command, PruneFlags& flags) {
       ->type_name("TAG");
 }
 
-/// A variable of a script that is not set must not mean everything.
-Status NotEmpty(std::string_view text) {
-  return text.empty() ? InvalidArgumentError("it is empty") : Status::Ok();
-}
-
 }  // namespace
 
 Command AddPrune(CLI::App& app) {
@@ -185,12 +189,10 @@ Command AddPrune(CLI::App& app) {
                    "How long the data of a marked backup stays, such as 12h (the default) or 0")
       ->check(Checker([](std::string_view text) { return backup::ParseGrace(text).status(); }))
       ->type_name("TIME");
-  command
-      ->add_option("--schedule", flags->schedule,
-                   "Only backups called NAME_<YYYYMMDDTHHMMSSZ>, as a schedule calls them")
-      ->check(Checker(NotEmpty));
-  command->add_option("--storage", flags->storage, "In the backup storage called so in storages:")
-      ->check(Checker(NotEmpty));
+  command->add_option("--schedule", flags->schedule,
+                      "Only backups called NAME_<YYYYMMDDTHHMMSSZ>, as a schedule calls them");
+  command->add_option("--storage", flags->storage, "In the backup storage called so in storages:");
+  RefuseEmpty(*command, {"--schedule", "--storage"});
   command->add_option("--undo", flags->undo, "Take this backup back while its data is there")
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   command->add_flag("--dry-run", flags->dry_run, "Print what would be done and change nothing");

@@ -3,6 +3,7 @@
 #include "output.h"
 
 #include "milvus_backup/base/clock.h"
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/service/schedules.h"
 
 #include <CLI/CLI.hpp>
@@ -52,6 +53,7 @@ nlohmann::ordered_json ToJson(const ScheduleView& view) {
                         {"status", view.last->succeeded ? "ok" : "failed"},
                         {"error", view.last->error}};
   }
+  if (!view.problem.empty()) document["problem"] = view.problem;
   return document;
 }
 
@@ -60,12 +62,17 @@ void Print(const ScheduleView& view) {
   for (const sys_seconds time : view.next) {
     PrintLine(fmt::format("  next  {}", FormatIso8601(time)));
   }
+  if (!view.problem.empty()) {
+    PrintErrorLine(fmt::format("Warning: {}: {}", view.name, view.problem));
+  }
   if (!view.unfinished.empty()) PrintLine(fmt::format("  unfinished  {}", view.unfinished));
   if (!view.last) return;
-  PrintLine(fmt::format("  last  {} {} at {}", view.last->backup,
+  PrintLine(fmt::format("  last  {} {} at {}", Printable(view.last->backup),
                         view.last->succeeded ? "succeeded" : "failed",
                         FormatIso8601(view.last->ended)));
-  if (!view.last->error.empty()) PrintLine(fmt::format("  error {}", view.last->error));
+  if (!view.last->error.empty()) {
+    PrintLine(fmt::format("  error {}", Printable(view.last->error)));
+  }
 }
 
 Status PrintSchedules(const CommandContext& context, const config::Config& config,

@@ -5,10 +5,12 @@
 #include "exit_code.h"
 #include "output.h"
 #include "program.h"
+#include "run_metrics.h"
 
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/signals.h"
 #include "milvus_backup/config/config.h"
+#include "milvus_backup/milvus/version.h"
 #include "milvus_backup/service/metrics.h"
 #include "milvus_backup/transfer/progress.h"
 
@@ -19,6 +21,7 @@
 #include <exception>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +34,7 @@ constexpr const char* kVersion = MB_VERSION;
 struct GlobalFlags {
   std::string config = "backup.yaml";
   std::vector<std::string> sets;
+  std::string milvus_version;
   bool json = false;
 };
 
@@ -38,31 +42,31 @@ config::LoadOptions LoadOptionsOf(const GlobalFlags& flags) {
   return {.path = flags.config, .sets = flags.sets, .environment = config::ProcessEnvironment};
 }
 
-/// A server shows its metrics itself.
-constexpr std::string_view kServer = "server";
+/// A run whose exit status is not settled before all is printed.
+struct EndedRun {
+  /// For its metrics.
+  std::string directory;
+  service::RunFacts facts;
+};
 
-int RunCommand(const std::string& name, const Command& command, const GlobalFlags& flags,
-               const std::stop_source& stop) {
+int RunCommand(const std::string& name_in_metrics, const Command& command, const GlobalFlags& flags,
+               const std::stop_source& stop, std::optional<EndedRun>& run) {
   auto config = config::Load(LoadOptionsOf(flags));
   if (!config.ok()) return Fail(config.status(), flags.json);
+  config->milvus.server_version = flags.milvus_version;
   if (Status status = OpenLog(config->log); !status.ok()) return Fail(status, flags.json);
   for (const std::string& warning : config->warnings) log::Warn("{}", warning);
   ExitCode exit_code = kDone;
   transfer::Progress progress;
   const auto started = std::chrono::system_clock::now();
   const Status status = command({{stop.get_token(), {}}, *config, flags.json, progress, exit_code});
-  const int exit_status = status.ok() ? exit_code : Fail(status, flags.json);
-  if (config->metrics_directory.empty() || name == kServer) return exit_status;
-  const Status written = service::WriteRunMetrics(config->metrics_directory,
-                                                  {.command = name,
-                                                   .exit_status = exit_status,
-                                                   .started = started,
-                                                   .ended = std::chrono::system_clock::now(),
-                                                   .objects = progress.objects_done,
-                                                   .bytes = progress.bytes_done});
-  // What the command did stays done.
-  if (!written.ok()) log::Warn("{}", written.ToString());
-  return exit_status;
+  run = EndedRun{.directory = config->metrics_directory,
+                 .facts = {.command = name_in_metrics,
+                           .started = started,
+                           .ended = std::chrono::system_clock::now(),
+                           .objects = progress.objects_done,
+                           .bytes = progress.bytes_done}};
+  return status.ok() ? exit_code : Fail(status, flags.json);
 }
 
 /// The commands and flags, and what the arguments say.
@@ -77,6 +81,9 @@ class Program {
     app_.add_option("--set", flags_.sets, "Override a configuration key: KEY=VALUE")
         ->expected(1)
         ->take_all();
+    app_.add_option("--milvus-version", flags_.milvus_version,
+                    "What Milvus is taken for instead of what it says of itself, e.g. 2.3.5")
+        ->check(Checker(milvus::CheckVersion));
     app_.add_flag("--json", flags_.json, "Print results and errors as one JSON object");
     commands_ = {
         {"check", AddCheck(app_)},   {"copy", AddCopy(app_)},       {"create", AddCreate(app_)},
@@ -103,7 +110,7 @@ class Program {
       if (name == "milvusdm") return DmMain(argc, argv);
       if (argc > 1 && std::string_view(argv[1]) == "dm") return DmMain(argc - 1, argv + 1);
       RefuseUnknownCommand(words, app_);
-      app_.parse(argc, argv);
+      ParseArguments(app_, {argv + std::min(argc, 1), argv + argc});
       HideSecrets(argc, argv);
       return RunParsed();
     } catch (const CLI::ParseError& error) {
@@ -116,15 +123,22 @@ class Program {
     }
   }
 
+  /// Of the command that has run, if one has, and ended so.
+  void LeaveMetricsOf(int exit_status) {
+    if (!run_) return;
+    run_->facts.exit_status = exit_status;
+    LeaveMetrics(run_->directory, run_->facts);
+  }
+
  private:
   int RunParsed() {
     if (const auto status = config_command_(LoadOptionsOf(flags_), flags_.json)) {
       return status->ok() ? kDone : Fail(*status, flags_.json);
     }
-    RaiseFileLimit();
+    PrepareProcess();
     const std::stop_source stop = InstallSignalHandling();
-    const std::string name = app_.get_subcommands().front()->get_name();
-    return RunCommand(name, commands_.at(name), flags_, stop);
+    const CLI::App& command = *app_.get_subcommands().front();
+    return RunCommand(NameInMetrics(command), commands_.at(command.get_name()), flags_, stop, run_);
   }
 
   CLI::App app_{"Back up, restore and check collections of the Milvus vector database",
@@ -132,6 +146,7 @@ class Program {
   GlobalFlags flags_;
   std::map<std::string, Command> commands_;
   ConfigCommand config_command_;
+  std::optional<EndedRun> run_;
 };
 
 }  // namespace
@@ -139,13 +154,15 @@ class Program {
 int Main(int argc, char** argv) {
   OpenStandardStreams();
   try {
-    int exit_code = Program().Run(argc, argv);
+    Program program;
+    int exit_code = program.Run(argc, argv);
     if (const Status written = StdoutStatus(); !written.ok()) {
       log::CloseConsole();
       log::Error("{}", written.ToString());
       PrintErrorLine("Error: " + written.ToString());
       if (exit_code == kDone || exit_code == kSomeFailed) exit_code = kFailed;
     }
+    program.LeaveMetricsOf(exit_code);
     return exit_code;
   } catch (const std::exception& error) {
     PrintErrorLine(std::string("Error: ") + error.what());

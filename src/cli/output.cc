@@ -1,5 +1,7 @@
 #include "output.h"
 
+#include "milvus_backup/service/error_view.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -86,10 +88,7 @@ void PrintJson(const nlohmann::ordered_json& document) {
 }
 
 nlohmann::ordered_json ErrorJson(const Status& status) {
-  return {{"code", CodeName(status.code())},
-          {"message", Status(status).WithAdvice("").ToString()},
-          {"service_code", status.service_code()},
-          {"advice", status.advice()}};
+  return nlohmann::ordered_json::parse(service::EncodeError(status));
 }
 
 void PrintErrorJson(const Status& status, int exit_code) {

@@ -29,8 +29,10 @@ Status OpenLog(log::Options options);
 /// command is missing.
 void RefuseUnknownCommand(const std::vector<std::string_view>& words, const CLI::App& app);
 
-/// As many open files as the system allows, up to what busy connections need.
-void RaiseFileLimit();
+/// As many open files as the system allows, up to what busy connections need; and one heap per
+/// core, at least two, where malloc would let every thread begin one. Before other threads are
+/// started.
+void PrepareProcess();
 
 /// What --help and --version print.
 int PrintHelp(const CLI::App& app, const CLI::ParseError& request);

@@ -1,6 +1,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/selection_flags.h"
+#include "cli/server_flags.h"
 #include "cli/terminal_progress.h"
 
 #include "milvus_backup/base/bytes.h"
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <utility>
@@ -109,6 +111,12 @@ TEST(CommandLineTest, UsageErrorsNameTheFlag) {
   EXPECT_NE(ErrorOf({"schedule", "list", "--times", "-1"}, 2).find("--times"), std::string::npos);
 }
 
+TEST(CommandLineTest, TheVersionOfMilvusIsChecked) {
+  const std::string error = ErrorOf({"check", "--milvus-version", "newest"}, 2);
+  EXPECT_NE(error.find("--milvus-version"), std::string::npos) << error;
+  EXPECT_NE(error.find("'newest' is no version of Milvus"), std::string::npos) << error;
+}
+
 TEST(CommandLineTest, PruneWantsRulesOrOneBackupToTakeBack) {
   const std::string none = ErrorOf({"prune"}, 2);
   for (const char* flag : {"--keep-last", "--keep-hourly", "--keep-daily", "--keep-weekly",
@@ -119,12 +127,15 @@ TEST(CommandLineTest, PruneWantsRulesOrOneBackupToTakeBack) {
       {{"prune", "--dry-run", "--grace", "1h"}, "no rule"},
       {{"prune", "--keep-last", "0"}, "no rule"},
       {{"prune", "--keep-last", "-1"}, "--keep-last"},
+      {{"prune", "--keep-last", "-1"}, "0 to 2147483647"},
       {{"prune", "--keep-daily", "x"}, "--keep-daily"},
       {{"prune", "--keep-within", "7w"}, "2y5m7d3h"},
       {{"prune", "--keep-tag", "a b"}, "invalid tag"},
       {{"prune", "--keep-last", "1", "--grace", "soon"}, "--grace"},
       {{"prune", "--keep-last", "1", "--undo", "a"}, "--undo"},
       {{"prune", "--undo", "a", "--dry-run"}, "--undo"},
+      {{"prune", "--undo", "a", "--grace", "0"}, "--undo and --grace exclude each other"},
+      {{"prune", "--undo", "a", "--schedule", "s"}, "--undo and --schedule exclude each other"},
       {{"prune", "--undo", "a/b"}, "invalid backup name"}};
   for (const auto& [arguments, text] : wrong) {
     const std::string error = ErrorOf(arguments, 2);
@@ -132,10 +143,35 @@ TEST(CommandLineTest, PruneWantsRulesOrOneBackupToTakeBack) {
   }
 }
 
+// CLI11 would take the next argument for the value.
+TEST(CommandLineTest, NothingBehindAnEqualsSignIsAnEmptyValue) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"delete", "--name=", "--dry-run"}, "invalid backup name ''"},
+      {{"prune", "--keep-last", "1", "--schedule=", "--dry-run"}, "--schedule: it is empty"},
+      {{"prune", "--keep-last", "1", "--grace=", "--undo", "a"}, "--grace"},
+      {{"tag", "a", "--storage=", "other"}, "--storage: it is empty"},
+      {{"copy", "-n", "a", "--to=", "--all"}, "--to: it is empty"},
+      {{"import", "--to=", "f.tar"}, "--to: it is empty"},
+      {{"export", "-n", "a", "-o", "f.tar", "--from="}, "--from: it is empty"},
+      {{"restore", "-n", "a", "--from-config=", "x"}, "--from-config: it is empty"},
+      {{"verify", "-n", "a", "--from="}, "--from: it is empty"},
+      {{"inspect", "--diff=", "a"}, "invalid backup name ''"},
+      {{"delete", "-n", "a", "--dry-run="}, "--dry-run= has no value"},
+      {{"--json=", "list"}, "--json= has no value"}};
+  for (const auto& [arguments, text] : wrong) {
+    const std::string error = ErrorOf(arguments, 2);
+    EXPECT_NE(error.find(text), std::string::npos) << error;
+  }
+  // As --strategy ''; where it is a value it is nothing special.
+  EXPECT_NE(ErrorOf({"create", "--strategy=", "--nope"}, 2).find("--nope"), std::string::npos);
+  EXPECT_NE(ErrorOf({"create", "-n", "--strategy="}, 2).find("'--strategy='"), std::string::npos);
+}
+
 TEST(CommandLineTest, TagWantsABackup) {
   EXPECT_NE(ErrorOf({"tag"}, 2).find("--name"), std::string::npos);
   EXPECT_NE(ErrorOf({"tag", "a", "--add", "a b"}, 2).find("invalid tag"), std::string::npos);
   EXPECT_NE(ErrorOf({"tag", "a", "b"}, 2).find("b"), std::string::npos);
+  EXPECT_NE(ErrorOf({"tag", "a", "--storage", ""}, 2).find("--storage"), std::string::npos);
 }
 
 TEST(CommandLineTest, WhatIsNotBuiltYetIsRefused) {
@@ -271,6 +307,22 @@ TEST(SelectionFlagsTest, FilterThenDatabaseCollectionsThenCollectionsThenDatabas
   EXPECT_EQ(databases(), std::set<std::string>{"d"});
   flags.databases.clear();
   EXPECT_TRUE(ParseSelection(flags).value().selects_everything());
+}
+
+TEST(ServerFlagsTest, WinOverVariableAndConfiguration) {
+  const char* variable = "MB_TEST_SERVER_PORT";
+  unsetenv(variable);
+  EXPECT_EQ(ChoosePort({}, variable).value(), 8080);
+  setenv(variable, "8081", 1);
+  EXPECT_EQ(ChoosePort({}, variable).value(), 8081);
+  EXPECT_EQ(ChoosePort({.port = "0"}, variable).value(), 0);
+  setenv(variable, "70000", 1);
+  EXPECT_EQ(ChoosePort({}, variable).status().code(), Code::kInvalidArgument);
+  unsetenv(variable);
+  const config::ServerSettings settings = {.address = "configured", .state_dir = "configured"};
+  EXPECT_EQ(WithFlags(settings, {}).address, "configured");
+  EXPECT_EQ(WithFlags(settings, {.host = "told"}).address, "told");
+  EXPECT_EQ(WithFlags(settings, {.state_dir = "told"}).state_dir, "told");
 }
 
 TEST(CommandLineTest, HelpEndsWithTheExitStatuses) {

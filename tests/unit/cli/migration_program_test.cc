@@ -53,6 +53,7 @@ TEST(DmProgramTest, IsChosenByNameAndByCommandAndTakesPrefixes) {
     EXPECT_THAT(ErrorOf({"milvusdm", prefix}, 2), HasSubstr("--yaml: 1 required"));
   }
   EXPECT_THAT(ErrorOf({"milvusdm", "--yaml", "f", "--nope"}, 2), HasSubstr("--nope"));
+  EXPECT_THAT(ErrorOf({"milvusdm", "--yam=", "--nope"}, 2), HasSubstr("--nope"));
 }
 
 TEST(MigrationProgramTest, NamesAreSeparatedByCommas) {

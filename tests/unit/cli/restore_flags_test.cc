@@ -34,6 +34,10 @@ TEST(RestoreFlagsTest, PlainFlagsBecomeOptions) {
   EXPECT_TRUE(options.drop_exist_index && options.load && options.dry_run);
   EXPECT_TRUE(options.allow_partial);
   EXPECT_TRUE(options.sources.selects_everything() && options.targets.selects_everything());
+  EXPECT_TRUE(options.check);
+  ASSERT_OK_AND_ASSIGN(const backup::RestoreOptions unchecked,
+                       ToOptions({.name = "b", .no_check = true}));
+  EXPECT_FALSE(unchecked.check);
 }
 
 TEST(RestoreFlagsTest, DropExistCollectionReplaces) {
