@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import subprocess
@@ -124,20 +125,26 @@ def test_one_directory_under_two_names_is_noticed(
     tool: Tool, places: dict[str, Place], trees: dict[str, str], tmp_path: Path
 ) -> None:
     source = places["disk"].location("src")
-    mount = tmp_path / "mount"
-    mount.mkdir()
-    if subprocess.run(["mount", "--bind", source, str(mount)], capture_output=True).returncode != 0:
-        pytest.skip("needs the right to mount")
-    try:
+    mount, part, neighbour = tmp_path / "mount", tmp_path / "a part", tmp_path / "neighbour"
+    with contextlib.ExitStack() as mounted:
+        for directory, point in ((source, mount), (source + "/many", part), (source + "/large", neighbour)):
+            point.mkdir()
+            if subprocess.run(["mount", "--bind", directory, str(point)], capture_output=True).returncode != 0:
+                pytest.skip("needs the right to mount")
+            mounted.callback(subprocess.run, ["umount", str(point)], check=True)
         for arguments, text in (
             ((source, str(mount)), "are one directory"),
             ((source, str(mount / "deeper")), "lies inside the source"),
             ((source + "/many", str(mount)), "lies inside the destination"),
+            ((source, str(part)), "by way of what is mounted there"),
+            ((source, str(part / "deeper")), "by way of what is mounted there"),
+            ((str(part), source), "by way of what is mounted there"),
+            ((str(tmp_path), source + "/a"), "by way of what is mounted there"),
         ):
             refused = tool.run("copy", *arguments, "--overwrite", "--delete-extra")
             assert (refused.status, text in refused.stderr) == (USAGE, True), refused
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
+        planned = tool.succeed("--json", "copy", str(part), str(neighbour), "--dry-run")
+        assert json.loads(planned.stdout)["objects"] == len([key for key in trees if key.startswith("many/")])
     assert places["disk"].tree("src") == trees
     # A gateway shows a directory as a bucket.
     gateway = places["versity"]

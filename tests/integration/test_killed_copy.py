@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Iterator
 
 import pytest
-from copying import BucketPlace, Place, config_of, fill, sample_backup
+from copying import BucketPlace, DiskPlace, Place, config_of, fill, sample_backup, sample_tree
 from gate import Gate
 from servers import MinioServer, VersityGw
 from tool import Tool, finish
@@ -110,6 +112,41 @@ def test_an_interrupted_copy_says_so_and_goes_on(cli: Tool, store: BucketPlace, 
 def test_killed_copy_goes_on(cli: Tool, store: BucketPlace, versity: VersityGw) -> None:
     went = _sweep(cli, store, versity, POINTS)
     assert went["resumed"] >= len(POINTS) // 2 and went["with parts"] > 0, went
+
+
+def _written_now(folder: Path) -> list[Path]:
+    """Files that are being written there."""
+    return list(folder.glob(".*.mbtmp"))
+
+
+def test_a_copy_killed_on_a_disk_leaves_nothing_to_stay(cli: Tool, store: BucketPlace) -> None:
+    disk = DiskPlace("disk", cli.folder / "there")
+    client, bucket = store.server.client, store.server.bucket
+    slow = {f"half/{number}": bytes([number]) * 2_000_000 for number in range(4)}
+    sums = fill(store, "slow", sample_tree(3, parts=1) | slow)
+    cli.write_config("backup.yaml", config_of(store))
+    copy = ("copy", store.location("slow"), disk.location("tree"))
+    folder = disk.root / "tree" / "half"
+    give_up = time.monotonic() + 30
+    with cli.started(*copy, "--bwlimit", "4M") as process:
+        while not _written_now(folder) and process.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+    left = _written_now(folder)
+    assert left
+    for path in left:
+        # What is younger than an hour may be another machine's.
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 2 * 3600))
+    # What it was writing is no longer there to be copied.
+    gone = f"half/{left[0].name.split('.')[1]}"
+    client.delete(bucket, f"slow/{gone}")
+    del sums[gone]
+    cli.succeed(*copy)
+    assert disk.tree("tree") == sums
+    assert disk.uploads() == [] and [path.name for path in disk.root.iterdir()] == ["tree"]
+    for key in sums:
+        client.delete(bucket, f"slow/{key}")
 
 
 @pytest.mark.soak

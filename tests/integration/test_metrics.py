@@ -66,6 +66,11 @@ def test_commands_leave_files(tool: Tool) -> None:
     assert second['last_success_timestamp_seconds{command="get"}'] == success
     assert second['last_run_timestamp_seconds{command="get"}'] > success
     assert second['last_run_storage_errors{command="get",method="read"}'] == 0
+    # Nothing is pruned by a dry run.
+    tool.succeed("prune", "--keep-last", "1", "--dry-run")
+    assert not (tool.folder / "textfile" / "milvus_backup_prune.prom").exists()
+    tool.succeed("prune", "--keep-last", "1")
+    assert left(tool, "prune")['last_run_exit_status{command="prune"}'] == 0
 
     files = golden.files(golden.NAMES[0])
     tool.succeed("copy", "-n", golden.NAMES[0], "--to", "other")

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any, Iterable, Iterator
 
+import events
 import pytest
 from configs import backup_config
 from gate import Gate
@@ -111,7 +112,7 @@ def test_the_guides_further_options(
     migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection="coll", meta=meta))
     with dropped_after(alias_b, "target_collection_name"):
         result = migration.succeed("start", "--json", "--index")
-        assert json.loads(result.stdout)["collections"][0]["rows_compared"] > 30
+        assert events.checked("migration_start", result.stdout)["collections"][0]["rows_compared"] > 30
         target = Collection("target_collection_name", using=alias_b)
         assert [each.name for each in target.schema.fields] == ["pk", "vector", "title"]
         assert not target.schema.enable_dynamic_field and target.num_shards == 2
@@ -190,7 +191,7 @@ def test_every_pair_of_settings(
         refused = migration.run("start", "--all")
         assert refused.status == 1 and "collection not loaded" in refused.stderr
         result = migration.succeed("start", "--all", "--load-source", "--json")
-        assert len(json.loads(result.stdout)["collections"]) == len(FEW)
+        assert len(events.checked("migration_start", result.stdout)["collections"]) == len(FEW)
         connections.connect(target, host=milvus_b.address, port=milvus_b.port, db_name=DATABASE)
         checks = {str(each.kind): pool.submit(check, each, target) for each in made}
         outcomes = {kind: str(done.exception()) for kind, done in checks.items() if done.exception()}
@@ -307,7 +308,8 @@ def test_through_the_storages(
         utility.drop_collection("arrived", using=alias_b)
         first = Collection("stored", using=alias_a)
         first.delete(f"pk in {list(next(iter(rows.values())))[:5]}")
-        migration.succeed("start", "--via-storage", *sites, "--index")
+        again = migration.succeed("start", "--json", "--via-storage", *sites, "--index")
+        assert events.checked("migration_start_via_storage", again.stdout)["collections"][0]["rows"] == SMALL_ROWS - 5
         left = read_by_partition(alias_a, "stored")
         assert sum(len(each) for each in left.values()) == SMALL_ROWS - 5
         assert compare_partitions(left, read_by_partition(alias_b, "arrived")) is None

@@ -106,6 +106,13 @@ def test_dry_run_prints_the_plan(at_a: Tool, alias: str, rows: dict[int, str]) -
     assert not utility.has_collection("keyed_dry", using=alias)
 
 
+def test_use_v2_restore_has_no_effect(at_a: Tool, rows: dict[int, str]) -> None:
+    plain = at_a.succeed("--json", "restore", "-n", NAME, "-s", "_dry", "--dry-run")
+    asked = at_a.succeed("--json", "restore", "-n", NAME, "-s", "_dry", "--dry-run", "--use_v2_restore")
+    assert "--use_v2_restore has no effect" in asked.stderr and "--use_v2_restore" not in plain.stderr
+    assert json.loads(asked.stdout)["collections"] == json.loads(plain.stdout)["collections"]
+
+
 def test_partition_key_index_and_load_state_come_back(at_a: Tool, alias: str, rows: dict[int, str]) -> None:
     report = restore(at_a, "-c", "keyed", "-s", "_one", "--rebuild_index", "--load")
     assert report["imports"] == 2 and report["collections"][0]["loaded"], report

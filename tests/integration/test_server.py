@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 from urllib.parse import urlencode
 
+import events
 import pytest
 from configs import backup_config
+from copying import BucketPlace
 from gate import Gate
 from rows import Row, compare_partitions, read_by_partition
 from servers import MilvusServer, MinioServer
@@ -189,6 +191,83 @@ def test_ended_server_says_so_and_goes_on(
         assert data["state_code"] == 2, data
     tool.succeed("verify", "-n", "served")
     assert leftovers(minio_a) == []
+
+
+@pytest.fixture
+def sites(
+    tool: Tool, milvus_a: MilvusServer, minio_a: MinioServer, minio_b: MinioServer, coll_rows: dict[str, dict[int, Row]]
+) -> Iterator[Tool]:
+    """The same with the storage `second` on another store, where nothing is left at the end."""
+    tool.write_config("backup.yaml", backup_config(milvus_a, minio_a) + _second(minio_b, minio_b.port))
+    tool.succeed("create", "-n", "served", "-c", "coll")
+    yield tool
+    for key in minio_b.client.keys(minio_b.bucket, "served_copies/"):
+        minio_b.client.delete(minio_b.bucket, key)
+
+
+def _second(store: MinioServer, port: int) -> str:
+    settings = BucketPlace("second", store, port).settings()
+    return "storages:\n" + settings.replace("backupRootPath: backup", "backupRootPath: served_copies")
+
+
+def test_copy_and_verify(sites: Tool, minio_b: MinioServer) -> None:
+    """A backup is copied to a second store, proved there, and damage there is found."""
+    with serving(sites) as api:
+        answer = api.ask("POST", "/copy", {"backup_name": "served", "to": "second", "dry_run": True})
+        planned = events.checked("copy", json.dumps(answer["data"]))
+        assert planned["dry_run"] and minio_b.client.keys(minio_b.bucket, "served_copies/") == []
+        copied = api.succeed("POST", "/copy", {"backup_name": "served", "to": "second"})
+        events.checked("copy", json.dumps(copied))
+        assert copied["objects"] == planned["objects"] > 0
+        assert copied["backups"] == [{"name": "served", "outcome": "copied"}]
+        whole = api.succeed("POST", "/verify", {"backup_name": "served", "from": "second", "deep": True})
+        assert events.checked("verify", json.dumps(whole))["status"] == "ok"
+        assert whole["backups"][0]["read_objects"] > 0
+        keys = minio_b.client.keys(minio_b.bucket, "served_copies/served/")
+        assert len(keys) == copied["objects"]
+        log = next(key for key in keys if "/insert_log/" in key)
+        body = bytearray(minio_b.client.get(minio_b.bucket, log))
+        body[len(body) // 2] ^= 1
+        minio_b.client.put(minio_b.bucket, log, bytes(body))
+        damaged = api.ask("POST", "/verify", {"backup_name": "served", "from": "second"})
+        assert damaged["code"] == 3 and log in damaged["msg"], damaged
+        (backup,) = events.checked("verify", json.dumps(damaged["data"]))["backups"]
+        assert [problem["key"] for problem in backup["problems"]] == [log]
+        # What is damaged is not copied back.
+        answer = api.ask("POST", "/copy", {"backup_name": "served", "from": "second", "as": "again"})
+        assert answer["code"] == 3 and log in answer["msg"], answer
+        minio_b.client.delete(minio_b.bucket, log)
+        api.succeed("POST", "/copy", {"backup_name": "served", "to": "second", "overwrite": True})
+        api.succeed("POST", "/verify", {"all": True, "from": "second"})
+        tasks = api.succeed("GET", "/tasks")
+        assert [task["kind"] for task in tasks] == [
+            "verify", "copy", "copy", "verify", "verify", "copy", "copy_dry_run"
+        ]
+        assert [task["state"] for task in tasks].count("failed") == 2
+        assert any(log in warning for task in tasks for warning in task.get("warnings", []))
+
+
+def test_killed_copy_is_interrupted_and_goes_on(
+    sites: Tool, milvus_a: MilvusServer, minio_a: MinioServer, minio_b: MinioServer
+) -> None:
+    body = {"async": True, "backup_name": "served", "to": "second"}
+    with Gate(minio_b.port, REQUEST, COPYING) as gate:
+        sites.write_config("gated.yaml", backup_config(milvus_a, minio_a) + _second(minio_b, gate.port))
+        with serving(sites, "--config", "gated.yaml") as api:
+            answer = api.ask("POST", "/copy", body)
+            assert answer["msg"] == "copy is executing asynchronously"
+            gate.wait_reached()
+            (task,) = api.succeed("GET", "/tasks")
+            assert (task["id"], task["kind"], task["state"]) == (answer["requestId"], "copy", "running")
+            _kill(api, gate)
+    with serving(sites) as api:
+        (task,) = api.succeed("GET", "/tasks")
+        assert task["state"] == "interrupted" and "the same request goes on with it" in task["error"], task
+        assert api.ask("POST", "/verify", {"backup_name": "served", "from": "second"})["code"] == 3
+        copied = api.succeed("POST", "/copy", body | {"async": False})
+        assert copied["resumed"] and copied["backups"][0]["outcome"] == "copied", copied
+        api.succeed("POST", "/verify", {"backup_name": "served", "from": "second", "deep": True})
+    assert leftovers(minio_b) == []
 
 
 def test_cancelled_task_can_be_gone_on_with(

@@ -57,14 +57,19 @@ class S3Client:
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
         """All keys that start with `prefix`, in order."""
-        found: list[str] = []
+        return list(self.sizes(bucket, prefix))
+
+    def sizes(self, bucket: str, prefix: str = "") -> dict[str, int]:
+        """Keys that start with `prefix`, in order, and the bytes of their objects."""
+        found: dict[str, int] = {}
         token = ""
         while True:
             query = {"list-type": "2", "prefix": prefix}
             if token:
                 query["continuation-token"] = token
             page = ElementTree.fromstring(self._request("GET", f"/{bucket}", query))
-            found += [node.text or "" for node in page.findall("{*}Contents/{*}Key")]
+            for node in page.findall("{*}Contents"):
+                found[node.findtext("{*}Key") or ""] = int(node.findtext("{*}Size") or 0)
             token = page.findtext("{*}NextContinuationToken") or ""
             if not token:
                 return found
@@ -77,9 +82,13 @@ class S3Client:
         nodes = page.findall("{*}Contents/{*}Key") + page.findall("{*}CommonPrefixes/{*}Prefix")
         return [node.text or "" for node in nodes]
 
-    def uploads(self, bucket: str) -> list[str]:
-        """Keys of multipart uploads that were started and neither completed nor aborted."""
-        page = ElementTree.fromstring(self._request("GET", f"/{bucket}", {"uploads": ""}))
+    def uploads(self, bucket: str, prefix: str = "") -> list[str]:
+        """Keys of multipart uploads that were started and neither completed nor aborted.
+
+        MinIO tells of none unless `prefix` is a whole key.
+        """
+        query = {"uploads": ""} | ({"prefix": prefix} if prefix else {})
+        page = ElementTree.fromstring(self._request("GET", f"/{bucket}", query))
         return [node.text or "" for node in page.findall("{*}Upload/{*}Key")]
 
     def unfinished_bytes(self, bucket: str) -> int:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -28,7 +29,10 @@ std::string LeaveTemporary(const std::string& path) {
   const std::string name = "." + target.filename().string() + ".0123456789abcdef.mbtmp";
   const std::string temporary = target.parent_path() / name;
   std::ofstream file(temporary);
-  EXPECT_TRUE(file << "half of it") << temporary;
+  EXPECT_TRUE(file << "half of it" << std::flush) << temporary;
+  file.close();
+  const auto now = std::filesystem::last_write_time(temporary);
+  std::filesystem::last_write_time(temporary, now - std::chrono::hours(2));
   return temporary;
 }
 
