@@ -1,13 +1,13 @@
-"""The copy engine against rclone and mc, from one MinIO to another on loopback; run by `make bench`.
+"""`milvus-backup copy` against rclone and mc, from one MinIO to another on loopback; run by `make bench`.
 
-    copy_objects.py PROGRAMS [--rclone RCLONE] [--jobs a,b,...] [--rounds N] [--defaults] [--quick] [--raw FILE]
+    copy_objects.py BUILD [--rclone RCLONE] [--jobs a,b,...] [--rounds N] [--defaults] [--quick] [--raw FILE]
 
-PROGRAMS is the folder of copy_engine, copy_floor and delay_proxy (build/release/bench). Both servers keep their data
-in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a tree like a real backup, g the same
-inside one MinIO, b+20, b+80, c+20 and c+80 the same through a relay that adds as many milliseconds to the round trip
-(peers as they come). All tools take turns,
-round by round; what is printed are medians. Every run is checked: the destination must hold every object. Only figures
-of one run may be compared: the machine has other users.
+BUILD is the folder of milvus-backup, bench/copy_floor and bench/delay_proxy (build/release). Both servers keep their
+data in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a real backup of 500,000 rows of 256
+dimensions, g the same inside one MinIO, b+20, b+80, c+20 and c+80 the same through a relay that adds as many
+milliseconds to the round trip (peers as they come). All tools take turns, round by round; what is printed are medians.
+Every run is checked: the destination must hold every object. Only figures of one run may be compared: the machine has
+other users.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import hashlib
 import hmac
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -31,6 +30,7 @@ from typing import Any, Callable, Iterator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
+from large_backup import make_large_backup  # noqa: E402
 from peak import measure  # noqa: E402
 from servers import MinioServer, exit_on_signals, free_ports, mc_program  # noqa: E402
 
@@ -124,23 +124,11 @@ class DelayProxy:
 
 def sizes_of(job: str, quick: bool) -> dict[str, int]:
     """Keys and sizes of a job's objects."""
-    random.seed(7)
     if job == "a":
         return {f"large/{i}": (64 if quick else 256) * MIB for i in range(4)}
     if job == "b":
         return {f"small/{i % 50:02}/{i:05}": 20_000 for i in range(1000 if quick else 5000)}
-    if job == "c":
-        return {f"middle/{i:04}": 4 * MIB for i in range(100 if quick else 1000)}
-    # As a backup of 500,000 x 256: per segment one vector log of tens of MiB and small ones beside it.
-    sizes: dict[str, int] = {}
-    for segment in range(8):
-        root = f"backup/many/binlogs/insert_log/1/2/{4500 + segment}"
-        for log in range(4):
-            sizes[f"{root}/101/{9000 + segment * 10 + log}"] = 15 * MIB + random.randrange(MIB)
-            sizes[f"{root}/100/{9100 + segment * 10 + log}"] = 120_000 + random.randrange(4000)
-            sizes[f"{root}/0/{9200 + segment * 10 + log}"] = 60_000 + random.randrange(4000)
-            sizes[f"{root}/1/{9300 + segment * 10 + log}"] = 30_000 + random.randrange(4000)
-    return sizes
+    return {f"middle/{i:04}": 4 * MIB for i in range(100 if quick else 1000)}
 
 
 class Bench:
@@ -156,11 +144,14 @@ class Bench:
         self._filled: dict[str, dict[str, int]] = {}
 
     def fill(self, job: str) -> tuple[str, dict[str, int]]:
-        """The bucket of a job at the source, written by mc as Milvus' own client would: 16 MiB parts."""
+        """The bucket of a job at the source; all but d written by mc as Milvus' own client would: 16 MiB parts."""
         bucket = f"job-{job}"
         if job not in self._filled:
-            sizes = sizes_of(job, self.options.quick)
             self.source.open_bucket(bucket)
+            if job == "d":
+                self._filled[job] = make_large_backup(self.options.build / "milvus-backup", self.source, bucket)
+                return bucket, self._filled[job]
+            sizes = sizes_of(job, self.options.quick)
             folder = self.base / "files"
             for key, size in sizes.items():
                 path = folder / key
@@ -193,18 +184,27 @@ class Bench:
                 ("ACCESS_KEY_ID", "minioadmin"), ("SECRET_ACCESS_KEY", "minioadmin"))}
         return values
 
+    def config(self, source: int, destination: int) -> Path:
+        """A configuration that calls the two servers a and b."""
+        path = self.base / "copy.yaml"
+        path.write_text("log:\n  console: false\nstorages:\n" + "".join(
+            f"  {name}:\n    storageType: minio\n    address: 127.0.0.1\n    port: {port}\n"
+            "    accessKeyID: minioadmin\n    secretAccessKey: minioadmin\n    useSSL: false\n"
+            for name, port in (("a", source), ("b", destination))))
+        return path
+
     def tools(self, grid: bool, inside: bool = False) -> list[Tool]:
         """Ours and the peers, each peer with every setting of its grid or as it comes.
 
         Peers let the server copy only between two buckets of one name of theirs.
         """
-        programs: Path = self.options.programs
         there = "a" if inside else "b"
-        found = [Tool("ours", "default", lambda s, a, d, b: [programs / "copy_engine", str(s), a, str(d), b])]
-        for setting in self.options.ours:
-            extra = setting.split()
+        found = []
+        for setting in ["default", *self.options.ours]:
+            extra = [] if setting == "default" else setting.split()
             found.append(Tool("ours", setting, lambda s, a, d, b, extra=extra: [
-                programs / "copy_engine", str(s), a, str(d), b, *extra]))
+                self.options.build / "milvus-backup", "--config", self.config(s, d), "--json", "copy", *extra,
+                f"a:{a}", f"{there}:{b}"]))
         for setting, flags in RCLONE_GRID.items():
             if self.options.rclone and (grid or setting == "default"):
                 found.append(Tool("rclone", setting, lambda s, a, d, b, flags=flags: [
@@ -229,7 +229,7 @@ class Bench:
         modes = ["raw", "easy", "multi"] + (["signed"] if max(sizes.values()) <= 16 * MIB else [])
         for mode in modes:
             found.append(Tool("floor", f"{mode} 16", lambda s, a, d, b, mode=mode: [
-                self.options.programs / "copy_floor", mode, str(s), str(d), "16", str(16 * MIB),
+                self.options.build / "bench" / "copy_floor", mode, str(s), str(d), "16", str(16 * MIB),
                 listing(mode, (s, d)), b]))
         return found
 
@@ -251,7 +251,7 @@ class Bench:
             os.environ[name] = value
         taken = measure(self.base / "peak.json", self.base, *command)
         run = Run(job, tool.name, tool.setting, taken.wall_s, taken.cpu_s, taken.peak_mib, taken.status == 0)
-        if tool.name == "ours" and taken.stdout.startswith("{"):
+        if tool.name == "ours" and taken.status == 0:
             run.notes = json.loads(taken.stdout)
         if taken.status != 0:
             run.notes["error"] = taken.stderr[-500:]
@@ -272,7 +272,7 @@ class Bench:
         ports = (self.source.port, destination.port)
         proxy = None
         if delay_ms is not None:
-            proxy = DelayProxy(self.options.programs / "delay_proxy", delay_ms, self.source, self.destination)
+            proxy = DelayProxy(self.options.build / "bench" / "delay_proxy", delay_ms, self.source, self.destination)
             ports = (proxy.ports[0], proxy.ports[1])
         grid = delay_ms is None and not self.options.defaults
         tools = self.tools(grid, inside) + (self.floors(sizes, bucket) if delay_ms is None and not inside else [])
@@ -288,7 +288,7 @@ class Bench:
         """Requests and connections of every tool, counted at the relay without delay."""
         bucket, sizes = self.fill(source)
         for tool in self.tools(False):
-            proxy = DelayProxy(self.options.programs / "delay_proxy", 0, self.source, self.destination)
+            proxy = DelayProxy(self.options.build / "bench" / "delay_proxy", 0, self.source, self.destination)
             run = self.run(f"{source} counted", tool, bucket, sizes, (proxy.ports[0], proxy.ports[1]))
             for name, route in zip(("source", "destination"), proxy.close()):
                 run.notes[name] = {"connections": route["connections"], "requests": route["requests"]}
@@ -320,17 +320,17 @@ def table(runs: list[Run]) -> Iterator[str]:
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("programs", type=Path)
+    parser.add_argument("build", type=Path)
     parser.add_argument("--jobs", default="a,b,c,d,g,b+20,c+20,b+80,c+80")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rclone", help="the rclone program; without it rclone is left out")
     parser.add_argument("--only", help="tools to run, such as ours,mc")
-    parser.add_argument("--ours", action="append", default=[], help="a further setting of ours, as NAME=VALUE ...")
+    parser.add_argument("--ours", action="append", default=[], help="a further setting of ours, as --FLAG VALUE ...")
     parser.add_argument("--defaults", action="store_true", help="peers as they come, without their grids")
     parser.add_argument("--quick", action="store_true", help="smaller jobs")
     parser.add_argument("--raw", type=Path, help="write every run as a line of JSON")
     options = parser.parse_args()
-    options.programs = options.programs.absolute()
+    options.build = options.build.absolute()
     if options.rclone:
         options.rclone = str(Path(options.rclone).absolute())
     exit_on_signals()

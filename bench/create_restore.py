@@ -26,15 +26,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-import numpy  # noqa: E402
 from configs import backup_config  # noqa: E402
-from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, utility  # noqa: E402
+from large_backup import fill_large  # noqa: E402
+from pymilvus import utility  # noqa: E402
 from rows import connected, fill  # noqa: E402
 from servers import MilvusServer, MinioServer, exit_on_signals  # noqa: E402
 
 RUNS = 3
-LARGE_ROWS = 500_000
-LARGE_DIM = 256
 
 
 @dataclass(frozen=True)
@@ -121,18 +119,6 @@ def measure_small(program: Path, config: Path, alias: str) -> None:
     report("restore 20,000 rows in place", restores, f", {restores[0].result['imports']} imports")
     for i in range(RUNS):
         run(program, config, "delete", "-n", f"small_{i}")
-
-
-def fill_large(alias: str) -> None:
-    """500,000 rows of random vectors."""
-    fields = [FieldSchema("pk", DataType.INT64, is_primary=True),
-              FieldSchema("vector", DataType.FLOAT_VECTOR, dim=LARGE_DIM)]
-    collection = Collection("large", CollectionSchema(fields), using=alias, num_shards=1)
-    generator = numpy.random.default_rng(1)
-    for start in range(0, LARGE_ROWS, 10_000):
-        vectors = generator.random((10_000, LARGE_DIM), dtype=numpy.float32)
-        collection.insert([list(range(start, start + 10_000)), list(vectors)])
-    collection.flush()
 
 
 def measure_large(program: Path, config: Path, alias: str) -> None:
