@@ -30,7 +30,7 @@ struct ExportOptions {
   std::string name;
   Compression compression = Compression::kZstd;
   /// Ceiling of what is read ahead, bytes.
-  size_t memory_bytes = 16 * kMiB;
+  size_t memory_bytes = 10 * kMiB;
   /// May be null.
   transfer::Progress* progress = nullptr;
 };
