@@ -81,7 +81,9 @@ Result<std::vector<std::string>> Body::Texts(std::string_view key) const {
 Result<std::vector<std::string>> Body::GivenTexts(std::string_view key,
                                                   std::string_view advice) const {
   MB_ASSIGN_OR_RETURN(std::vector<std::string> texts, Texts(key));
-  if (!texts.empty() || !Has(key)) return texts;
+  if (!Has(key)) return texts;
+  const bool are_given = !texts.empty() && std::ranges::none_of(texts, &std::string::empty);
+  if (are_given) return texts;
   return InvalidArgumentError(fmt::format("{} is empty", key)).WithAdvice(std::string(advice));
 }
 

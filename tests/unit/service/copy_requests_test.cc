@@ -91,6 +91,7 @@ TEST_F(CopyRequestsTest, ACopyThatIsWrongNamesTheKey) {
        "from and to are one storage, 'archive'"},
       {R"({"all":true,"from":"backup"})", "from and to are one storage, 'backup'"},
       {R"({"all":true,"to":"archive","include":[]})", "include is empty"},
+      {R"({"all":true,"to":"archive","exclude":["a",""]})", "exclude is empty"},
       {R"({"all":true,"to":"archive","exclude":[]})", "exclude is empty"},
       {R"({"backup_name":"b","to":"archive","request_limit":-1})", "request_limit is -1"},
       {R"({"backup_name":"b","to":"archive","part_size":"1k"})", "part_size: '1k' is less than"},
