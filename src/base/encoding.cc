@@ -31,6 +31,38 @@ int HexValue(char c) {
   return -1;
 }
 
+/// Whether a sequence of UTF-8 moves the cursor or the text around it instead of being shown.
+bool SteersTerminal(std::string_view sequence) {
+  const auto byte = [sequence](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+  if (sequence.size() == 2) {
+    // U+0080 to U+009F, U+061C.
+    return (byte(0) == 0xC2 && byte(1) < 0xA0) || sequence == "\xD8\x9C";
+  }
+  if (sequence.size() != 3 || byte(0) != 0xE2) return false;
+  // U+200E and U+200F, U+202A to U+202E, U+2066 to U+2069.
+  return (byte(1) == 0x80 && ((byte(2) >= 0xAA && byte(2) <= 0xAE) || (byte(2) | 1U) == 0x8F)) ||
+         (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
+}
+
+/// `text` as Printable has it, but characters of `kept`, which are ASCII, stay.
+std::string WithoutControls(std::string_view text, std::string_view kept) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    const std::string_view sequence = text.substr(0, length);
+    const bool is_kept = length == 1 && kept.find(text.front()) != std::string_view::npos;
+    if (length == 0 || (SteersTerminal(sequence) && !is_kept)) {
+      shown.push_back('?');
+    } else {
+      shown.append(sequence);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return shown;
+}
+
 template <typename Digest>
 Digest EvpDigest(const EVP_MD* algorithm, ByteView bytes) {
   Digest digest{};
@@ -184,22 +216,27 @@ Sha256Digest HmacSha256(ByteView key, std::string_view text) {
   return digest;
 }
 
-std::string Printable(std::string_view text) {
-  const auto byte_at = [text](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  std::string shown;
-  shown.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const unsigned byte = byte_at(i);
-    // U+0080 to U+009F in UTF-8.
-    const bool is_second_block = byte == 0xC2 && byte_at(i + 1) >= 0x80 && byte_at(i + 1) < 0xA0;
-    const bool is_control = byte < 0x20 || byte == 0x7F || is_second_block;
-    shown.push_back(is_control ? '?' : text[i]);
-    if (is_second_block) ++i;
+size_t Utf8Length(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const auto is_tail = [&](size_t i) { return i < text.size() && (byte(i) & 0xC0U) == 0x80; };
+  const uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4 || !is_tail(1)) return 0;
+  if (first < 0xE0) return 2;
+  const uint8_t second = byte(1);
+  if (first < 0xF0) {
+    // No overlong forms, no surrogates.
+    const bool is_sound = (first != 0xE0 || second >= 0xA0) && (first != 0xED || second < 0xA0);
+    return is_sound && is_tail(2) ? 3 : 0;
   }
-  return shown;
+  const bool is_sound = (first != 0xF0 || second >= 0x90) && (first != 0xF4 || second < 0x90);
+  return is_sound && is_tail(2) && is_tail(3) ? 4 : 0;
 }
+
+std::string Printable(std::string_view text) { return WithoutControls(text, ""); }
+
+std::string PrintableLines(std::string_view text) { return WithoutControls(text, "\n\t"); }
 
 std::string PercentEncode(std::string_view text, bool keep_slash) {
   constexpr char kDigits[] = "0123456789ABCDEF";

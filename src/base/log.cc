@@ -1,5 +1,7 @@
 #include "milvus_backup/base/log.h"
 
+#include "milvus_backup/base/encoding.h"
+
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -96,6 +98,25 @@ std::string Barred(Level level, std::string_view file, std::string_view function
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return fmt::format("{} ｜ {} ｜ {} ｜ {} ｜ {}", UpperName(level),
                      file.substr(file.rfind('/') + 1), function, line, text);
+}
+
+/// Entries repeat names and errors of others, and the log may be a terminal.
+void Send(Level level, std::string_view entry) {
+  Logger()->log(ToSpdlog(level), PrintableLines(entry));
+}
+
+/// A name with a line break in it must not look like an entry of its own.
+std::string InOneLine(std::string_view text) {
+  std::string line;
+  line.reserve(text.size());
+  for (const char c : text) {
+    if (c == '\n') {
+      line += "\\n";
+    } else {
+      line += c;
+    }
+  }
+  return line;
 }
 
 std::string_view PatternOf(Style style) {
@@ -211,11 +232,11 @@ bool Enabled(Level level) { return Logger()->should_log(ToSpdlog(level)); }
 
 void Write(Level level, std::string_view text) {
   if (CurrentStyle() == Style::kPlain) {
-    Logger()->log(ToSpdlog(level), text);
+    Send(level, InOneLine(text));
   } else if (CurrentStyle() == Style::kBarred) {
-    Logger()->log(ToSpdlog(level), Barred(level, "milvusdm", "-", 0, std::string(text)));
+    Send(level, Barred(level, "milvusdm", "-", 0, std::string(text)));
   } else {
-    Logger()->log(ToSpdlog(level), fmt::format("[{}] [{}]", UpperName(level), Quoted(text)));
+    Send(level, fmt::format("[{}] [{}]", UpperName(level), Quoted(text)));
   }
 }
 
@@ -233,7 +254,7 @@ void Event(Level level, std::string_view text, std::initializer_list<Field> fiel
   if (CurrentStyle() == Style::kBarred) {
     entry = Barred(level, file, function, line, std::move(entry));
   }
-  Logger()->log(ToSpdlog(level), entry);
+  Send(level, entry);
 }
 
 }  // namespace milvus_backup::log

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace milvus_backup::meta {
 namespace {
@@ -75,7 +76,14 @@ Result<std::vector<std::string>> ReadTags(const CallContext& ctx, storage::Backe
 Status WriteTags(const CallContext& ctx, storage::Backend& backend, const std::string& backup_dir,
                  const std::vector<std::string>& tags) {
   const std::string key = TagsKey(backup_dir);
-  if (tags.empty()) return backend.Delete(ctx, key).Annotate("removing " + key);
+  if (tags.empty()) {
+    Status removed = backend.Delete(ctx, key);
+    // On a disk nothing is deleted through a link, but written: then the object stays, with no
+    // tags.
+    if (removed.code() != Code::kFailedPrecondition) {
+      return std::move(removed).Annotate("removing " + key);
+    }
+  }
   const Json json = {{"tags", tags}};
   const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   const ByteView body = AsBytes(text);

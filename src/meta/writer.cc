@@ -2,11 +2,14 @@
 
 #include "storage_text_internal.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/meta/tombstone.h"
+
+#include <fmt/format.h>
 
 #include <functional>
 #include <utility>
@@ -24,11 +27,29 @@ Status CheckBackupDir(const std::string& backup_dir) {
   return InvalidArgumentError("'" + backup_dir + "' is not a backup directory");
 }
 
+/// What is no object, and stays, is counted in `deleted`.
 Status ForEachToDelete(const CallContext& ctx, storage::Backend& backend,
-                       const std::string& backup_dir,
+                       const std::string& backup_dir, DeletedBackup& deleted,
                        const std::function<Status(const storage::ObjectInfo&)>& visit) {
-  const storage::KeyRange range{.prefix = backup_dir, .links_as_objects = true};
+  const storage::KeyRange range{.prefix = backup_dir,
+                                .links_as_objects = true,
+                                .passed_over = [&deleted](const std::string& key) {
+                                  if (deleted.left++ == 0) deleted.one_left = key;
+                                }};
   return storage::ForEachObject(ctx, backend, range, visit);
+}
+
+/// Of a backup that is gone otherwise.
+Status CheckNothingLeft(const DeletedBackup& deleted, const storage::Backend& backend,
+                        const std::string& backup_dir) {
+  if (deleted.left == 0) return Status::Ok();
+  return FailedPreconditionError(
+             fmt::format("{} is deleted, but what is no file in its directory is left: {}{} in {}",
+                         BackupName(backup_dir), Printable(deleted.one_left),
+                         deleted.left == 1 ? "" : fmt::format(" and {} more", deleted.left - 1),
+                         backend.Describe()))
+      .WithOrigin(Origin::kStorage)
+      .WithAdvice("remove it yourself: pipes, sockets and devices are not touched");
 }
 
 /// Deletes keys in batches and remembers what could not be deleted.
@@ -165,7 +186,7 @@ Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& ba
   MB_RETURN_IF_ERROR(CheckDeletable(ctx, backend, backup_dir));
   DeletedBackup found;
   MB_RETURN_IF_ERROR(
-      ForEachToDelete(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
+      ForEachToDelete(ctx, backend, backup_dir, found, [&](const storage::ObjectInfo& object) {
         ++found.objects;
         found.bytes += object.size;
         return Status::Ok();
@@ -198,17 +219,19 @@ Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& bac
     return marker.status();
   }
   BatchDeleter deleter(ctx, backend);
-  MB_RETURN_IF_ERROR(
-      ForEachToDelete(ctx, backend, backup_dir, [&](const storage::ObjectInfo& object) {
-        if (object.key != tombstone_key) return deleter.Add(object);
-        deleter.Count(object);
-        return Status::Ok();
-      }));
+  DeletedBackup passed_over;
+  MB_RETURN_IF_ERROR(ForEachToDelete(ctx, backend, backup_dir, passed_over,
+                                     [&](const storage::ObjectInfo& object) {
+                                       if (object.key != tombstone_key) return deleter.Add(object);
+                                       deleter.Count(object);
+                                       return Status::Ok();
+                                     }));
   MB_ASSIGN_OR_RETURN(DeletedBackup deleted, deleter.Finish());
   if (has_tombstone) {
     MB_RETURN_IF_ERROR(backend.Delete(ctx, tombstone_key).Annotate("deleting " + tombstone_key));
   }
   MB_RETURN_IF_ERROR(RemoveRemains(ctx, backend, backup_dir));
+  MB_RETURN_IF_ERROR(CheckNothingLeft(passed_over, backend, backup_dir));
   for (const auto* first : {&header, &marker}) {
     if (!first->ok()) continue;
     ++deleted.objects;

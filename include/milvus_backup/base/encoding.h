@@ -53,9 +53,14 @@ class Md5Hasher {
   std::unique_ptr<State> state_;
 };
 
-/// `text` with a `?` for every control character, those of Unicode's second block too: what others
-/// have written must not steer a terminal.
+/// Bytes of the UTF-8 sequence that `text` begins with; 0 when it begins with none, or is empty.
+size_t Utf8Length(std::string_view text);
+/// `text` with a `?` for every control character, those of Unicode's second block and those that
+/// change the direction of writing too, and for every byte that is no UTF-8: what others have
+/// written must not steer a terminal.
 std::string Printable(std::string_view text);
+/// The same, but newlines and tabs stay.
+std::string PrintableLines(std::string_view text);
 /// Percent-encode everything outside `A-Za-z0-9-_.~`, upper-case hex; `/` stays when `keep_slash`.
 /// The rule of AWS signature version 4, used for the wire as well.
 std::string PercentEncode(std::string_view text, bool keep_slash);

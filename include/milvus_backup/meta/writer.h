@@ -38,6 +38,10 @@ Status CheckDeletable(const CallContext& ctx, storage::Backend& backend,
 struct DeletedBackup {
   uint64_t objects = 0;
   uint64_t bytes = 0;
+  /// What a disk has there that is neither a file nor a directory, and stays: pipes, sockets,
+  /// devices. How many, and the key of one.
+  uint64_t left = 0;
+  std::string one_left;
 };
 
 /// What DeleteBackup would remove now, without removing it. Errors as there.
@@ -50,7 +54,8 @@ Result<DeletedBackup> MeasureBackup(const CallContext& ctx, storage::Backend& ba
 /// no backup has (InspectDirectory) or cannot be deleted (CheckDeletable): then nothing is removed.
 /// On a disk no empty directory is left, and symbolic links are removed, not what they lead to. An
 /// object that cannot be removed does not stop the rest; the error names the first one and how many
-/// there are. May be repeated.
+/// there are. kFailedPrecondition, too, when everything is gone but pipes, sockets and devices of a
+/// disk. May be repeated.
 Result<DeletedBackup> DeleteBackup(const CallContext& ctx, storage::Backend& backend,
                                    const std::string& backup_dir);
 

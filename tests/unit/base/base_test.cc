@@ -84,8 +84,24 @@ TEST(EncodingTest, PercentEncodingRoundTrips) {
 TEST(EncodingTest, WhatIsPrintableSteersNoTerminal) {
   EXPECT_EQ(Printable("a\x1b[2J\n\x7f\xC2\x9B"
                       "b\xC3\xA9\xC2\xA0\xC2"),
-            "a?[2J???b\xC3\xA9\xC2\xA0\xC2");
+            "a?[2J???b\xC3\xA9\xC2\xA0?");
   EXPECT_EQ(Printable(""), "");
+  // Directions of writing, and their neighbours in Unicode.
+  EXPECT_EQ(Printable("\xE2\x80\xA9\xE2\x80\xAA\xE2\x80\xAE\xE2\x80\xAF"),
+            "\xE2\x80\xA9??\xE2\x80\xAF");
+  EXPECT_EQ(Printable("\xE2\x81\xA5\xE2\x81\xA6\xE2\x81\xA9\xE2\x81\xAA"),
+            "\xE2\x81\xA5??\xE2\x81\xAA");
+  // No UTF-8: a control character by itself, cut, overlong, a surrogate, beyond the last.
+  EXPECT_EQ(Printable("\x9B\xFF"
+                      "a\xE2\x80"
+                      "b\xC0\x9B\xED\xA0\x80\xF4\x90\x80\x80"),
+            "??a??b?????????");
+  EXPECT_EQ(Printable("\xE2\x82\xAC\xF0\x9F\x98\x80"), "\xE2\x82\xAC\xF0\x9F\x98\x80");
+}
+
+TEST(EncodingTest, PrintableLinesKeepNewlinesAndTabs) {
+  EXPECT_EQ(PrintableLines("a\n\tb\r\x1b[2J\xE2\x80\xAE\n"), "a\n\tb??[2J?\n");
+  EXPECT_EQ(PrintableLines("\xD8\x9C\xE2\x80\x8E\xE2\x80\x8F\xE2\x80\x8D"), "???\xE2\x80\x8D");
 }
 
 TEST(ChecksumTest, Crc32cKnownValues) {

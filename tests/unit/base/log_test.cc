@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -74,6 +75,30 @@ TEST_F(LogTest, TheConsoleIsStderrAndMayBeOff) {
     EXPECT_EQ(shown.find("to be seen") != std::string::npos, console);
     EXPECT_EQ(shown.find("not of this level"), std::string::npos);
   }
+}
+
+TEST_F(LogTest, NamesInItSteerNoTerminal) {
+  for (const Style style : {Style::kPlain, Style::kBracketed, Style::kBarred}) {
+    ::testing::internal::CaptureStderr();
+    ASSERT_OK(Configure({.level = Level::kWarn, .style = style}));
+    Warn("about {}", "\xE2\x80\xAEx\xC2\x9B\xFF");
+    Event(Level::kWarn, "event", {{"name", "\xC2\x9B"}});
+    ASSERT_OK(Configure({.console = false}));
+    const std::string shown = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(shown.find("about ?x??"), std::string::npos) << shown;
+    EXPECT_NE(shown.find("name=?"), std::string::npos) << shown;
+  }
+}
+
+// A name of somebody else cannot forge an entry.
+TEST_F(LogTest, AnEntryOfTheToolsOwnFormIsOneLine) {
+  ::testing::internal::CaptureStderr();
+  ASSERT_OK(Configure({.level = Level::kWarn}));
+  Warn("not copied key={}", "x\n[2026/01/01] [info] backup=y is removed");
+  ASSERT_OK(Configure({.console = false}));
+  const std::string shown = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(shown.find("key=x\\n[2026/01/01]"), std::string::npos) << shown;
+  EXPECT_EQ(std::ranges::count(shown, '\n'), 1) << shown;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
@@ -242,6 +243,30 @@ TEST_F(DeleteOnDiskTest, LinksAreNotFollowed) {
   EXPECT_OK(DeleteBackup({}, *backend_, "near/"));
   EXPECT_FALSE(fs::exists(root_ + "/near"));
   EXPECT_TRUE(fs::exists(outside + "/meta/backup_meta.json"));
+}
+
+// A pipe of somebody is not removed, and a delete that leaves it has not succeeded.
+TEST_F(DeleteOnDiskTest, WhatIsNoFileIsLeftAndSaid) {
+  ASSERT_OK(WriteBackup({}, *backend_, "demo/", SampleBackup()));
+  ASSERT_EQ(mkfifo((root_ + "/demo/pi\x1bpe").c_str(), 0600), 0);
+  fs::create_directories(root_ + "/demo/binlogs/insert_log");
+  ASSERT_EQ(mkfifo((root_ + "/demo/binlogs/insert_log/p").c_str(), 0600), 0);
+  ASSERT_OK_AND_ASSIGN(const DeletedBackup would, MeasureBackup({}, *backend_, "demo/"));
+  EXPECT_EQ(would.left, 2U);
+  const Status status = DeleteBackup({}, *backend_, "demo/").status();
+  EXPECT_THAT(status, IsError(Code::kFailedPrecondition,
+                              "demo is deleted, but what is no file in its directory is left: "
+                              "demo/binlogs/insert_log/p and 1 more"));
+  EXPECT_THAT(ReadHeader({}, *backend_, "demo/"), IsError(Code::kNotFound, "not found"));
+  EXPECT_FALSE(fs::exists(root_ + "/demo/meta"));
+  EXPECT_TRUE(fs::exists(root_ + "/demo/binlogs/insert_log/p"));
+  fs::remove(root_ + "/demo/binlogs/insert_log/p");
+  ASSERT_OK(WriteBackup({}, *backend_, "demo/", SampleBackup()));
+  EXPECT_THAT(DeleteBackup({}, *backend_, "demo/"),
+              IsError(Code::kFailedPrecondition, "is left: demo/pi?pe in "));
+  fs::remove(root_ + "/demo/pi\x1bpe");
+  ASSERT_OK(WriteBackup({}, *backend_, "demo/", SampleBackup()));
+  EXPECT_OK(DeleteBackup({}, *backend_, "demo/"));
 }
 
 TEST(TotalsTest, AddUpFromSegmentsToTheBackup) {
