@@ -59,6 +59,14 @@ struct Transfer {
   size_t sent = 0;
   bool heard = false;
   Status failure;
+  /// The body has left, and its owner was told so.
+  bool body_is_gone = false;
+
+  void TellBodyIsSent() {
+    if (body_is_gone || !request->on_body_sent) return;
+    body_is_gone = true;
+    request->on_body_sent();
+  }
 };
 
 bool HasBody(const HttpRequest& request) {
@@ -138,14 +146,24 @@ size_t OnUpload(char* data, size_t size, size_t count, void* user) {
     transfer.failure = pacer->BeforeBytes(*transfer.ctx, length);
     if (!transfer.failure.ok()) return CURL_READFUNC_ABORT;
   }
-  if (length > 0) std::memcpy(data, body.data() + transfer.sent, length);
+  if (length == 0) return 0;
+  std::memcpy(data, body.data() + transfer.sent, length);
   transfer.sent += length;
+  // The rest is in libcurl's own buffer.
+  if (transfer.sent == body.size()) transfer.TellBodyIsSent();
   return length;
+}
+
+/// Of a body that goes in the head libcurl tells nothing else.
+int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (std::cmp_greater_equal(sent, transfer.request->body.size())) transfer.TellBodyIsSent();
+  return 0;
 }
 
 int OnRewind(void* user, curl_off_t offset, int origin) {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_FAIL;
+  if (origin != SEEK_SET || offset < 0 || transfer.body_is_gone) return CURL_SEEKFUNC_FAIL;
   transfer.sent = std::min(static_cast<size_t>(offset), transfer.request->body.size());
   return CURL_SEEKFUNC_OK;
 }
@@ -154,7 +172,9 @@ int OnRewind(void* user, curl_off_t offset, int origin) {
 /// connection was dead. It does not rewind what it has read of the body then if the handle was once
 /// given a body as a form (Curl_readrewind in 7.88), and would wait for a reply to half a request.
 int OnBegin(void* user, char*, char*, int, int) {
-  static_cast<Transfer*>(user)->sent = 0;
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.body_is_gone) return CURL_PREREQFUNC_ABORT;
+  transfer.sent = 0;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -250,6 +270,7 @@ Handle::Handle(const HttpOptions& options, const SharedCaches& caches)
   curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &OnUpload);
   curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &OnRewind);
   curl_easy_setopt(easy_, CURLOPT_PREREQFUNCTION, &OnBegin);
+  curl_easy_setopt(easy_, CURLOPT_XFERINFOFUNCTION, &OnProgress);
 }
 
 void Handle::Prepare(Transfer& transfer) {
@@ -262,6 +283,9 @@ void Handle::Prepare(Transfer& transfer) {
   curl_easy_setopt(easy_, CURLOPT_READDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_SEEKDATA, &transfer);
   curl_easy_setopt(easy_, CURLOPT_PREREQDATA, &transfer);
+  const bool tells = request.on_body_sent && GoesInHead(request) && !request.body.empty();
+  curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, tells ? 0L : 1L);
+  curl_easy_setopt(easy_, CURLOPT_XFERINFODATA, &transfer);
   // On a reused connection that breaks, libcurl too sends a request once more by itself.
   curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, request.repeatable ? 0L : 1L);
   curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(request.receive_buffer));
@@ -368,7 +392,7 @@ bool Handle::reused_connection() const {
 bool MayBeStaleConnection(CURLcode code, const Handle& handle, const Transfer& transfer) {
   const bool broke =
       code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
-  return broke && !transfer.heard && handle.reused_connection();
+  return broke && !transfer.heard && !transfer.body_is_gone && handle.reused_connection();
 }
 
 }  // namespace
@@ -429,13 +453,16 @@ class HttpClient::Impl {
 
 Result<HttpResponse> HttpClient::Impl::SendOn(Handle& handle, const CallContext& ctx,
                                               const HttpRequest& request, const BodySink& sink) {
-  const auto fresh = [&] { return Transfer{&ctx, &request, &sink, {}, 0, false, {}}; };
+  const auto fresh = [&] { return Transfer{&ctx, &request, &sink, {}, 0, false, {}, false}; };
   Transfer transfer = fresh();
   CURLcode code = handle.Perform(ctx, transfer);
   if (code != CURLE_OK && transfer.failure.ok() && MayBeStaleConnection(code, handle, transfer)) {
     transfer = fresh();
     code = handle.Perform(ctx, transfer);
   }
+  // libcurl wanted to send again by itself what is gone.
+  const bool was_stopped = code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_SEND_FAIL_REWIND;
+  if (was_stopped && transfer.failure.ok() && transfer.body_is_gone) code = CURLE_SEND_ERROR;
   const std::string_view endpoint = EndpointOf(request.url);
   if (transfer.heard) NoteAnswer(handle, endpoint);
   if (!transfer.failure.ok()) return std::move(transfer.failure);

@@ -139,13 +139,25 @@ Result<ReadInfo> RetryBackend::Read(const CallContext& ctx, const std::string& k
 Result<ObjectInfo> RetryBackend::Put(const CallContext& ctx, const std::string& key, ByteView body,
                                      const PutOptions& options) {
   bool uncertain = false;
+  std::optional<Status> let_go;
+  bool body_is_gone = false;
+  PutOptions watched = options;
+  if (options.on_sent) {
+    watched.on_sent = [&] {
+      body_is_gone = true;
+      options.on_sent();
+    };
+  }
   Result<ObjectInfo> result =
       Through<ObjectInfo>(ctx, {Method::kPut, key, body.size()}, [&]() -> Result<ObjectInfo> {
-        Result<ObjectInfo> put = inner().Put(ctx, key, body, options);
+        // The wait was the caller's, who has to get the body again.
+        if (let_go) return std::move(*let_go).WithRetry(RetryClass::kExhausted);
+        Result<ObjectInfo> put = inner().Put(ctx, key, body, watched);
+        if (!put.ok() && body_is_gone) let_go = put.status();
         if (!put.ok() && put.status().retry_class() == RetryClass::kTransient) uncertain = true;
         return put;
       });
-  const bool lost = !result.ok() && options.if_absent && uncertain &&
+  const bool lost = !result.ok() && options.if_absent && uncertain && !body_is_gone &&
                     result.status().code() == Code::kAlreadyExists;
   if (!lost) return result;
   // An earlier try may have written it, its answer lost: the bytes tell.

@@ -112,6 +112,7 @@ net::HttpRequest S3Client::Build(const S3Call& call, const Route& route) const {
 Result<net::HttpResponse> S3Client::Send(const CallContext& ctx, const S3Call& call,
                                          const net::BodySink& sink) {
   Corrections done;
+  bool body_is_gone = false;
   for (int sends = 1;; ++sends) {
     const Route used = route();
     // What the sink says is the caller's own and must come back as it is.
@@ -124,7 +125,14 @@ Result<net::HttpResponse> S3Client::Send(const CallContext& ctx, const S3Call& c
         return status;
       };
     }
-    Result<net::HttpResponse> reply = http_->Send(ctx, Build(call, used), guarded);
+    net::HttpRequest request = Build(call, used);
+    if (call.on_body_sent) {
+      request.on_body_sent = [&] {
+        body_is_gone = true;
+        call.on_body_sent();
+      };
+    }
+    Result<net::HttpResponse> reply = http_->Send(ctx, request, guarded);
     if (!reply.ok()) {
       if (sink_failed) return std::move(reply).status();
       return S3NetworkError(place_, std::move(reply).status());
@@ -137,7 +145,10 @@ Result<net::HttpResponse> S3Client::Send(const CallContext& ctx, const S3Call& c
       status = 500;
     }
     const S3ErrorBody error = ErrorOf(response);
-    if (sends < kMaxSends && Correct(response, error, used, done)) continue;
+    if (sends < kMaxSends && Correct(response, error, used, done)) {
+      if (!body_is_gone) continue;
+      return ErrorFrom(response, error, status).WithRetry(RetryClass::kTransient);
+    }
     return ErrorFrom(response, error, status);
   }
 }

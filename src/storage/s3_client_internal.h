@@ -25,8 +25,10 @@ struct S3Call {
   S3Query query;
   /// Sent and signed; names in lower case.
   net::HttpHeaders headers;
-  /// Must stay valid during the call.
+  /// Must stay valid until `on_body_sent`, or else during the call.
   ByteView body;
+  /// As net::HttpRequest::on_body_sent.
+  std::function<void()> on_body_sent{};
   /// Sign the body's SHA-256 whatever the options say; for small control bodies.
   bool hash_body = false;
   /// A 200 reply may hold an `<Error>` (copies and completions).

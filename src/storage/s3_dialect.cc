@@ -21,7 +21,9 @@ bool WantsVirtualHost(const S3Options& options) {
 }
 
 Status Missing(const std::string& key) {
-  return InvalidArgumentError(key + " is not set").WithOrigin(Origin::kConfig);
+  return InvalidArgumentError(key + " is not set")
+      .WithOrigin(Origin::kConfig)
+      .WithAdvice("an empty text counts, too: give a value, or leave the key out for the default");
 }
 
 }  // namespace

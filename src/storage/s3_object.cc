@@ -266,6 +266,7 @@ Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std
   call.method = "PUT";
   call.path = client.endpoint().ObjectPath(key);
   call.body = body;
+  call.on_body_sent = options.on_sent;
   if (options.if_absent) {
     if (dialect.if_absent_header.empty()) {
       return UnimplementedError("the service cannot create an object only if it is absent")

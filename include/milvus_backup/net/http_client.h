@@ -44,8 +44,11 @@ struct HttpRequest {
   std::string url;
   /// Names as they go on the wire; Host and Content-Length are added.
   HttpHeaders headers;
-  /// Must stay valid during Send; used by PUT and POST only.
+  /// Must stay valid until `on_body_sent`, or else during Send; used by PUT and POST only.
   ByteView body;
+  /// Called at most once, on the thread of Send, when the body has left whole: it may be freed
+  /// then. What fails afterwards is not sent a second time.
+  std::function<void()> on_body_sent;
   /// Socket receive buffer, bytes: large for object bodies, small where many calls run at once.
   size_t receive_buffer = 16 * kKiB;
   /// How long the connection may be silent.

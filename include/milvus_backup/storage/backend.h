@@ -91,6 +91,10 @@ struct PutOptions {
   bool if_absent = false;
   /// CRC32C of the body when the caller knows it; saves computing it again.
   std::optional<uint32_t> crc32c;
+  /// Called at most once, on the thread of the call, when the body is not needed any more: its
+  /// memory may be used for something else while the service answers. A try that fails afterwards
+  /// is not repeated by the layers below. Storages that need the body to the end never call it.
+  std::function<void()> on_sent{};
 };
 
 struct StartUploadOptions {

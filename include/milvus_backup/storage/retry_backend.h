@@ -30,11 +30,12 @@ struct RetryOptions {
 ///
 /// Read resumes behind the last byte delivered, guarded by the ETag of the first try: a byte is
 /// never delivered twice, an object that changed meanwhile is kAborted. Progress starts the count
-/// of tries anew. A conditional Put that finds its key after a try with unknown outcome succeeds
-/// when the object's bytes are the ones it wanted to write. A StartUpload that succeeds after a try
-/// with unknown outcome aborts what that try may have started: other uploads of exactly the key
-/// that were begun between the first try and the last, by the dates of the service. Two writers of
-/// one key at a time are the callers' to prevent.
+/// of tries anew. A Put that has let its body go is not repeated: after the wait its error is
+/// kExhausted, and the caller may come with the body again. A conditional Put that finds its key
+/// after a try with unknown outcome succeeds when the object's bytes are the ones it wanted to
+/// write. A StartUpload that succeeds after a try with unknown outcome aborts what that try may
+/// have started: other uploads of exactly the key that were begun between the first try and the
+/// last, by the dates of the service. Two writers of one key at a time are the callers' to prevent.
 class RetryBackend final : public InterceptingBackend {
  public:
   /// `clock` must outlive the backend.

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <stop_token>
@@ -289,6 +290,60 @@ TEST(HttpClientTest, ALargeBodyIsSentAnewWhenAReusedConnectionIsReset) {
     EXPECT_TRUE(response.body == body);
   }
   EXPECT_EQ(requests, 3);
+}
+
+// Its owner may use the memory for something else as soon as it is told.
+TEST(HttpClientTest, ABodyThatHasLeftMayBeOverwritten) {
+  FakeHttpServer server([](const FakeRequest& request) {
+    FakeReply reply;
+    reply.body = request.body;
+    return reply;
+  });
+  const auto client = MakeClient();
+  for (const size_t size : {size_t{100}, size_t{60'000}, size_t{kMiB}, size_t{5 * kMiB + 7}}) {
+    std::string body(size, 'x');
+    int told = 0;
+    HttpRequest request = Get(server.url() + "/");
+    request.method = "PUT";
+    request.body = AsBytes(body);
+    request.on_body_sent = [&] {
+      ++told;
+      std::ranges::fill(body, 'y');
+    };
+    ASSERT_OK_AND_ASSIGN(const HttpResponse response, client->Send({}, request));
+    EXPECT_EQ(told, 1) << size;
+    EXPECT_TRUE(response.body == std::string(size, 'x')) << size;
+  }
+}
+
+TEST(HttpClientTest, ABodyThatHasLeftIsNotSentAnew) {
+  std::atomic<int> requests{0};
+  FakeHttpServer server([&](const FakeRequest&) {
+    FakeReply reply;
+    reply.silent = ++requests % 2 == 0;
+    reply.ending = FakeReply::Ending::kReset;
+    return reply;
+  });
+  const auto client = MakeClient();
+  for (const size_t size : {size_t{100}, size_t{kMiB}}) {
+    EXPECT_OK(client->Send({}, Get(server.url() + "/")));
+    std::string body(size, 'x');
+    int told = 0;
+    HttpRequest request = Get(server.url() + "/");
+    request.method = "PUT";
+    request.body = AsBytes(body);
+    request.on_body_sent = [&] {
+      ++told;
+      body.clear();
+      body.shrink_to_fit();
+    };
+    // The connection is a reused one that is reset: without the call this is sent once more.
+    const Result<HttpResponse> lost = client->Send({}, request);
+    ASSERT_THAT(lost, IsError(Code::kUnavailable, ""));
+    EXPECT_EQ(lost.status().retry_class(), RetryClass::kTransient);
+    EXPECT_EQ(told, 1);
+  }
+  EXPECT_EQ(requests, 4);
 }
 
 TEST(HttpClientTest, WhatIsNotRepeatableIsSentOnce) {

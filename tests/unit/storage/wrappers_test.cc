@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::storage {
@@ -95,6 +96,48 @@ TEST_F(RetryTest, HalfAMinuteIsOutlastedByEveryCall) {
     EXPECT_THAT(retry_->Stat({}, "k"), IsError(Code::kUnavailable, "gave up"));
     EXPECT_GE(clock_.elapsed() - before, 40s);
   }
+}
+
+/// Lets bodies go, and loses its first answers.
+class LettingGo final : public InterceptingBackend {
+ public:
+  LettingGo(std::unique_ptr<Backend> inner, int lost)
+      : InterceptingBackend(std::move(inner)), lost_(lost) {}
+  Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
+                         const PutOptions& options) override {
+    ++puts;
+    auto put = inner().Put(ctx, key, body, {});
+    if (options.on_sent) options.on_sent();
+    if (puts <= lost_) return TransientError("the answer was lost");
+    return put;
+  }
+
+  int puts = 0;
+
+ protected:
+  Status Around(const CallContext&, const CallInfo&, CallRef call) override { return call(); }
+
+ private:
+  const int lost_;
+};
+
+TEST(RetryPutTest, WhatHasLetItsBodyGoIsTheCallersToRepeat) {
+  FakeClock clock;
+  auto inner = std::make_unique<LettingGo>(MakeMemoryBackend(), 2);
+  const LettingGo& seen = *inner;
+  RetryBackend retry(std::move(inner), RetryOptions{}, clock);
+  int told = 0;
+  const Result<ObjectInfo> lost =
+      retry.Put({}, "k", AsBytes(std::string_view("v")), {.on_sent = [&] { ++told; }});
+  EXPECT_THAT(lost, IsError(Code::kUnavailable, "the answer was lost"));
+  EXPECT_EQ(lost.status().retry_class(), RetryClass::kExhausted);
+  EXPECT_EQ(seen.puts, 1);
+  EXPECT_EQ(told, 1);
+  // The wait is made in any case.
+  EXPECT_GE(clock.elapsed(), 100ms);
+  // Nobody lets this one go.
+  EXPECT_OK(retry.Put({}, "k", AsBytes(std::string_view("v")), {}));
+  EXPECT_EQ(seen.puts, 3);
 }
 
 TEST_F(RetryTest, PermanentErrorsAreToldAtOnce) {
