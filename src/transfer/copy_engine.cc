@@ -26,6 +26,13 @@ constexpr size_t kMostRefused = 20;
 /// trouble of all.
 constexpr size_t kMostInTrouble = 20;
 
+/// The same write may succeed, if its bytes were there.
+bool MayBeRepeated(const Status& status) {
+  const RetryClass retry = status.retry_class();
+  return retry == RetryClass::kTransient || retry == RetryClass::kThrottled ||
+         retry == RetryClass::kExhausted;
+}
+
 /// An answer of a service, or of a disk, that may concern the one object only.
 bool MayBeOfOneObject(const Status& status) {
   return status.code() == Code::kUnavailable &&
@@ -244,15 +251,34 @@ void CopyBatch::Discard(const CopyItem& item) {
 }
 
 Result<storage::ObjectInfo> CopyBatch::PutWhole(const CallContext& ctx, const CopyItem& item,
-                                                const LoadedRange& loaded) {
+                                                LoadedRange& loaded, bool lets_go) {
   MB_ASSIGN_OR_RETURN(const InTurn::Turn turn, engine_.machinery_->pace().BeginWrite(ctx));
-  return destination_.Put(ctx, item.destination_key, loaded.buffer.view(),
-                          {.crc32c = loaded.crc32c});
+  storage::PutOptions options{.crc32c = loaded.crc32c};
+  if (lets_go) options.on_sent = [&loaded] { loaded.buffer = Buffer(); };
+  return destination_.Put(ctx, item.destination_key, loaded.buffer.view(), options);
 }
 
 Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
                               Outcome& outcome) {
+  const auto start = std::chrono::steady_clock::now();
+  MB_ASSIGN_OR_RETURN(const ByteBound::Permit permit,
+                      engine_.machinery_->pace().BeginObject(ctx, item.size));
+  effort.waited = std::chrono::steady_clock::now() - start;
+  if (stopping()) return CancelledError();
+  bool is_unproved = false;
+  Status status = StreamProved(ctx, item, effort, outcome, is_unproved);
+  if (!status.ok() && is_unproved) Discard(item);
+  return status;
+}
+
+Status CopyBatch::StreamProved(const CallContext& ctx, const CopyItem& item, Effort& effort,
+                               Outcome& outcome, bool& is_unproved) {
   SourceReader reader{source_, engine_.budget_, engine_.machinery_->pace()};
+  const storage::Capabilities& caps = destination_.caps();
+  const bool check = engine_.options_.check;
+  // Most objects are proved by what the services say of them, so their memory need not wait for the
+  // last answer. One for which that is not enough is read again, and its bytes are kept.
+  bool lets_go = item.size > 0 && !engine_.keeps_bytes_;
   for (int attempt = 1;; ++attempt) {
     MB_RETURN_IF_ERROR(ctx.Check());
     outcome.unread = true;
@@ -264,19 +290,29 @@ Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effo
       if (attempt < kMaxAttempts) continue;
       return OtherThanManifest();
     }
-    MB_ASSIGN_OR_RETURN(const storage::ObjectInfo stored, PutWhole(ctx, item, loaded));
-    SourceReader written{destination_, engine_.budget_, engine_.machinery_->pace()};
-    Status proof = ProveWritten(ctx, written, item, loaded, stored);
-    if (proof.ok() && engine_.options_.check) {
-      proof = ProveRead(ctx, reader, item, std::move(loaded), stored, outcome.second_read);
-    }
-    if (proof.ok()) return proof;
-    if (proof.code() == Code::kDataLoss && attempt < kMaxAttempts && !stopping()) {
-      log::Warn("copy again key={} error={}", item.source_key, proof.ToString());
+    const Result<storage::ObjectInfo> put =
+        PutWhole(ctx, item, loaded, lets_go && AnswersMayProve(item, loaded, caps, check));
+    const bool let_go = item.size > 0 && loaded.buffer.size() == 0;
+    if (!put.ok() && (!let_go || !MayBeRepeated(put.status()))) return put.status();
+    if (put.ok() && IsProvedByAnswers(item, loaded, *put, caps, check)) return Status::Ok();
+    is_unproved = is_unproved || put.ok();
+    if (let_go) {
+      lets_go = false;
+      if (put.ok()) {
+        engine_.keeps_bytes_ = true;
+        outcome.second_read = true;
+      }
+      --attempt;
       continue;
     }
-    Discard(item);
-    return proof;
+    SourceReader written{destination_, engine_.budget_, engine_.machinery_->pace()};
+    Status proof = ProveWritten(ctx, written, item, loaded, *put);
+    if (proof.ok() && check) {
+      proof = ProveRead(ctx, reader, item, std::move(loaded), *put, outcome.second_read);
+    }
+    if (proof.ok()) return proof;
+    if (proof.code() != Code::kDataLoss || attempt == kMaxAttempts || stopping()) return proof;
+    log::Warn("copy again key={} error={}", item.source_key, proof.ToString());
   }
 }
 

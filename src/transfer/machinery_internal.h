@@ -16,7 +16,8 @@ class CopyEngine::Machinery {
  public:
   explicit Machinery(const CopyOptions& options)
       : tuner_(LimitsOf(options), Clock::Real().Now()),
-        pace_(options.bandwidth_bytes_per_s, options.requests_per_s, [this] { OnThrottled(); }),
+        pace_(options.bandwidth_bytes_per_s, options.requests_per_s, options.memory_bytes,
+              [this] { OnThrottled(); }),
         lane_(tuner_.width()) {}
 
   Pace& pace() { return pace_; }

@@ -67,9 +67,21 @@ Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
                               const storage::ByteRange& range, LoadedRange& loaded) {
   loaded.crc32c = 0;
   size_t filled = 0;
+  ByteBound::Permit permit;
+  if (loaded.buffer.size() == 0) {
+    const auto start = std::chrono::steady_clock::now();
+    MB_ASSIGN_OR_RETURN(permit, pace.Announce(ctx, range.length));
+    loaded.waited += std::chrono::steady_clock::now() - start;
+  }
   const storage::Sink sink = [&](const storage::ReadInfo& info, ByteView chunk) -> Status {
     if (info.object_size != item.size || chunk.size() > range.length - filled) {
       return SourceChanged(item);
+    }
+    if (loaded.buffer.size() == 0) {
+      const auto start = std::chrono::steady_clock::now();
+      MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
+      loaded.waited += std::chrono::steady_clock::now() - start;
+      permit.End();
     }
     std::memcpy(loaded.buffer.data() + filled, chunk.data(), chunk.size());
     loaded.crc32c = ExtendCrc32c(loaded.crc32c, chunk);
@@ -92,8 +104,13 @@ Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
 Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& item,
                                        const storage::ByteRange& range) {
   if (range.length == 0) return LoadedRange();
-  MB_ASSIGN_OR_RETURN(Reserved reserved, Reserve(ctx, range.length));
-  return LoadInto(ctx, item, range, std::move(reserved));
+  // A slow stream must not wait half-read for its buffer: services give it up.
+  if (pace.limits_bytes()) {
+    MB_ASSIGN_OR_RETURN(Reserved reserved, Reserve(ctx, range.length));
+    return LoadInto(ctx, item, range, std::move(reserved));
+  }
+  MB_ASSIGN_OR_RETURN(const InTurn::Turn turn, pace.BeginRead(ctx));
+  return LoadProved(ctx, item, range, LoadedRange());
 }
 
 Result<SourceReader::Reserved> SourceReader::Reserve(const CallContext& ctx, uint64_t length) {
@@ -109,6 +126,11 @@ Result<LoadedRange> SourceReader::LoadInto(const CallContext& ctx, const CopyIte
   LoadedRange loaded;
   loaded.buffer = std::move(reserved.buffer);
   loaded.waited = reserved.waited;
+  return LoadProved(ctx, item, range, std::move(loaded));
+}
+
+Result<LoadedRange> SourceReader::LoadProved(const CallContext& ctx, const CopyItem& item,
+                                             const storage::ByteRange& range, LoadedRange loaded) {
   for (int tries = 1;; ++tries) {
     MB_RETURN_IF_ERROR(LoadOnce(ctx, item, range, loaded));
     if (!loaded.stored_crc32c || *loaded.stored_crc32c == loaded.crc32c) return loaded;
@@ -190,6 +212,27 @@ Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceR
   if (there->crc32c && *there->crc32c != theirs) return false;
   MB_ASSIGN_OR_RETURN(const uint32_t ours, source.Crc32cOf(ctx, item));
   return ours == theirs;
+}
+
+bool AnswersMayProve(const CopyItem& item, const LoadedRange& loaded,
+                     const storage::Capabilities& caps, bool reads) {
+  const bool has_md5 = item.md5 || LooksLikeMd5(item.etag.empty() ? loaded.etag : item.etag);
+  const bool is_written = caps.repeats_checksums || has_md5;
+  return is_written && (!reads || item.crc32c || has_md5 || loaded.stored_crc32c);
+}
+
+bool IsProvedByAnswers(const CopyItem& item, const LoadedRange& loaded,
+                       const storage::ObjectInfo& stored, const storage::Capabilities& caps,
+                       bool reads) {
+  if (item.size == 0) return true;
+  const std::string& etag = item.etag.empty() ? loaded.etag : item.etag;
+  const bool is_same = EtagsProveEqual(etag, stored.etag);
+  const bool is_written = stored.crc32c
+                              ? *stored.crc32c == loaded.crc32c
+                              : is_same || (item.md5 && IsPlainEtagOf(stored.etag, *item.md5)) ||
+                                    (!LooksLikeMd5(stored.etag) && !caps.repeats_checksums);
+  if (!is_written || !reads || item.crc32c) return is_written;
+  return item.md5 ? IsPlainEtagOf(stored.etag, *item.md5) : loaded.stored_crc32c || is_same;
 }
 
 Status ProveWritten(const CallContext& ctx, SourceReader destination, const CopyItem& item,

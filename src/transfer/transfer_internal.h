@@ -40,12 +40,13 @@ struct SourceReader {
   MemoryBudget& budget;
   Pace& pace;
 
-  /// Read exactly `range` of an object; kAborted when the object has another size or ETag than the
-  /// item says. A whole object that the source's own checksum belies is read again, and is
-  /// kDataLoss when that does not help.
+  /// Read exactly `range` of an object into a buffer that is taken when its bytes arrive; kAborted
+  /// when the object has another size or ETag than the item says. A whole object that the source's
+  /// own checksum belies is read again, and is kDataLoss when that does not help.
   Result<LoadedRange> Load(const CallContext& ctx, const CopyItem& item,
                            const storage::ByteRange& range);
-  /// The two steps of Load: the right to read and a buffer, and the reading.
+  /// The same in two steps, for who must have its buffer first: the right to read and a buffer, and
+  /// the reading.
   struct Reserved {
     InTurn::Turn turn;
     Buffer buffer;
@@ -60,8 +61,11 @@ struct SourceReader {
   Result<uint32_t> Crc32cOf(const CallContext& ctx, const CopyItem& item);
 
  private:
+  /// Takes a buffer when `loaded` has none.
   Status LoadOnce(const CallContext& ctx, const CopyItem& item, const storage::ByteRange& range,
                   LoadedRange& loaded);
+  Result<LoadedRange> LoadProved(const CallContext& ctx, const CopyItem& item,
+                                 const storage::ByteRange& range, LoadedRange loaded);
 };
 
 /// kDataLoss: the bytes are not those of an ETag that is an MD5.
@@ -79,6 +83,16 @@ Status ProveServerCopy(const CallContext& ctx, SourceReader source, SourceReader
 /// both.
 Result<bool> IsAlreadyThere(const CallContext& ctx, SourceReader source, SourceReader destination,
                             const CopyItem& item);
+
+/// Whether their answers can be enough for that: asked before the bytes are let go.
+bool AnswersMayProve(const CopyItem& item, const LoadedRange& loaded,
+                     const storage::Capabilities& caps, bool reads);
+/// Whether what both services have said of a whole object proves that the destination holds the
+/// source's bytes, so that they are not needed any more. `reads`: the read leg is to be proved,
+/// too.
+bool IsProvedByAnswers(const CopyItem& item, const LoadedRange& loaded,
+                       const storage::ObjectInfo& stored, const storage::Capabilities& caps,
+                       bool reads);
 
 /// That the destination holds the loaded bytes of a whole object, as its answer `stored` shows or,
 /// where that leaves a doubt, as reading it back does. kDataLoss when it holds others.

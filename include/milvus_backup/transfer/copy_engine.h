@@ -129,6 +129,8 @@ class CopyEngine {
   const CopyOptions options_;
   Progress* const progress_;
   MemoryBudget budget_;
+  /// What the services say of objects was not enough for one, so it is not for the others.
+  std::atomic<bool> keeps_bytes_{false};
   const std::unique_ptr<Machinery> machinery_;
 };
 
@@ -196,10 +198,15 @@ class CopyBatch {
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read);
   /// Remove what nobody vouches for, so that it does not look like a copy.
   void Discard(const CopyItem& item);
+  /// `lets_go`: give the buffer back as soon as it was sent.
   Result<storage::ObjectInfo> PutWhole(const CallContext& ctx, const CopyItem& item,
-                                       const LoadedRange& loaded);
+                                       LoadedRange& loaded, bool lets_go);
   Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
                      Outcome& outcome);
+  /// The tries of StreamWhole. `is_unproved` tells whether something was written that nobody
+  /// vouches for.
+  Status StreamProved(const CallContext& ctx, const CopyItem& item, Effort& effort,
+                      Outcome& outcome, bool& is_unproved);
   /// Abort an upload that an earlier run has left of this key.
   Status DropRecorded(const CallContext& ctx, const std::string& key);
   void AwaitIdle();

@@ -1,17 +1,23 @@
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include "support/fake_s3.h"
 #include "support/faulty_backend.h"
 #include "support/status_matchers.h"
 #include "transfer/transfer_internal.h"
 
+#include "milvus_backup/base/checksum.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/storage/intercepting_backend.h"
 #include "milvus_backup/storage/memory_backend.h"
+#include "milvus_backup/storage/open.h"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -34,6 +40,13 @@ class CopyEngineTest : public ::testing::Test {
     const auto stored = source_->Put({}, key, AsBytes(Bytes(size)), {});
     EXPECT_OK(stored);
     return {key, "copy/" + key, size, stored->etag};
+  }
+  /// One that a manifest speaks of, so that answers may prove it.
+  CopyItem StoreHashed(const std::string& key, size_t size) {
+    CopyItem item = Store(key, size);
+    item.crc32c = Crc32c(AsBytes(Bytes(size)));
+    item.md5 = Md5(AsBytes(Bytes(size)));
+    return item;
   }
   void ExpectCopied(const std::string& key, size_t size) {
     const auto bytes = storage::ReadAll({}, *destination_, "copy/" + key, 64 * kMiB);
@@ -80,6 +93,165 @@ TEST_F(CopyEngineTest, StreamsWholeObjectsAndParts) {
   for (const size_t size : sizes) ExpectCopied(std::to_string(size), size);
   EXPECT_EQ(progress_.objects_done, sizes.size());
   EXPECT_EQ(progress_.bytes_done, progress_.bytes_planned);
+}
+
+/// A service that has the bytes before it answers.
+class Distant final : public storage::InterceptingBackend {
+ public:
+  explicit Distant(std::unique_ptr<storage::Backend> inner)
+      : InterceptingBackend(std::move(inner)) {}
+  Result<storage::ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
+                                  const storage::PutOptions& options) override {
+    auto put = inner().Put(ctx, key, body, {.crc32c = options.crc32c});
+    if (options.on_sent) options.on_sent();
+    std::unique_lock lock(mutex_);
+    ++puts;
+    if (lost-- > 0) return ::milvus_backup::testing::TransientError("the answer was lost");
+    arrived_.notify_all();
+    // Far above what is waited for, and no error when it is not enough: the buffers tell.
+    arrived_.wait_for(lock, std::chrono::seconds(10), [this] { return puts >= awaited; });
+    return put;
+  }
+
+  int puts = 0;
+  /// Answers that do not arrive.
+  int lost = 0;
+  /// No answer before so many have come.
+  int awaited = 0;
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+    return call();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+};
+
+TEST_F(CopyEngineTest, BuffersAreFreeWhileTheServiceAnswers) {
+  auto distant = std::make_unique<Distant>(std::move(destination_));
+  Distant& service = *distant;
+  destination_ = std::move(distant);
+  // One buffer, and four objects whose answers come together.
+  service.awaited = 4;
+  CopyEngine engine({.concurrency = 4, .memory_bytes = 64 * kKiB, .force_streaming = true},
+                    &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_OK(batch.Add(StoreHashed("k" + std::to_string(i), 30'000)));
+  }
+  EXPECT_OK(batch.Wait().ToStatus());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  for (int i = 0; i < 4; ++i) ExpectCopied("k" + std::to_string(i), 30'000);
+  EXPECT_EQ(service.puts, 4);
+  EXPECT_EQ(engine.budget().in_use(), 0U);
+}
+
+TEST_F(CopyEngineTest, WhatWasLetGoIsReadAgainWhenItsAnswerIsLost) {
+  auto distant = std::make_unique<Distant>(std::move(destination_));
+  Distant& service = *distant;
+  destination_ = std::move(distant);
+  service.lost = 1;
+  CopyEngine engine({.concurrency = 1, .force_streaming = true}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  EXPECT_OK(batch.Add(StoreHashed("k", 30'000)));
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.objects, 1U);
+  EXPECT_EQ(service.puts, 2);
+  ExpectCopied("k", 30'000);
+  EXPECT_EQ(progress_.bytes_done, 30'000U);
+}
+
+/// A source that says nothing of its bytes.
+class Silent final : public storage::InterceptingBackend {
+ public:
+  explicit Silent(std::unique_ptr<storage::Backend> inner)
+      : InterceptingBackend(std::move(inner)) {}
+  Result<storage::ReadInfo> Read(const CallContext& ctx, const std::string& key,
+                                 const storage::ReadOptions& options,
+                                 const storage::Sink& sink) override {
+    ++reads;
+    auto info = inner().Read(ctx, key, options, [&](const storage::ReadInfo& told, ByteView chunk) {
+      storage::ReadInfo less = told;
+      less.crc32c.reset();
+      return sink(less, chunk);
+    });
+    if (info.ok()) info->crc32c.reset();
+    return info;
+  }
+
+  int reads = 0;
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo&, storage::CallRef call) override {
+    return call();
+  }
+};
+
+TEST_F(CopyEngineTest, WhereAnswersCanProveNothingBytesAreKept) {
+  auto silent = std::make_unique<Silent>(std::move(source_));
+  Silent& source = *silent;
+  source_ = std::move(silent);
+  auto distant = std::make_unique<Distant>(std::move(destination_));
+  Distant& service = *distant;
+  destination_ = std::move(distant);
+  CopyEngine engine({.concurrency = 1, .force_streaming = true}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  EXPECT_OK(batch.Add(Store("a", 30'000)));
+  EXPECT_OK(batch.Add(Store("b", 30'000)));
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.second_reads, 2U);
+  ExpectCopied("a", 30'000);
+  ExpectCopied("b", 30'000);
+  EXPECT_EQ(service.puts, 2);
+  EXPECT_EQ(source.reads, 4);
+}
+
+TEST_F(CopyEngineTest, WhatTheAnswersDoNotProveIsReadAgain) {
+  ::milvus_backup::testing::FakeS3 server;
+  server.CreateBucket("bkt");
+  server.Put("bkt", "a", Bytes(30'000));
+  server.Put("bkt", "b", Bytes(30'000));
+  ASSERT_OK_AND_ASSIGN(source_, storage::OpenS3(server.OptionsFor("bkt")));
+  // Its ETags are none that the source's could equal.
+  auto distant = std::make_unique<Distant>(std::move(destination_));
+  Distant& service = *distant;
+  destination_ = std::move(distant);
+  CopyEngine engine({.concurrency = 1, .force_streaming = true}, &progress_);
+  for (const std::string key : {"a", "b"}) {
+    CopyBatch batch(engine, *source_, *destination_, {});
+    ASSERT_OK_AND_ASSIGN(const storage::ObjectInfo stored, source_->Stat({}, key));
+    EXPECT_OK(batch.Add({key, "copy/" + key, stored.size, stored.etag}));
+    const CopySummary summary = batch.Wait();
+    EXPECT_OK(summary.ToStatus());
+    EXPECT_EQ(summary.second_reads, key == "a" ? 1U : 0U);
+    ExpectCopied(key, 30'000);
+  }
+  // Only of the first the bytes were let go.
+  EXPECT_EQ(service.puts, 3);
+}
+
+TEST_F(CopyEngineTest, WhatNobodyVouchesForDoesNotStay) {
+  ::milvus_backup::testing::FakeS3 server;
+  server.CreateBucket("bkt");
+  server.Put("bkt", "a", Bytes(30'000));
+  ASSERT_OK_AND_ASSIGN(source_, storage::OpenS3(server.OptionsFor("bkt")));
+  destination_ = std::make_unique<Distant>(std::move(destination_));
+  CopyEngine engine({.concurrency = 1, .force_streaming = true}, &progress_);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  ASSERT_OK_AND_ASSIGN(const storage::ObjectInfo stored, source_->Stat({}, "a"));
+  // The second look at the source finds nothing.
+  server.Plan({.method = "GET",
+               .target = "/bkt/a",
+               .skip = 1,
+               .instead = ::milvus_backup::testing::ErrorReply(404, "NoSuchKey")});
+  EXPECT_OK(batch.Add({"a", "copy/a", stored.size, stored.etag}));
+  EXPECT_FALSE(batch.Wait().ToStatus().ok());
+  EXPECT_THAT(destination_->Stat({}, "copy/a"), IsError(Code::kNotFound, ""));
 }
 
 TEST_F(CopyEngineTest, KeepsWhatIsThereOnlyWhenItsBytesAreEqual) {

@@ -9,9 +9,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace milvus_backup::transfer {
@@ -83,7 +85,7 @@ TEST(PaceTest, ADiskIsPacedInSmallPortions) {
 TEST(PaceTest, AReadWaitsWhileTheOthersUseUpTheBound) {
   FakeClock clock;
   Pace pace(
-      kMiB, 0, [] {}, clock);
+      kMiB, 0, kMiB, [] {}, clock);
   auto begun = pace.BeginRead({});
   ASSERT_OK(begun);
   std::optional<InTurn::Turn> first(*std::move(begun));
@@ -107,7 +109,7 @@ TEST(PaceTest, ReadsAndWritesHaveTheWholeBoundEach) {
   constexpr uint64_t kPortion = 64 * kKiB;
   FakeClock clock;
   Pace pace(
-      20 * kMiB, 0, [] {}, clock);
+      20 * kMiB, 0, kMiB, [] {}, clock);
   for (uint64_t moved = 0; moved < 100 * kMiB; moved += kPortion) {
     ASSERT_OK(pace.AfterRead({}, kPortion));
     ASSERT_OK(pace.BeforeBytes({}, kPortion));
@@ -116,8 +118,33 @@ TEST(PaceTest, ReadsAndWritesHaveTheWholeBoundEach) {
   EXPECT_LE(clock.elapsed(), 5100ms);
 }
 
+TEST(ByteBoundTest, FirstComeFirstServed) {
+  ByteBound bound(100);
+  ASSERT_OK_AND_ASSIGN(ByteBound::Permit first, bound.Begin({}, 80));
+  std::atomic<int> served{0};
+  const auto serve = [&](uint64_t bytes, int place) {
+    auto permit = bound.Begin({}, bytes);
+    EXPECT_OK(permit);
+    EXPECT_EQ(++served, place);
+  };
+  std::thread large(serve, 95, 1);
+  // The large one waits; a small one that would fit comes behind it.
+  const auto soon = [] { return CallContext{.deadline = std::chrono::steady_clock::now() + 30ms}; };
+  for (bool waits = false; !waits;) {
+    waits = bound.Begin(soon(), 10).status().code() == Code::kDeadlineExceeded;
+  }
+  std::thread small(serve, 10, 2);
+  EXPECT_EQ(served, 0);
+  first.End();
+  large.join();
+  small.join();
+  EXPECT_EQ(served, 2);
+  // One alone may exceed it.
+  EXPECT_OK(bound.Begin(soon(), 1000));
+}
+
 TEST(PaceTest, WithoutABoundNoReadWaits) {
-  Pace pace(0, 0, [] {});
+  Pace pace(0, 0, kMiB, [] {});
   ASSERT_OK_AND_ASSIGN(const InTurn::Turn first, pace.BeginRead({}));
   ASSERT_OK(pace.AfterRead({}, kGiB));
   EXPECT_OK(pace.BeginRead({}).status());
