@@ -70,7 +70,8 @@ grpc::ChannelArguments MakeArguments(const ClientOptions& options) {
   // Time for one attempt, in spite of the name; the first one is cut by connect_timeout.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 3000);
-  args.SetMaxReceiveMessageSize(std::numeric_limits<int>::max());
+  args.SetMaxReceiveMessageSize(options.max_receive_bytes > 0 ? options.max_receive_bytes
+                                                              : std::numeric_limits<int>::max());
   args.SetMaxSendMessageSize(-1);
   // Retries are ours, and nobody reads gRPC's own accounting.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);

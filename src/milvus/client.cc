@@ -154,7 +154,9 @@ Result<std::vector<Partition>> GrpcClient::ListPartitions(const CallContext& ctx
   const auto request = About<api::ShowPartitionsRequest>(db, collection);
   MB_ASSIGN_OR_RETURN(const auto reply,
                       Call(ctx, "ShowPartitions", db, collection, &Stub::ShowPartitions, request));
-  if (reply.partition_names_size() != reply.partitionids_size()) {
+  // Milvus Lite tells no ids.
+  const bool tells_ids = reply.partitionids_size() != 0;
+  if (tells_ids && reply.partition_names_size() != reply.partitionids_size()) {
     return InternalError("ShowPartitions " + db + "." + collection + ": the server answered with " +
                          std::to_string(reply.partition_names_size()) + " names and " +
                          std::to_string(reply.partitionids_size()) + " ids")
@@ -163,7 +165,8 @@ Result<std::vector<Partition>> GrpcClient::ListPartitions(const CallContext& ctx
   std::vector<Partition> partitions;
   partitions.reserve(static_cast<size_t>(reply.partition_names_size()));
   for (int i = 0; i < reply.partition_names_size(); ++i) {
-    partitions.push_back({.id = reply.partitionids(i), .name = reply.partition_names(i)});
+    partitions.push_back(
+        {.id = tells_ids ? reply.partitionids(i) : 0, .name = reply.partition_names(i)});
   }
   return partitions;
 }

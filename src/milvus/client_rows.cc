@@ -164,9 +164,9 @@ Result<api::MutationResult> GrpcClient::Write(
 }
 
 Result<std::vector<Column>> GrpcClient::Query(const CallContext& ctx, const QueryRequest& request) {
-  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "Query", request.db_name, request.collection_name,
-                                             &Stub::Query, ToProto(request)));
-  return FromProto(reply);
+  MB_ASSIGN_OR_RETURN(auto reply, Call(ctx, "Query", request.db_name, request.collection_name,
+                                       &Stub::Query, ToProto(request)));
+  return FromProto(std::move(reply));
 }
 
 Result<int64_t> GrpcClient::Import(const CallContext& ctx, const ImportRequest& request) {

@@ -33,9 +33,9 @@ proto::milvus::QueryRequest ToProto(const QueryRequest& request);
 /// With only the values that are not null, as servers want it.
 proto::schema::FieldData ToProto(const Column& column);
 /// kInternal when the values do not fit the rows.
-Result<Column> FromProto(const proto::schema::FieldData& field);
+Result<Column> FromProto(proto::schema::FieldData field);
 /// kInternal when columns have different numbers of rows.
-Result<std::vector<Column>> FromProto(const proto::milvus::QueryResults& reply);
+Result<std::vector<Column>> FromProto(proto::milvus::QueryResults reply);
 proto::milvus::ImportRequest ToProto(const ImportRequest& request);
 
 }  // namespace milvus_backup::milvus

@@ -1,7 +1,11 @@
 // Rows to be inserted as columns (schema.FieldData).
 #include "milvus/convert_internal.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <string>
+#include <type_traits>
 
 namespace milvus_backup::milvus {
 namespace {
@@ -18,9 +22,23 @@ size_t AliveIn(const Column& column) {
   return alive;
 }
 
+/// All of them as they lie there, which is how messages hold them.
+template <typename Number>
+void AddAll(const std::string& fixed, google::protobuf::RepeatedField<Number>& numbers) {
+  const auto count = static_cast<int>(fixed.size() / sizeof(Number));
+  if (count == 0) return;
+  numbers.Reserve(count);
+  std::memcpy(numbers.AddNAlreadyReserved(count), fixed.data(),
+              static_cast<size_t>(count) * sizeof(Number));
+}
+
 /// Numbers of the width they are stored in.
-template <typename Stored, typename Numbers>
-void AddNumbers(const Column& column, Numbers& numbers) {
+template <typename Stored, typename Number>
+void AddNumbers(const Column& column, google::protobuf::RepeatedField<Number>& numbers) {
+  // A byte of a bool may be another one than 0 and 1, which a bool must not be.
+  if constexpr (std::is_same_v<Stored, Number>) {
+    if (column.nulls.empty()) return AddAll(column.fixed, numbers);
+  }
   numbers.Reserve(static_cast<int>(AliveIn(column)));
   for (size_t row = 0; row < column.rows; ++row) {
     if (IsNull(column, row)) continue;
@@ -98,15 +116,9 @@ void SetScalars(const Column& column, proto::schema::ScalarField& scalars) {
 void SetVectors(const Column& column, proto::schema::VectorField& vectors) {
   const auto width = static_cast<int64_t>(column.width);
   switch (column.data_type) {
-    case data_type::kFloatVector: {
+    case data_type::kFloatVector:
       vectors.set_dim(width / static_cast<int64_t>(sizeof(float)));
-      auto& floats = *vectors.mutable_float_vector()->mutable_data();
-      floats.Resize(static_cast<int>(column.fixed.size() / sizeof(float)), 0);
-      if (floats.empty()) return;
-      std::memcpy(floats.mutable_data(), column.fixed.data(),
-                  static_cast<size_t>(floats.size()) * sizeof(float));
-      return;
-    }
+      return AddAll(column.fixed, *vectors.mutable_float_vector()->mutable_data());
     case data_type::kBinaryVector:
       vectors.set_dim(width * 8);
       return vectors.set_binary_vector(column.fixed);

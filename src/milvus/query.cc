@@ -2,9 +2,13 @@
 #include "milvus/convert_internal.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::milvus {
 namespace {
@@ -25,27 +29,23 @@ struct Values {
   std::vector<std::string> texts;
 };
 
-template <typename Stored, typename Numbers>
-Values FromNumbers(const Numbers& numbers) {
-  Values values{.count = static_cast<size_t>(numbers.size()),
-                .width = sizeof(Stored),
-                .fixed = std::string(static_cast<size_t>(numbers.size()) * sizeof(Stored), '\0'),
-                .texts = {}};
-  char* out = values.fixed.data();
-  for (const auto number : numbers) {
-    const auto stored = static_cast<Stored>(number);
-    std::memcpy(out, &stored, sizeof(stored));
-    out += sizeof(stored);
-  }
+/// Numbers lie in a message as they are stored, a byte for a bool too.
+template <typename Number>
+Values FromNumbers(const google::protobuf::RepeatedField<Number>& numbers) {
+  const auto count = static_cast<size_t>(numbers.size());
+  Values values{.count = count, .width = sizeof(Number), .fixed = {}, .texts = {}};
+  if (count == 0) return values;
+  values.fixed.assign(reinterpret_cast<const char*>(numbers.data()), count * sizeof(Number));
   return values;
 }
 
+/// Takes the texts out of their message.
 template <typename Texts>
-Values FromTexts(const Texts& texts) {
+Values FromTexts(Texts& texts) {
   return {.count = static_cast<size_t>(texts.size()),
           .width = 0,
           .fixed = {},
-          .texts = {texts.begin(), texts.end()}};
+          .texts = {std::make_move_iterator(texts.begin()), std::make_move_iterator(texts.end())}};
 }
 
 /// `bytes` of vectors of `width` bytes each.
@@ -54,31 +54,37 @@ Values FromVectors(std::string bytes, size_t width) {
   return {.count = count, .width = width, .fixed = std::move(bytes), .texts = {}};
 }
 
-Values ScalarsOf(const proto::schema::ScalarField& scalars) {
-  if (scalars.has_bool_data()) return FromNumbers<uint8_t>(scalars.bool_data().data());
-  if (scalars.has_int_data()) return FromNumbers<int32_t>(scalars.int_data().data());
-  if (scalars.has_long_data()) return FromNumbers<int64_t>(scalars.long_data().data());
-  if (scalars.has_float_data()) return FromNumbers<float>(scalars.float_data().data());
-  if (scalars.has_double_data()) return FromNumbers<double>(scalars.double_data().data());
-  if (scalars.has_timestamptz_data()) {
-    return FromNumbers<int64_t>(scalars.timestamptz_data().data());
-  }
-  if (scalars.has_array_data()) return FromTexts(scalars.array_data().data());
-  if (scalars.has_json_data()) return FromTexts(scalars.json_data().data());
-  return FromTexts(scalars.string_data().data());
+Values ScalarsOf(proto::schema::ScalarField& scalars) {
+  static_assert(sizeof(bool) == sizeof(uint8_t));
+  if (scalars.has_bool_data()) return FromNumbers(scalars.bool_data().data());
+  if (scalars.has_int_data()) return FromNumbers(scalars.int_data().data());
+  if (scalars.has_long_data()) return FromNumbers(scalars.long_data().data());
+  if (scalars.has_float_data()) return FromNumbers(scalars.float_data().data());
+  if (scalars.has_double_data()) return FromNumbers(scalars.double_data().data());
+  if (scalars.has_timestamptz_data()) return FromNumbers(scalars.timestamptz_data().data());
+  if (scalars.has_array_data()) return FromTexts(*scalars.mutable_array_data()->mutable_data());
+  if (scalars.has_json_data()) return FromTexts(*scalars.mutable_json_data()->mutable_data());
+  return FromTexts(*scalars.mutable_string_data()->mutable_data());
 }
 
-Values VectorsOf(const proto::schema::VectorField& vectors) {
+Values VectorsOf(proto::schema::VectorField& vectors) {
   const auto dim = static_cast<size_t>(std::max<int64_t>(vectors.dim(), 0));
   if (vectors.has_float_vector()) {
-    return FromVectors(FromNumbers<float>(vectors.float_vector().data()).fixed,
-                       dim * sizeof(float));
+    return FromVectors(FromNumbers(vectors.float_vector().data()).fixed, dim * sizeof(float));
   }
-  if (vectors.has_sparse_float_vector()) return FromTexts(vectors.sparse_float_vector().contents());
-  if (!vectors.binary_vector().empty()) return FromVectors(vectors.binary_vector(), dim / 8);
-  if (!vectors.float16_vector().empty()) return FromVectors(vectors.float16_vector(), dim * 2);
-  if (!vectors.bfloat16_vector().empty()) return FromVectors(vectors.bfloat16_vector(), dim * 2);
-  return FromVectors(vectors.int8_vector(), dim);
+  if (vectors.has_sparse_float_vector()) {
+    return FromTexts(*vectors.mutable_sparse_float_vector()->mutable_contents());
+  }
+  if (!vectors.binary_vector().empty()) {
+    return FromVectors(std::move(*vectors.mutable_binary_vector()), dim / 8);
+  }
+  if (!vectors.float16_vector().empty()) {
+    return FromVectors(std::move(*vectors.mutable_float16_vector()), dim * 2);
+  }
+  if (!vectors.bfloat16_vector().empty()) {
+    return FromVectors(std::move(*vectors.mutable_bfloat16_vector()), dim * 2);
+  }
+  return FromVectors(std::move(*vectors.mutable_int8_vector()), dim);
 }
 
 /// `values` of the rows that are not null, with room made for the others.
@@ -100,15 +106,16 @@ void Spread(const FieldData& field, Values& values) {
 
 }  // namespace
 
-Result<Column> FromProto(const FieldData& field) {
-  Values values = field.has_vectors() ? VectorsOf(field.vectors()) : ScalarsOf(field.scalars());
-  if (values.fixed.size() != values.count * values.width) {
-    return Unexpected(field, "a part of a value");
-  }
+Result<Column> FromProto(FieldData field) {
   Column column{.field_name = field.field_name(),
                 .data_type = field.type(),
                 .element_type = field.scalars().array_data().element_type(),
                 .is_dynamic = field.is_dynamic()};
+  Values values = field.has_vectors() ? VectorsOf(*field.mutable_vectors())
+                                      : ScalarsOf(*field.mutable_scalars());
+  if (values.fixed.size() != values.count * values.width) {
+    return Unexpected(field, "a part of a value");
+  }
   const auto& valid = field.valid_data();
   const auto alive = static_cast<size_t>(std::ranges::count(valid, true));
   const auto rows = static_cast<size_t>(valid.size());
@@ -147,12 +154,16 @@ proto::milvus::QueryRequest ToProto(const QueryRequest& request) {
   return message;
 }
 
-Result<std::vector<Column>> FromProto(const proto::milvus::QueryResults& reply) {
+Result<std::vector<Column>> FromProto(proto::milvus::QueryResults reply) {
   std::vector<Column> columns;
-  for (const FieldData& field : reply.fields_data()) {
-    MB_ASSIGN_OR_RETURN(Column column, FromProto(field));
+  columns.reserve(static_cast<size_t>(reply.fields_data_size()));
+  for (FieldData& field : *reply.mutable_fields_data()) {
+    // Given away field by field, so that no more than one is in memory twice.
+    MB_ASSIGN_OR_RETURN(Column column, FromProto(std::move(field)));
     if (!columns.empty() && column.rows != columns.front().rows) {
-      return Unexpected(field, "another number of rows");
+      return InternalError("the answer to a query has another number of rows for field " +
+                           column.field_name)
+          .WithOrigin(Origin::kMilvus);
     }
     columns.push_back(std::move(column));
   }

@@ -92,6 +92,7 @@ constexpr std::array kLegacyCodes = std::to_array<NumberMeaning>({
 // For the catch-all numbers (1 and 65535) and for plain Go errors, which arrive as gRPC UNKNOWN.
 constexpr std::array kTexts = std::to_array<TextMeaning>({
     {"auth check failure", kBadLogin},
+    {"missing authorization in header", kBadLogin},
     {"invalid credential", kBadLogin},
     {"unauthenticated", kBadLogin},
     {"PrivilegeNotPermitted", kForbidden},

@@ -59,6 +59,7 @@ class Client {
   virtual Status RenameCollection(const CallContext& ctx, const std::string& db,
                                   const std::string& from, const std::string& to) = 0;
 
+  /// Their ids are 0 where the server tells none.
   virtual Result<std::vector<Partition>> ListPartitions(const CallContext& ctx,
                                                         const std::string& db,
                                                         const std::string& collection) = 0;

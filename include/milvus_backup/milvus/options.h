@@ -38,6 +38,9 @@ struct ClientOptions {
   /// How long one call is repeated while it is refused by a rate limit. The default of Milvus is
   /// one flush per 10 s and collection.
   std::chrono::milliseconds throttle_patience{600000};
+  /// Answers above this are refused, with "larger than max" in the error and without asking again;
+  /// 0 takes any.
+  int max_receive_bytes = 0;
 
   /// kInvalidArgument (Origin::kConfig) naming the key at fault.
   Status Validate() const;

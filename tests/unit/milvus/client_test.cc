@@ -185,6 +185,16 @@ TEST_F(ClientTest, PartitionsAreCreatedAndListed) {
   EXPECT_NE(partitions[0].id, partitions[1].id);
 }
 
+TEST_F(ClientTest, PartitionsAreListedWithoutIds) {
+  Start({.tells_partition_ids = false});
+  server_->Add("default", SmallCollection("c"));
+  ASSERT_OK(client_->CreatePartition(ctx_, "default", "c", "p1"));
+  ASSERT_OK_AND_ASSIGN(const auto partitions, client_->ListPartitions(ctx_, "default", "c"));
+  ASSERT_EQ(partitions.size(), 2U);
+  EXPECT_EQ(partitions[1].name, "p1");
+  EXPECT_EQ(partitions[1].id, 0);
+}
+
 TEST_F(ClientTest, IndexesAreCreatedListedAndDropped) {
   Start();
   server_->Add("default", SmallCollection("c"));

@@ -58,6 +58,8 @@ TEST_F(FailureTest, TextsDecideWhereNumbersSayNothing) {
             Code::kNotFound);
   EXPECT_EQ(Answered({.grpc_code = 2, .reason = "auth check failure"}).code(),
             Code::kUnauthenticated);
+  EXPECT_EQ(Answered({.grpc_code = 2, .reason = "missing authorization in header"}).code(),
+            Code::kUnauthenticated);
   EXPECT_EQ(Answered({.code = 65535, .reason = "PrivilegeDropCollection: permission deny"}).code(),
             Code::kPermissionDenied);
 }

@@ -180,6 +180,21 @@ TEST_F(RowsTest, ALimitTakesTheSmallestKeys) {
   EXPECT_THAT(client_->Query(ctx_, ask), IsError(Code::kUnknown, "max query result window"));
 }
 
+TEST_F(RowsTest, AnAnswerAboveWhatIsTakenIsNotAskedForAgain) {
+  std::vector<Column> columns = EveryType();
+  for (int64_t i = 0; i < 20; i += 2) {
+    columns.front().fixed = BytesOf<int64_t>({i, i + 1});
+    ASSERT_OK(client_->Insert(ctx_, Rows(columns)));
+  }
+  ClientOptions options = server_->client_options();
+  options.max_receive_bytes = 500;
+  ASSERT_OK_AND_ASSIGN(const auto small, Connect(ctx_, options));
+  EXPECT_THAT(small->Query(ctx_, Ask("id > -100")),
+              IsError(Code::kResourceExhausted, "larger than max"));
+  EXPECT_EQ(server_->count("Query"), 1U);
+  ASSERT_OK(client_->Query(ctx_, Ask("id > -100")));
+}
+
 TEST_F(RowsTest, ServersRefuseRowsThatDoNotFit) {
   const auto refused = [&](const std::string& field, const auto& change) {
     InsertRequest request = Rows();
@@ -212,6 +227,13 @@ TEST_F(RowsTest, AnInsertOfUnknownOutcomeIsNotRepeatedAndAnUpsertIs) {
   server_->Plan("Insert", {.code = 8, .reason = "rate limit exceeded"});
   ASSERT_OK(client_->Insert(ctx_, Rows()));
   EXPECT_EQ(server_->count("Insert"), 3U);
+}
+
+TEST(ColumnTest, BytesThatAreNoBoolBecomeOne) {
+  const auto message = ToProto(Fixed("b", data_type::kBool, 1, BytesOf<uint8_t>({0, 1, 7})));
+  EXPECT_THAT(message.scalars().bool_data().data(), ElementsAre(false, true, true));
+  ASSERT_OK_AND_ASSIGN(const Column back, FromProto(message));
+  EXPECT_EQ(back.fixed, BytesOf<uint8_t>({0, 1, 1}));
 }
 
 TEST(ColumnTest, NullsTravelWithoutValues) {
