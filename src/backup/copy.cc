@@ -194,7 +194,6 @@ class TreeCopy {
       return Status::Ok();
     }
     if (pair.source != nullptr) {
-      has_others_ = true;
       if (extra_) extra_->NoteSource(pair.key);
       return others_->Take(pair);
     }
@@ -212,8 +211,9 @@ class TreeCopy {
     return marker.Write(job_.ctx);
   }
 
-  /// Check what lies around the backups and remove what is extra; nothing is removed after a
-  /// failure.
+  /// Remove what is extra around the backups; nothing is removed after a failure. What came there
+  /// through this process was proved object by object: only a backup, whose header speaks of all of
+  /// it, is looked through once more.
   Status Finish() {
     if (job_.rules.dry_run) return Status::Ok();
     Enter("check");
@@ -229,7 +229,9 @@ class TreeCopy {
   }
 
   Status SettleOthers(bool removes) {
-    const bool compares = job_.rules.check && has_others_ && !others_->failed();
+    // Of what a service copies by itself nothing was seen on the way.
+    const bool compares =
+        job_.rules.check && job_.report.server_side_objects > 0 && !others_->failed();
     // Another run may have taken over while this one stood still.
     if (removes && lock_ != nullptr) MB_RETURN_IF_ERROR(lock_->Check(job_.ctx));
     if (removes || compares) {
@@ -269,7 +271,6 @@ class TreeCopy {
   std::vector<BackupInTree> backups_;
   /// Looked for where they are to be removed.
   std::optional<ExtraBackups> extra_;
-  bool has_others_ = false;
   std::unique_ptr<RunLock> lock_;
   CopyMarker marker_;
   std::optional<ObjectCopies> others_;

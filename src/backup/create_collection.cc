@@ -12,6 +12,7 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/milvus/version.h"
 #include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
@@ -32,11 +33,23 @@ constexpr int32_t kDropped = 6;
 constexpr int32_t kImporting = 7;
 /// common.SegmentLevel L0: only deletes.
 constexpr int32_t kLevelZero = 1;
+/// Between these a server has segments of deletes alone without saying so; their level is told by
+/// later ones.
+constexpr milvus::Version kLevelZeroSince{2, 4, 0};
+constexpr milvus::Version kLevelsToldSince{2, 4, 7};
 /// Flushes of one collection before it fails because there was a compaction after each.
 constexpr int kMostFlushes = 5;
 /// Between the moment and the flush: a write that was given its time before the moment has its
 /// segment by then, and the flush seals that one.
 constexpr std::chrono::milliseconds kWritesInFlight{20};
+/// Segments whose rows are counted at once, of all collections together and of one of them.
+constexpr size_t kMostCounters = 64;
+constexpr size_t kMostCountersOfOne = 16;
+
+size_t CountersOf(size_t parallel_collections) {
+  const size_t share = kMostCounters / std::max<size_t>(parallel_collections, 1);
+  return std::clamp<size_t>(share, 1, kMostCountersOfOne);
+}
 
 bool IsStored(const milvus::Segment& segment) {
   return segment.state == kFlushed || segment.state == kNotTold;
@@ -125,10 +138,24 @@ Status CollectionCreation::FindFiles(const CallContext& ctx) {
   // By now the collection may have been described long ago.
   MB_RETURN_IF_ERROR(RefreshSchema(ctx, *run_.site.client, name_, backup_));
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments, FindSettledSegments(ctx));
-  MB_ASSIGN_OR_RETURN(
-      files_, ListSegmentFiles(ctx, run_.site.milvus_storage, backup_.collection_id, segments));
+  MB_ASSIGN_OR_RETURN(files_, ListSegmentFiles(ctx, run_.site.milvus_storage, backup_.collection_id,
+                                               segments, run_.listings));
+  RecogniseDeletesAlone();
   CountFiles();
   return Status::Ok();
+}
+
+/// Taken for segments without rows, they would not be restored, and deleted rows would be back.
+void CollectionCreation::RecogniseDeletesAlone() {
+  const milvus::ParsedVersion server = milvus::ParseVersion(run_.site.client->server_version());
+  const bool may_be_silent =
+      !server.known || (server.version >= kLevelZeroSince && server.version < kLevelsToldSince);
+  for (meta::SegmentBackup& segment : files_.segments) {
+    const bool has_only_deletes =
+        segment.binlogs.log_count() == 0 && segment.deltalogs.log_count() > 0;
+    const bool is_of_all = segment.partition_id == meta::kAllPartitions;
+    if (has_only_deletes && (may_be_silent || is_of_all)) segment.is_l0 = true;
+  }
 }
 
 void CollectionCreation::CountFiles() {
@@ -232,7 +259,7 @@ Status CollectionCreation::Copy(const CallContext& ctx) {
       run_.engine, *site.milvus_storage.backend, *site.backup_storage.backend, ctx.stop,
       run_.claim->resumes() ? transfer::Existing::kKeepIfEqual : transfer::Existing::kOverwrite);
   MB_RETURN_IF_ERROR(AnnounceUploads(ctx, *batch));
-  StoredRowsCheck counting(ctx, site.milvus_storage);
+  StoredRowsCheck counting(ctx, site.milvus_storage, CountersOf(site.parallel_collections));
   for (const meta::SegmentBackup& segment : files_.segments) {
     if (!counting.Add(segment)) break;
     MB_ASSIGN_OR_RETURN(const bool taken, AddFiles(FilesOf(site.milvus_storage, segment), *batch));

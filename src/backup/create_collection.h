@@ -3,6 +3,7 @@
 
 #include "claim.h"
 #include "phase_clock.h"
+#include "seats.h"
 #include "segment_files.h"
 #include "warnings.h"
 
@@ -14,6 +15,7 @@
 #include "milvus_backup/meta/backup_info.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -22,6 +24,9 @@
 #include <vector>
 
 namespace milvus_backup::backup {
+
+/// Ranges of keys listed at once, of all collections together.
+inline constexpr size_t kParallelListings = 8;
 
 /// What the collections of one run share. Thread-safe while its texts stand still.
 struct CreateRun {
@@ -35,6 +40,7 @@ struct CreateRun {
   /// Null in a dry run where the backup storage does not exist.
   std::unique_ptr<BackupClaim> claim;
   Warnings warnings;
+  Seats listings{kParallelListings};
 
   CreateRun(Site& given, const CreateOptions& chosen)
       : site(given), options(chosen), engine(given.copy, given.progress) {}
@@ -99,6 +105,7 @@ class CollectionCreation {
   Result<bool> AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
   Status LeaveOutLater(const CallContext& ctx);
   Status CheckArrived(const CallContext& ctx);
+  void RecogniseDeletesAlone();
   void CountFiles();
 
   CreateRun& run_;

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <map>
 #include <memory>
@@ -80,22 +81,29 @@ class Cutter {
 
   Result<FlushCutReport> Run() {
     MB_RETURN_IF_ERROR(LookAtAll());
-    std::vector<meta::SegmentBackup> kept;
-    kept.reserve(segments_.size());
     for (size_t i = 0; i < segments_.size(); ++i) {
       const Look& look = looks_[i];
-      if (look.last_row > 0 && look.first_row > cut_.moment) {
+      if (IsLater(look)) {
         MB_RETURN_IF_ERROR(LeaveOut(segments_[i]));
-        continue;
+      } else {
+        MB_RETURN_IF_ERROR(Tolerate(CutSegment(segments_[i], look), segments_[i]));
       }
-      MB_RETURN_IF_ERROR(Tolerate(CutSegment(segments_[i], look), segments_[i]));
-      kept.push_back(segments_[i]);
     }
-    segments_ = std::move(kept);
+    // Not before: the deletes of L0 segments are looked for wherever these stand.
+    size_t kept = 0;
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      if (IsLater(looks_[i])) continue;
+      if (kept != i) segments_[kept] = std::move(segments_[i]);
+      ++kept;
+    }
+    segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(kept), segments_.end());
     return report_;
   }
 
  private:
+  /// All of the segment's rows are.
+  bool IsLater(const Look& look) const { return look.last_row > 0 && look.first_row > cut_.moment; }
+
   Status LookAtAll() {
     TaskGroup group(kParallelLooks, ctx_.stop);
     for (size_t i = 0; i < segments_.size(); ++i) {

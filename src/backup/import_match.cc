@@ -47,9 +47,9 @@ Result<std::vector<ImportTask>> List(const CallContext& ctx, milvus::Client& cli
 
 class Matcher {
  public:
-  Matcher(const CallContext& ctx, milvus::Client& client, const std::string& db,
+  Matcher(const CallContext& ctx, milvus::Client& client, const OwnTasks& own,
           const std::vector<ImportTask>& tasks, const std::vector<meta::RecordedImport>& recorded)
-      : ctx_(ctx), client_(client), db_(db), tasks_(tasks), recorded_(recorded) {
+      : ctx_(ctx), client_(client), own_(own), tasks_(tasks), recorded_(recorded) {
     // A task whose id was written down is not to be found a second time by its files.
     for (const meta::RecordedImport& record : recorded) claimed_.insert(record.task_id);
   }
@@ -69,9 +69,10 @@ class Matcher {
           planned, [&](const milvus::ImportRequest& one) { return IsSame(record, one); });
       if (is_planned) continue;
       return FailedPreconditionError(
-          fmt::format("an unfinished restore has imported {} into partition '{}', which this one "
-                      "would not",
-                      fmt::join(record.files, ","), record.partition));
+                 fmt::format("an unfinished {} has imported {} into partition '{}', which this one "
+                             "would not",
+                             own_.run, fmt::join(record.files, ","), record.partition))
+          .WithAdvice(own_.advice);
     }
     return std::move(matched_);
   }
@@ -100,7 +101,7 @@ class Matcher {
     if (record.task_id == 0) return FindByFiles(record);
     const auto listed = std::ranges::find(tasks_, record.task_id, &ImportTask::id);
     if (listed != tasks_.end()) return std::optional(*listed);
-    auto task = client_.GetImportTask(ctx_, db_, record.task_id);
+    auto task = client_.GetImportTask(ctx_, own_.db, record.task_id);
     std::optional<ImportTask> found;
     if (task.status().code() == Code::kNotFound) return found;
     MB_RETURN_IF_ERROR(task.status());
@@ -121,7 +122,7 @@ class Matcher {
 
   const CallContext& ctx_;
   milvus::Client& client_;
-  const std::string& db_;
+  const OwnTasks& own_;
   const std::vector<ImportTask>& tasks_;
   const std::vector<meta::RecordedImport>& recorded_;
   std::set<int64_t> claimed_;
@@ -138,7 +139,7 @@ Result<MatchedImports> MatchImports(const CallContext& ctx, milvus::Client& clie
   if (!recorded.empty()) {
     MB_ASSIGN_OR_RETURN(tasks, List(ctx, client, own));
   }
-  return Matcher(ctx, client, own.db, tasks, recorded).Run(planned);
+  return Matcher(ctx, client, own, tasks, recorded).Run(planned);
 }
 
 Result<size_t> CountCompletedImports(const CallContext& ctx, milvus::Client& client,

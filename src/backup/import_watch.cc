@@ -92,7 +92,7 @@ Status ImportWatch::Run(const CallContext& ctx, std::span<const milvus::ImportRe
     MB_ASSIGN_OR_RETURN(const size_t started, StartSome(ctx, requests, journal));
     requests = requests.subspan(started);
     const std::string before = last_state_;
-    MB_RETURN_IF_ERROR(Poll(ctx, false));
+    MB_RETURN_IF_ERROR(Poll(ctx, &journal));
     if (last_state_ != before) queue_.NoteChange();
     if (requests.empty() && unfinished_.empty()) break;
     if (queue_.stalled()) return Stalled();
@@ -155,7 +155,7 @@ Status ImportWatch::Stalled(const std::string& whose) const {
 
 Status ImportWatch::Drain(const CallContext& ctx, int64_t collection_id) {
   while (!unfinished_.empty()) {
-    MB_RETURN_IF_ERROR(Poll(ctx, true));
+    MB_RETURN_IF_ERROR(Poll(ctx, nullptr));
     if (!unfinished_.empty() && !Clock::Real().SleepFor(queue_.poll_interval(), ctx.stop)) {
       return CancelledError();
     }
@@ -198,16 +198,19 @@ Status ImportWatch::AwaitUnknownTasks(const CallContext& ctx, int64_t collection
   }
 }
 
-Status ImportWatch::Poll(const CallContext& ctx, bool tolerate_failure) {
+Status ImportWatch::Poll(const CallContext& ctx, ImportJournal* journal) {
   std::string state;
   is_pending_ = false;
   for (size_t i = 0; i < unfinished_.size() && i < kPolledAtOnce && !is_pending_;) {
     const Task& watched = unfinished_[i];
     auto task = client_.GetImportTask(ctx, db_, watched.id);
     if (!task.ok()) return task.status().Annotate("asking for " + watched.what);
-    if (IsFailure(task->state) && !tolerate_failure) return FailureOf(*task, watched.what);
+    if (IsFailure(task->state) && journal != nullptr) return FailureOf(*task, watched.what);
     if (HasEnded(*task)) {
-      if (task->state == ImportState::kCompleted) rows_imported_ += task->row_count;
+      if (task->state == ImportState::kCompleted) {
+        rows_imported_ += task->row_count;
+        if (journal != nullptr) journal->NoteCompleted(ctx, watched.id);
+      }
       if (progress_ != nullptr) ++progress_->imports_done;
       state += fmt::format("{} done,", task->id);
       unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(i));

@@ -183,6 +183,8 @@ Status CollectionRestore::BeginToCreate(const CallContext& ctx) {
         fmt::format("collection already exist: somebody else made {}.{} meanwhile", db_, name_));
   }
   progress_.collection_id = made.id;
+  MB_RETURN_IF_ERROR(
+      CheckMadeAsAsked(destination_.request.schema, made.schema, client_.server_version()));
   progress_.state = RestoreState::kFilling;
   return Save(ctx);
 }

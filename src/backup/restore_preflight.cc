@@ -7,6 +7,7 @@
 #include "restore_schema.h"
 
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/milvus/version.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,6 +18,9 @@
 
 namespace milvus_backup::backup {
 namespace {
+
+/// Earlier servers of 2.4 take an import of deletes alone for one of rows and fail it.
+constexpr milvus::Version kImportsDeletesSince{2, 4, 5};
 
 /// Milvus' own limit (proxy.maxNameLength).
 constexpr size_t kMaxCollectionName = 255;
@@ -33,6 +37,18 @@ Status CheckName(const CollectionName& target) {
                                 kMaxCollectionName));
   }
   return Status::Ok();
+}
+
+/// Servers that walk directories are refused by the plan already.
+Status CheckServerImportsDeletes(const CollectionPlan& plan, const std::string& server_version) {
+  const milvus::ParsedVersion server = milvus::ParseVersion(server_version);
+  if (!server.known || server.version >= kImportsDeletesSince) return Status::Ok();
+  if (std::ranges::none_of(plan.units, &ImportUnit::is_l0)) return Status::Ok();
+  return UnimplementedError(
+             fmt::format("the backup has deletes in segments of their own (L0), which Milvus {} "
+                         "cannot import",
+                         server_version))
+      .WithAdvice("restore it into Milvus 2.4.6 or newer; nothing was changed");
 }
 
 std::vector<int64_t> IdsOf(const std::vector<CollectionPlan>& plans) {
@@ -118,6 +134,9 @@ class Checker {
                             .request_text = DescribeRequest(info, plan, options_)};
     MB_ASSIGN_OR_RETURN(destination.request, ToCreateRequest(plan, options_));
     MB_RETURN_IF_ERROR(CheckServerKnows(destination.request.schema, client_.server_version()));
+    if (!options_.meta_only) {
+      MB_RETURN_IF_ERROR(CheckServerImportsDeletes(plan, client_.server_version()));
+    }
     if (options_.rebuild_index) destination.indexes = IndexesToBuild(*plan.backup, options_);
     if (new_database) {
       // Whatever was left of it in Milvus is gone with its database.

@@ -4,6 +4,7 @@
 #include "phase_clock.h"
 #include "restore_ledger.h"
 #include "restore_proof.h"
+#include "seats.h"
 #include "warnings.h"
 
 #include "milvus_backup/backup/import_watch.h"
@@ -12,44 +13,9 @@
 #include "milvus_backup/backup/site.h"
 #include "milvus_backup/transfer/copy_engine.h"
 
-#include <semaphore>
 #include <string>
 
 namespace milvus_backup::backup {
-
-/// Limits how many collections are worked on at once; one that only waits for Milvus' imports does
-/// not count. Thread-safe.
-class Seats {
- public:
-  explicit Seats(size_t count) : free_(static_cast<std::ptrdiff_t>(count)) {}
-
-  /// Holds a seat for as long as it lives.
-  class Seat {
-   public:
-    explicit Seat(Seats& seats) : seats_(seats) { seats_.free_.acquire(); }
-    Seat(const Seat&) = delete;
-    Seat& operator=(const Seat&) = delete;
-    ~Seat() { seats_.free_.release(); }
-
-   private:
-    Seats& seats_;
-  };
-
-  /// Gives the seat of its thread to others for as long as it lives.
-  class Standing {
-   public:
-    explicit Standing(Seats& seats) : seats_(seats) { seats_.free_.release(); }
-    Standing(const Standing&) = delete;
-    Standing& operator=(const Standing&) = delete;
-    ~Standing() { seats_.free_.acquire(); }
-
-   private:
-    Seats& seats_;
-  };
-
- private:
-  std::counting_semaphore<> free_;
-};
 
 /// Refers to objects that outlive the run.
 struct RestoreRun {
@@ -60,6 +26,7 @@ struct RestoreRun {
   ImportQueue& imports;
   PhaseClock& clock;
   Warnings& warnings;
+  /// For collections that are worked on; one that only waits for Milvus' imports has none.
   Seats& seats;
   /// Set before collections are worked on.
   RestoreLedger* ledger = nullptr;

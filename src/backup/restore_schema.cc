@@ -62,6 +62,9 @@ struct Feature {
   std::string_view advised;
 };
 constexpr milvus::Version kDynamicSince{2, 2, 9};
+/// A late 2.4 may have the bytes of these in its messages; it knows nothing of what they mean.
+constexpr milvus::Version kNullableSince{2, 5, 0};
+constexpr milvus::Version kFunctionsSince{2, 5, 0};
 constexpr Feature kFeatures[] = {
     {[](const milvus::FieldSchema& f) { return f.data_type == milvus::data_type::kJson; },
      "holds JSON",
@@ -75,6 +78,10 @@ constexpr Feature kFeatures[] = {
      "holds arrays",
      {2, 3, 0},
      "2.3"},
+    {[](const milvus::FieldSchema& f) { return f.data_type == milvus::data_type::kFloat16Vector; },
+     "holds vectors of a newer kind",
+     {2, 3, 0},
+     "2.4"},
     {[](const milvus::FieldSchema& f) {
        return f.data_type == milvus::data_type::kBFloat16Vector ||
               f.data_type == milvus::data_type::kSparseFloatVector;
@@ -82,11 +89,21 @@ constexpr Feature kFeatures[] = {
      "holds vectors of a newer kind",
      {2, 4, 0},
      "2.4"},
-    {[](const milvus::FieldSchema& f) { return f.nullable; }, "is nullable", {2, 4, 0}, "2.5"},
-    {[](const milvus::FieldSchema& f) { return f.is_function_output; },
-     "is made by a function",
-     {2, 4, 0},
-     "2.5"},
+    {[](const milvus::FieldSchema& f) { return f.data_type == milvus::data_type::kInt8Vector; },
+     "holds vectors of a newer kind",
+     {2, 5, 0},
+     "2.6"},
+    // Geometry, Text, Timestamptz and what came after them.
+    {[](const milvus::FieldSchema& f) {
+       return f.data_type > milvus::data_type::kJson &&
+              f.data_type < milvus::data_type::kBinaryVector;
+     },
+     "holds values of a newer kind",
+     {2, 6, 0},
+     "2.6"},
+    {[](const milvus::FieldSchema& f) { return f.nullable; }, "is nullable", kNullableSince, "2.5"},
+    {[](const milvus::FieldSchema& f) { return f.is_function_output; }, "is made by a function",
+     kFunctionsSince, "2.5"},
 };
 
 Status NotKnown(const std::string& what, const std::string& server_version,
@@ -240,6 +257,26 @@ Status CheckServerKnows(const milvus::CollectionSchema& schema, const std::strin
       return NotKnown(fmt::format("field '{}' {}", field.name, feature.what), server_version,
                       feature.advised);
     }
+  }
+  if (!schema.functions.empty() && server.version < kFunctionsSince) {
+    return NotKnown(fmt::format("the collection has the function '{}'", schema.functions[0].name),
+                    server_version, "2.5");
+  }
+  return Status::Ok();
+}
+
+Status CheckMadeAsAsked(const milvus::CollectionSchema& wanted,
+                        const milvus::CollectionSchema& made, const std::string& server_version) {
+  for (const milvus::FieldSchema& field : wanted.fields) {
+    const auto found = std::ranges::find(made.fields, field.name, &milvus::FieldSchema::name);
+    if (found == made.fields.end()) continue;
+    const bool lost_nullable = field.nullable && !found->nullable;
+    const bool lost_output = field.is_function_output && !found->is_function_output;
+    if (!lost_nullable && !lost_output) continue;
+    return UnimplementedError(
+               fmt::format("field '{}' {}, which Milvus {} did not take over", field.name,
+                           lost_nullable ? "is nullable" : "is made by a function", server_version))
+        .WithAdvice("restore it into Milvus 2.5 or newer");
   }
   return Status::Ok();
 }

@@ -23,6 +23,12 @@ Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& pl
 /// known.
 Status CheckServerKnows(const milvus::CollectionSchema& schema, const std::string& server_version);
 
+/// Whether the server made the fields with the flags it was asked for. One whose version is not
+/// known may pass over them: rows without a value would then be refused, or get one. kUnimplemented
+/// naming the first field that lacks one.
+Status CheckMadeAsAsked(const milvus::CollectionSchema& wanted,
+                        const milvus::CollectionSchema& made, const std::string& server_version);
+
 /// The indexes of a collection in the order in which they are created: vector fields first.
 std::vector<milvus::Index> IndexesToBuild(const meta::CollectionBackup& backup,
                                           const RestoreOptions& options);

@@ -22,8 +22,8 @@ constexpr int32_t kLevelZero = 1;
 constexpr size_t kSegmentsPerRange = 100;
 /// Ranges per kind of log.
 constexpr size_t kMostRanges = 16;
-/// Ranges listed at once, each with a page in work and one on its way; a page of 1000 names takes
-/// about 3 MiB while it is parsed.
+/// Ranges of a collection listed at once, each with a page in work and one on its way; a page of
+/// 1000 names takes about 3 MiB while it is parsed.
 constexpr size_t kParallelRanges = 4;
 
 meta::SegmentBackup Describe(const milvus::Segment& segment) {
@@ -112,7 +112,7 @@ std::vector<storage::KeyRange> CutIntoRanges(const Place& storage, const std::st
 }
 
 Status ListAll(const CallContext& ctx, const Place& storage, int64_t collection_id,
-               std::vector<meta::SegmentBackup>& segments) {
+               std::vector<meta::SegmentBackup>& segments, Seats& seats) {
   std::unordered_map<int64_t, size_t> by_id;
   for (size_t i = 0; i < segments.size(); ++i) by_id[segments[i].segment_id] = i;
   std::vector<storage::KeyRange> ranges;
@@ -123,6 +123,7 @@ Status ListAll(const CallContext& ctx, const Place& storage, int64_t collection_
   TaskGroup group(kParallelRanges, ctx.stop);
   for (const storage::KeyRange& range : ranges) {
     const bool taken = group.Submit([&](const std::stop_token& stop) {
+      const Seats::Seat seat(seats);
       Collector collector(storage, by_id, segments);
       MB_RETURN_IF_ERROR(storage::ForEachObject(
           {stop, ctx.deadline}, *storage.backend, range,
@@ -181,11 +182,11 @@ void AppendFiles(const std::string& source_dir, const std::string& backup_dir,
 
 Result<SegmentFiles> ListSegmentFiles(const CallContext& ctx, const Place& milvus_storage,
                                       int64_t collection_id,
-                                      const std::vector<milvus::Segment>& segments) {
+                                      const std::vector<milvus::Segment>& segments, Seats& seats) {
   SegmentFiles found;
   found.segments.reserve(segments.size());
   for (const milvus::Segment& segment : segments) found.segments.push_back(Describe(segment));
-  MB_RETURN_IF_ERROR(ListAll(ctx, milvus_storage, collection_id, found.segments));
+  MB_RETURN_IF_ERROR(ListAll(ctx, milvus_storage, collection_id, found.segments, seats));
   for (meta::SegmentBackup& segment : found.segments) {
     MB_RETURN_IF_ERROR(CheckComplete(milvus_storage, segment));
     segment.size = meta::SumLogSizes(segment);

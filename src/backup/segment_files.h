@@ -1,6 +1,8 @@
 /// The files of a collection's segments, as Milvus' storage lists them.
 #pragma once
 
+#include "seats.h"
+
 #include "milvus_backup/backup/site.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
@@ -30,11 +32,12 @@ struct SegmentFiles {
 
 /// List insert and delta logs of `segments` and describe them as the backup will: one pass over the
 /// collection's keys, cut into ranges that are listed at the same time when there are many
-/// segments. kDataLoss when a segment with rows has no insert logs or its fields have different
-/// numbers of files.
+/// segments. Each range needs one of `seats`, which other collections may use, too: the pages in
+/// work take more memory than anything else. kDataLoss when a segment with rows has no insert logs
+/// or its fields have different numbers of files.
 Result<SegmentFiles> ListSegmentFiles(const CallContext& ctx, const Place& milvus_storage,
                                       int64_t collection_id,
-                                      const std::vector<milvus::Segment>& segments);
+                                      const std::vector<milvus::Segment>& segments, Seats& seats);
 
 /// The files of one of these segments, insert logs first.
 std::vector<SegmentFile> FilesOf(const Place& milvus_storage, const meta::SegmentBackup& segment);

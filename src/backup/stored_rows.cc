@@ -20,8 +20,6 @@
 namespace milvus_backup::backup {
 namespace {
 
-/// Segments looked at side by side, each with a window and the end of one log.
-constexpr size_t kParallelSegments = 16;
 /// Timestamps of some thousand rows fit, so that most logs take one request.
 constexpr size_t kWindowBytes = 32 * kKiB;
 
@@ -53,8 +51,8 @@ FieldLogs ChooseField(const meta::SegmentBackup& segment) {
 
 }  // namespace
 
-StoredRowsCheck::StoredRowsCheck(const CallContext& ctx, const Place& milvus_storage)
-    : ctx_(ctx), storage_(milvus_storage), group_(kParallelSegments, ctx.stop) {}
+StoredRowsCheck::StoredRowsCheck(const CallContext& ctx, const Place& milvus_storage, size_t width)
+    : ctx_(ctx), storage_(milvus_storage), group_(width, ctx.stop) {}
 
 bool StoredRowsCheck::Add(const meta::SegmentBackup& segment) {
   if (segment.is_l0 || segment.binlogs.log_count() == 0) return true;

@@ -27,8 +27,9 @@ class StoredRowsCheck {
     std::string first;
   };
 
-  /// `milvus_storage` must outlive it. A stop of the context ends the counting.
-  StoredRowsCheck(const CallContext& ctx, const Place& milvus_storage);
+  /// `milvus_storage` must outlive it. Looks at up to `width` segments at once, each with a window
+  /// and the end of one log. A stop of the context ends the counting.
+  StoredRowsCheck(const CallContext& ctx, const Place& milvus_storage, size_t width);
 
   /// Queue a segment, as ListSegmentFiles returns it, waiting while many are queued. It must stay
   /// as it is until Wait has returned. False once the counting has ended early; Wait tells why.

@@ -30,13 +30,16 @@ struct MatchedImports {
   std::vector<milvus::ImportRequest> forgotten;
 };
 
-/// The import tasks of one collection that are a restore's own.
+/// The import tasks of one collection that are a restore's, or a load's, own.
 struct OwnTasks {
   std::string db;
   std::string collection;
   int64_t collection_id = 0;
   /// Only those with greater ids: the others were there before.
   int64_t after_task = 0;
+  /// For messages: what the run is called, and what to do when it cannot be gone on with.
+  std::string run = "restore";
+  std::string advice{};
 };
 
 /// Find each of `planned` among `recorded`, and those among Milvus' tasks, by task id, else by

@@ -61,6 +61,8 @@ class ImportJournal {
                           std::span<const milvus::ImportRequest> requests) = 0;
   /// Milvus has taken those announced last, as these tasks.
   virtual Status NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) = 0;
+  /// Milvus has all rows of this task, which was started or adopted.
+  virtual void NoteCompleted(const CallContext& /*ctx*/, int64_t /*id*/) {}
 };
 
 /// Import tasks of one collection. Not thread-safe.
@@ -109,7 +111,8 @@ class ImportWatch {
   Result<size_t> StartSome(const CallContext& ctx, std::span<const milvus::ImportRequest> requests,
                            ImportJournal& journal);
   Result<int64_t> Start(const CallContext& ctx, const milvus::ImportRequest& request);
-  Status Poll(const CallContext& ctx, bool tolerate_failure);
+  /// A failed task is an error where there is a journal; without one it has ended like others.
+  Status Poll(const CallContext& ctx, ImportJournal* journal);
   Status Stalled() const;
   Status Stalled(const std::string& whose) const;
   Status AwaitUnknownTasks(const CallContext& ctx, int64_t collection_id, bool gives_up);

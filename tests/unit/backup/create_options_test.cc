@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -365,6 +366,25 @@ class CopyBeforeCount final : public storage::InterceptingBackend {
   std::condition_variable copies_;
   bool copied_ = false;
 };
+
+// Milvus 2.4.0 to 2.4.6 has them without telling their level; with 2.3 they mean nothing.
+TEST_F(CreateOptionsTest, SegmentsOfDeletesAloneAreRecognised) {
+  for (const bool is_of_2_4 : {true, false}) {
+    storage_ = storage::MakeMemoryBackend();
+    Start({.version = is_of_2_4 ? "v2.4.3" : "v2.3.5"});
+    fake_->Change("default", "one", [](FakeCollection& collection) {
+      collection.segments.push_back(
+          {.id = 750, .collection_id = 7, .partition_id = 70, .state = 4});
+    });
+    ASSERT_OK(storage_->Put({}, "files/delta_log/7/70/750/9", AsBytes("log"), {}));
+    ASSERT_OK(CreateWith(Strategy::kSkipFlush));
+    const meta::BackupInfo info = Read();
+    const auto& segments = info.collection_backups.at(0).partition_backups.at(0).segment_backups;
+    const auto found = std::ranges::find(segments, 750, &meta::SegmentBackup::segment_id);
+    ASSERT_NE(found, segments.end());
+    EXPECT_EQ(found->is_l0, is_of_2_4);
+  }
+}
 
 TEST_F(CreateOptionsTest, RowsAreCountedWhileLogsAreCopied) {
   auto storage = std::make_unique<CopyBeforeCount>(std::move(storage_));

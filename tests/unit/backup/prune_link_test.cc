@@ -7,9 +7,11 @@
 #include "milvus_backup/backup/copy.h"
 #include "milvus_backup/backup/delete.h"
 #include "milvus_backup/backup/prune.h"
+#include "milvus_backup/backup/tag.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
+#include "milvus_backup/meta/tags.h"
 #include "milvus_backup/meta/tombstone.h"
 #include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/local_backend.h"
@@ -20,6 +22,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace milvus_backup::backup {
 namespace {
@@ -132,6 +135,25 @@ TEST_F(PruneLinkTest, DeleteRefusesItAndSaysSoBeforehand) {
   EXPECT_OK(meta::ReadHeader({}, *disk_, Dir("old")));
   // Nothing is left of the attempt.
   EXPECT_FALSE(Exists("backup/.locks"));
+}
+
+TEST_F(PruneLinkTest, TheLastTagIsTakenAwayToo) {
+  for (const std::string path : {"old", "old/meta"}) {
+    SCOPED_TRACE(path);
+    Link(path);
+    using Tags = std::vector<std::string>;
+    ASSERT_OK_AND_ASSIGN(const Tags added, TagBackup({}, place_, "old", {.add = {"a"}}));
+    EXPECT_EQ(added, Tags{"a"});
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_OK_AND_ASSIGN(const Tags left, TagBackup({}, place_, "old", {.remove = {"a"}}));
+      EXPECT_EQ(left, Tags{});
+      ASSERT_OK_AND_ASSIGN(const Tags read, meta::ReadTags({}, *disk_, Dir("old")));
+      EXPECT_EQ(read, Tags{});
+    }
+    EXPECT_OK(meta::ReadHeader({}, *disk_, Dir("old")));
+    fs::remove(root_ + "/backup/" + path);
+    fs::rename(dir_.path() + "/elsewhere", root_ + "/backup/" + path);
+  }
 }
 
 TEST_F(PruneLinkTest, SealAndCopyLeaveNoMarkerBehindIt) {

@@ -1,10 +1,12 @@
 // The options of a restore against a fake Milvus: what is called and what is left.
 #include "restore_fixture.h"
+#include "support/mortal.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -19,6 +21,29 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 using RestoreOptionsTest = RestoreTest;
+
+/// Holds every CreateIndex back until two of them are there.
+class MeetingClient final : public testing::MortalClient {
+ public:
+  using MortalClient::MortalClient;
+  Status CreateIndex(const CallContext& ctx, const std::string& db, const std::string& collection,
+                     const milvus::Index& index) override {
+    {
+      std::unique_lock lock(mutex_);
+      ++here_;
+      changed_.notify_all();
+      const bool met =
+          changed_.wait_for(lock, std::chrono::seconds(30), [this] { return here_ > 1; });
+      if (!met) return Status(Code::kDeadlineExceeded, "no other index is being created");
+    }
+    return MortalClient::CreateIndex(ctx, db, collection, index);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int here_ = 0;
+};
 
 TEST_F(RestoreOptionsTest, ImportsOfAllCollectionsAreQueuedWhileTheFirstOneRuns) {
   // Ample time to send three requests, also under a sanitizer on a busy machine.
@@ -80,6 +105,51 @@ TEST_F(RestoreOptionsTest, WhatTheServerDoesNotKnowIsRefusedFirst) {
   EXPECT_THAT(ChangesSince(before), IsEmpty());
 }
 
+TEST_F(RestoreOptionsTest, NullableFieldsNeedAServerThatKnowsThem) {
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  collection.schema.fields.push_back(
+      {.field_id = 102, .name = "note", .data_type = 5, .nullable = true});
+  Start({.version = "v2.4.23", .knows_nullable = false});
+  Write({collection});
+  const size_t before = fake_->calls().size();
+  EXPECT_THAT(Restore({}), IsError(Code::kUnimplemented,
+                                   "field 'note' is nullable, which Milvus v2.4.23 does not know"));
+  EXPECT_THAT(ChangesSince(before), IsEmpty());
+
+  // One that does not tell its version is looked at once it has made the collection.
+  Start({.version = "unknown", .knows_nullable = false});
+  EXPECT_THAT(Restore({}), IsError(Code::kUnimplemented, "field 'note' is nullable"));
+  EXPECT_EQ(fake_->count("CreateCollection"), 1U);
+  EXPECT_EQ(fake_->count("Import"), 0U);
+  EXPECT_FALSE(fake_->Find("default", "coll").has_value());
+
+  Start({.version = "v2.5.0"});
+  ASSERT_OK(Restore({}));
+  EXPECT_TRUE(fake_->Find("default", "coll")->info.schema.fields[2].nullable);
+}
+
+// The import would be refused when half of the work is done.
+TEST_F(RestoreOptionsTest, DeletesOfTheirOwnAreNotForEarly24) {
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  meta::SegmentBackup deletes{.segment_id = 71,
+                              .collection_id = 7,
+                              .partition_id = 8,
+                              .size = 3,
+                              .group_id = 71,
+                              .is_l0 = true};
+  deletes.deltalogs = {{0, {{.log_size = 3, .log_id = 7100}}}};
+  collection.partition_backups[0].segment_backups.push_back(deletes);
+  Start({.version = "v2.4.4"});
+  Write({collection});
+  ASSERT_OK(storage_->Put({}, "backup/b/binlogs/delta_log/7/8/71/71/7100", AsBytes("log"), {}));
+  const size_t before = fake_->calls().size();
+  EXPECT_THAT(Restore({}), IsError(Code::kUnimplemented, "which Milvus v2.4.4 cannot import"));
+  EXPECT_THAT(ChangesSince(before), IsEmpty());
+  EXPECT_OK(Restore({.meta_only = true, .dry_run = true}));
+  Start({.version = "v2.4.6"});
+  EXPECT_OK(Restore({.dry_run = true}));
+}
+
 TEST_F(RestoreOptionsTest, NamesMilvusRefusesAreRefusedFirst) {
   Write({Collection(7, "default", "coll")});
   EXPECT_THAT(Restore({.suffix = std::string(252, 'x')}),
@@ -119,6 +189,22 @@ TEST_F(RestoreOptionsTest, AutoIndexIsBuiltWhereAskedFor) {
                        Restore({.suffix = "_2", .use_auto_index = true}));
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("no effect without --rebuild_index")));
   EXPECT_EQ(fake_->count("CreateIndex"), 1U);
+}
+
+TEST_F(RestoreOptionsTest, IndexesAreCreatedSideBySide) {
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  collection.schema.fields.push_back({.field_id = 102, .name = "n", .data_type = 5});
+  collection.index_infos.push_back({.field_name = "n",
+                                    .index_name = "n_idx",
+                                    .index_type = "STL_SORT",
+                                    .params = {{"index_type", "STL_SORT"}}});
+  Write({collection});
+  testing::Life life;
+  MeetingClient client(life, *client_);
+  site_.client = &client;
+  ASSERT_OK(Restore({.rebuild_index = true}));
+  site_.client = client_.get();
+  EXPECT_EQ(fake_->Find("default", "coll")->indexes.size(), 2U);
 }
 
 TEST_F(RestoreOptionsTest, DryRunChangesNothing) {

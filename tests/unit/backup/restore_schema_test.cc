@@ -175,9 +175,17 @@ TEST(RestoreSchemaTest, WhatTheServerDoesNotKnowIsRefused) {
        "v2.4.0"},
       {[](auto& s) { s.fields[1].data_type = 104; }, "'v' holds vectors of a newer kind", "v2.3.22",
        "v2.4.0"},
-      {[](auto& s) { s.fields[2].nullable = true; }, "'tag' is nullable", "v2.3.22", "v2.4.0"},
+      {[](auto& s) { s.fields[1].data_type = 102; }, "'v' holds vectors of a newer kind",
+       "v2.2.16-lite", "v2.3.0"},
+      {[](auto& s) { s.fields[1].data_type = 105; }, "'v' holds vectors of a newer kind", "v2.4.23",
+       "v2.5.0"},
+      {[](auto& s) { s.fields[2].data_type = 24; }, "'tag' holds values of a newer kind", "v2.5.20",
+       "v2.6.0"},
+      {[](auto& s) { s.fields[2].nullable = true; }, "'tag' is nullable", "v2.4.23", "v2.5.0"},
       {[](auto& s) { s.fields[1].is_function_output = true; }, "'v' is made by a function",
-       "v2.3.22", "v2.4.0"},
+       "v2.4.23", "v2.5.0"},
+      {[](auto& s) { s.functions = {{.name = "bm25"}}; }, "has the function 'bm25'", "v2.4.23",
+       "v2.5.0"},
   };
   const milvus::CollectionSchema plain = Request(Backup()).schema;
   EXPECT_OK(CheckServerKnows(plain, "v2.2.0"));
@@ -190,6 +198,24 @@ TEST(RestoreSchemaTest, WhatTheServerDoesNotKnowIsRefused) {
     EXPECT_OK(CheckServerKnows(schema, each.has));
     EXPECT_OK(CheckServerKnows(schema, "unknown"));
   }
+}
+
+// What a server makes of flags that it does not know.
+TEST(RestoreSchemaTest, FlagsThatTheServerPassedOverAreNoticed) {
+  const milvus::CollectionSchema plain = Request(Backup()).schema;
+  milvus::CollectionSchema wanted = plain;
+  EXPECT_OK(CheckMadeAsAsked(wanted, plain, "unknown"));
+  wanted.fields[2].nullable = true;
+  EXPECT_OK(CheckMadeAsAsked(wanted, wanted, "unknown"));
+  EXPECT_OK(CheckMadeAsAsked(plain, wanted, "unknown"))
+      << "more than was asked for takes every row";
+  EXPECT_THAT(CheckMadeAsAsked(wanted, plain, "unknown"),
+              IsError(Code::kUnimplemented,
+                      "field 'tag' is nullable, which Milvus unknown did not take over"));
+  wanted = plain;
+  wanted.fields[1].is_function_output = true;
+  EXPECT_THAT(CheckMadeAsAsked(wanted, plain, "unknown"),
+              IsError(Code::kUnimplemented, "field 'v' is made by a function"));
 }
 
 TEST(RestoreSchemaTest, OnlyMissingIndexesAreBuilt) {

@@ -2,6 +2,7 @@
 // another way.
 #include "backup/retention.h"
 
+#include "support/sanitizer.h"
 #include "support/status_matchers.h"
 
 #include <gmock/gmock.h>
@@ -592,7 +593,7 @@ void ExpectNothingIsLost(const std::vector<HistoryEntry>& history,
 TEST(RetentionTest, TenThousandRandomHistories) {
   const char* chosen = std::getenv("MB_SEED");
   const uint32_t first = chosen != nullptr ? static_cast<uint32_t>(std::atol(chosen)) : 1;
-  for (uint32_t seed = first; seed < first + 10000; ++seed) {
+  for (uint32_t seed = first; seed < first + milvus_backup::testing::Cases(10000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     RandomHistory random(seed);
     const std::vector<HistoryEntry> history = random.History();

@@ -8,10 +8,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace milvus_backup::backup {
@@ -24,12 +28,34 @@ class CountingBackend final : public storage::InterceptingBackend {
  public:
   CountingBackend() : InterceptingBackend(storage::MakeMemoryBackend()) {}
   std::atomic<int> lists{0};
+  /// Makes requests meet each other.
+  std::chrono::milliseconds delay{0};
+
+  /// The most requests there were at once.
+  int most_at_once() const {
+    const std::scoped_lock lock(mutex_);
+    return most_at_once_;
+  }
 
  protected:
   Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef call) override {
-    if (info.method == storage::Method::kList) ++lists;
-    return call();
+    if (info.method != storage::Method::kList) return call();
+    ++lists;
+    {
+      const std::scoped_lock lock(mutex_);
+      most_at_once_ = std::max(most_at_once_, ++at_once_);
+    }
+    if (delay.count() > 0) std::this_thread::sleep_for(delay);
+    Status status = call();
+    const std::scoped_lock lock(mutex_);
+    --at_once_;
+    return status;
   }
+
+ private:
+  mutable std::mutex mutex_;
+  int at_once_ = 0;
+  int most_at_once_ = 0;
 };
 
 class SegmentFilesTest : public ::testing::Test {
@@ -50,12 +76,13 @@ class SegmentFilesTest : public ::testing::Test {
     ASSERT_OK(backend_.Put({}, key, AsBytes(std::string(static_cast<size_t>(size), 'x')), {}));
     sizes_[key] = static_cast<uint64_t>(size);
   }
-  Result<SegmentFiles> List() { return ListSegmentFiles({}, place_, 4, segments_); }
+  Result<SegmentFiles> List() { return ListSegmentFiles({}, place_, 4, segments_, seats_); }
 
   CountingBackend backend_;
   const Place place_ = {.backend = &backend_, .root = "files", .milvus_prefix = "/data/"};
   std::vector<milvus::Segment> segments_;
   std::map<std::string, uint64_t> sizes_;
+  Seats seats_{8};
 };
 
 TEST_F(SegmentFilesTest, FindsEveryFileOnceHoweverTheListingIsCut) {
@@ -105,6 +132,21 @@ TEST_F(SegmentFilesTest, ManySegmentsCostFewRequests) {
   ASSERT_OK(List());
   // A range ends inside a page, and asks for the next one while it looks at it.
   EXPECT_LE(backend_.lists - before, 2 * 16 * 2);
+}
+
+// Of several collections, too: the pages of all of them are in memory together.
+TEST_F(SegmentFilesTest, OneSeatIsOnePageAndTheNext) {
+  AddSegments(2000);
+  backend_.delay = std::chrono::milliseconds(1);
+  Seats one(1);
+  std::vector<std::jthread> collections;
+  for (int i = 0; i < 3; ++i) {
+    collections.emplace_back([&] { EXPECT_OK(ListSegmentFiles({}, place_, 4, segments_, one)); });
+  }
+  collections.clear();
+  EXPECT_LE(backend_.most_at_once(), 2);
+  ASSERT_OK(List());
+  EXPECT_GT(backend_.most_at_once(), 2) << "otherwise the test shows nothing";
 }
 
 TEST_F(SegmentFilesTest, StrangersAnywhereAreRefused) {

@@ -57,10 +57,11 @@ class StoredRowsTest : public ::testing::Test {
     segments_.push_back({.id = id, .collection_id = 4, .partition_id = 9, .num_rows = rows});
   }
   Status Check() {
-    auto files = ListSegmentFiles({}, place_, 4, segments_);
+    Seats seats(4);
+    auto files = ListSegmentFiles({}, place_, 4, segments_, seats);
     if (!files.ok()) return files.status();
     backend_.reads = 0;
-    StoredRowsCheck counting({}, place_);
+    StoredRowsCheck counting({}, place_, 4);
     for (const meta::SegmentBackup& segment : files->segments) {
       if (!counting.Add(segment)) break;
     }
