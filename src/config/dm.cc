@@ -10,6 +10,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -141,6 +142,16 @@ Status SetDestination(const Section& section, DmOptions& options) {
   }
   MB_ASSIGN_OR_RETURN(const int64_t port, section.Number("dest_port", 65535));
   options.milvus.port = static_cast<int>(port);
+  MB_ASSIGN_OR_RETURN(options.milvus.user, section.Text("dest_user"));
+  MB_ASSIGN_OR_RETURN(std::string password, section.Text("dest_password"));
+  if (options.milvus.user.empty() != password.empty()) {
+    return ConfigError(
+               fmt::format("{} is set and {} is not",
+                           section.NameOf(password.empty() ? "dest_user" : "dest_password"),
+                           section.NameOf(password.empty() ? "dest_password" : "dest_user")))
+        .WithAdvice("set both, or neither for a Milvus that asks for none");
+  }
+  options.milvus.password = Secret(std::move(password));
   MB_ASSIGN_OR_RETURN(options.mode, ModeOf(section));
   return Status::Ok();
 }
@@ -184,8 +195,16 @@ Status SetMysql(const Section& section, DmOptions& options) {
   MB_ASSIGN_OR_RETURN(const int64_t port, mysql.Number("port", 65535));
   MB_ASSIGN_OR_RETURN(const std::string password, mysql.Text("password"));
   MB_ASSIGN_OR_RETURN(const std::string database, mysql.Required("database"));
-  options.source.mysql_dsn =
-      Secret(fmt::format("{}:{}@tcp({}:{})/{}", user, password, host, port, database));
+  // What would end these in a data source name.
+  if (user.find(':') != std::string::npos) {
+    return ConfigError(mysql.NameOf("user") + " has a colon, which is not supported");
+  }
+  if (database.find_first_of("/?") != std::string::npos) {
+    return ConfigError(mysql.NameOf("database") + " has a / or ?, which is not supported");
+  }
+  const bool is_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
+  options.source.mysql_dsn = Secret(fmt::format("{}:{}@tcp({}:{})/{}", user, password,
+                                                is_ipv6 ? "[" + host + "]" : host, port, database));
   return Status::Ok();
 }
 

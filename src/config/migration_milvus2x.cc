@@ -86,6 +86,7 @@ Result<Milvus2xOptions> Resolve(const MigrationKeys& keys, const SourceFile& fil
   options.source_database = keys.Text("source.milvus2x.database");
   options.target_database = keys.Text("target.milvus2x.database");
   options.collections = keys.Names("meta.collection");
+  options.databases = keys.Names("meta.databases");
   options.fields = keys.Names("meta.fields");
   MB_RETURN_IF_ERROR(ResolveCollection(keys, options));
   MB_RETURN_IF_ERROR(ResolveWriting(keys, options));

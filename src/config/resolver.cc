@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <utility>
 
 namespace milvus_backup::config {
@@ -314,14 +315,14 @@ std::string Resolver::Position::ToString() const {
   return fmt::format("item {} of --set number {}", item, flag);
 }
 
-// Empty when no name is near.
+// A third of the shorter text may be another: of two letters nothing, or every word would be near.
 std::string Closest(const std::string& text, const std::map<std::string, std::string>& names) {
   std::string closest;
   if (text.size() > 100) return closest;  // no name of ours is half as long
-  size_t least = std::max<size_t>(2, text.size() / 3) + 1;
+  size_t least = SIZE_MAX;
   for (const auto& [lower, name] : names) {
     const size_t distance = Distance(text, lower);
-    if (distance >= least) continue;
+    if (distance >= least || distance > std::min(text.size(), lower.size()) / 3) continue;
     least = distance;
     closest = name;
   }

@@ -7,6 +7,7 @@
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/milvus/version.h"
+#include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
 
@@ -36,7 +37,7 @@ bool SaysFileIsMissing(const std::string& reason) {
 }  // namespace
 
 CollectionLoad::CollectionLoad(const LoadRun& run, const PlannedCollection& plan)
-    : run_(run), plan_(plan), client_(run.client) {}
+    : run_(run), plan_(plan), client_(run.client), imports_(run.ImportsOf(plan)) {}
 
 Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
   MB_ASSIGN_OR_RETURN(std::optional<LoadRecord> opened, OpenCollection(ctx, run_, plan_));
@@ -46,29 +47,46 @@ Result<LoadedCollection> CollectionLoad::Run(const CallContext& ctx) {
     return report;
   }
   record_ = *std::move(opened);
+  PlanAsBegun();
   if (record_.state == LoadState::kDone) {
     // They may not have been asked for when it was filled.
     if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
-    NoteImported(plan_.pieces.size());
+    NoteAllImported();
+    RemoveMerged(ctx);
     return Report(true);
   }
   MB_RETURN_IF_ERROR(run_.open ? Insert(ctx) : Import(ctx));
   if (run_.rules.create_indexes) MB_RETURN_IF_ERROR(CreateIndexes(ctx));
   record_.state = LoadState::kDone;
   MB_RETURN_IF_ERROR(Write(ctx));
+  RemoveMerged(ctx);
   return Report(false);
+}
+
+void CollectionLoad::PlanAsBegun() {
+  const size_t expected = imports_.size();
+  imports_ = PlanImports(plan_, run_.merger == nullptr ? 0 : record_.merge_bytes);
+  merged_.clear();
+  for (const PlannedImport& import : imports_) {
+    if (import.is_merged()) merged_[RequestOf(import).files.front()] = &import;
+  }
+  if (run_.rules.progress == nullptr || imports_.size() == expected) return;
+  run_.rules.progress->imports_planned += imports_.size();
+  run_.rules.progress->imports_planned -= expected;
+}
+
+milvus::ImportRequest CollectionLoad::RequestOf(const PlannedImport& import) const {
+  const std::string at = run_.target.milvus_prefix + run_.target.prefix + import.dir;
+  return {.db_name = run_.db,
+          .collection_name = plan_.name,
+          .partition_name = import.partition,
+          .files = {at + kIdsName, at + plan_.style.vectors_name()}};
 }
 
 std::vector<milvus::ImportRequest> CollectionLoad::PlannedImports() const {
   std::vector<milvus::ImportRequest> requests;
-  const std::string base = run_.target.milvus_prefix + run_.target.prefix;
-  for (const PlannedPiece& piece : plan_.pieces) {
-    requests.push_back(
-        {.db_name = run_.db,
-         .collection_name = plan_.name,
-         .partition_name = piece.partition,
-         .files = {base + piece.dir + kIdsName, base + piece.dir + plan_.style.vectors_name()}});
-  }
+  requests.reserve(imports_.size());
+  for (const PlannedImport& import : imports_) requests.push_back(RequestOf(import));
   return requests;
 }
 
@@ -77,7 +95,9 @@ Result<backup::MatchedImports> CollectionLoad::Match(
   const backup::OwnTasks own{.db = run_.db,
                              .collection = plan_.name,
                              .collection_id = record_.collection_id,
-                             .after_task = record_.after_task};
+                             .after_task = record_.after_task,
+                             .run = "load",
+                             .advice = BeginAnewAdvice()};
   const auto give_up = std::chrono::steady_clock::now() + run_.rules.settle_time;
   while (true) {
     auto matched = backup::MatchImports(ctx, client_, own, record_.imports, planned);
@@ -101,10 +121,14 @@ Status CollectionLoad::CheckKnown(const backup::MatchedImports& matched) const {
   return FailedPreconditionError(
              fmt::format("what an unfinished load has imported into {} cannot be told: {}",
                          record_.target, why))
-      .WithAdvice(fmt::format(
-          "rows could be there twice if this went on: {} the collection, then remove {} from {}",
-          has_all_rows() ? "drop" : "put right", LoadRecordKey(run_.target, plan_.number),
-          run_.target.backend->Describe()));
+      .WithAdvice(BeginAnewAdvice());
+}
+
+std::string CollectionLoad::BeginAnewAdvice() const {
+  return fmt::format(
+      "rows could be there twice if this went on: {} the collection, then remove {} from {}",
+      has_all_rows() ? "drop" : "put right", LoadRecordKey(run_.target, plan_.number),
+      run_.target.backend->Describe());
 }
 
 Status CollectionLoad::Import(const CallContext& ctx) {
@@ -162,12 +186,47 @@ Status CollectionLoad::Insert(const CallContext& ctx) {
                                  {.batch_bytes = run_.rules.insert_bytes,
                                   .poll_interval = run_.rules.poll_interval,
                                   .progress = run_.open ? run_.progress : nullptr}));
-  NoteImported(plan_.pieces.size());
+  NoteAllImported();
   return CheckRows(ctx, inserted);
 }
 
-void CollectionLoad::NoteImported(size_t pieces) const {
-  if (run_.rules.progress != nullptr) run_.rules.progress->imports_done += pieces;
+void CollectionLoad::NoteAllImported() const {
+  if (run_.rules.progress != nullptr) run_.rules.progress->imports_done += imports_.size();
+}
+
+Status CollectionLoad::WriteMerged(const CallContext& ctx,
+                                   std::span<const milvus::ImportRequest> requests) const {
+  for (const milvus::ImportRequest& request : requests) {
+    const auto merged = merged_.find(request.files.front());
+    if (merged == merged_.end()) continue;
+    MB_RETURN_IF_ERROR(run_.merger->Write(ctx, run_.target, plan_, *merged->second)
+                           .Annotate("merging small segments"));
+    run_.queue.NoteChange();
+  }
+  return Status::Ok();
+}
+
+// A run that does not find them writes them again when it sends their import again.
+void CollectionLoad::NoteCompleted(const CallContext& ctx, int64_t id) {
+  const auto record = std::ranges::find(record_.imports, id, &meta::RecordedImport::task_id);
+  if (record == record_.imports.end() || record->files.empty()) return;
+  const auto merged = merged_.find(record->files.front());
+  if (merged == merged_.end()) return;
+  const std::string at = run_.target.prefix + merged->second->dir;
+  for (const std::string& name : {std::string(kIdsName), plan_.style.vectors_name()}) {
+    run_.target.backend->Delete(ctx, at + name).IgnoreError("RemoveMerged tries once more");
+  }
+}
+
+void CollectionLoad::RemoveMerged(const CallContext& ctx) const {
+  if (merged_.empty()) return;
+  const std::string prefix = run_.target.prefix + MergedDir(plan_);
+  const Status removed = storage::DeleteTree(ctx, *run_.target.backend, prefix).status();
+  if (removed.ok()) return;
+  log::Event(log::Level::kWarn,
+             fmt::format("{} is not needed any more and could not be removed: {}", prefix,
+                         removed.ToString()),
+             {});
 }
 
 Status CollectionLoad::CheckRows(const CallContext& ctx, uint64_t imported) {
@@ -212,7 +271,7 @@ LoadedCollection CollectionLoad::Report(bool was_done) const {
   return {.source = plan_.source,
           .name = plan_.name,
           .partitions = plan_.partitions,
-          .imports = plan_.pieces.size(),
+          .imports = imports_.size(),
           .expected = plan_.rows(),
           .before = record_.rows_before,
           .after = record_.rows_after,
@@ -221,6 +280,7 @@ LoadedCollection CollectionLoad::Report(bool was_done) const {
 
 Status CollectionLoad::Announce(const CallContext& ctx,
                                 std::span<const milvus::ImportRequest> requests) {
+  MB_RETURN_IF_ERROR(WriteMerged(ctx, requests));
   MB_RETURN_IF_ERROR(run_.check_lock(ctx));
   for (const milvus::ImportRequest& request : requests) {
     record_.imports.push_back({.partition = request.partition_name, .files = request.files});

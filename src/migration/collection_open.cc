@@ -83,7 +83,10 @@ class Opening {
   }
 
   Status OpenNew(const CallContext& ctx) {
-    record_ = {.target = target(), .endpoint = client_.endpoint(), .source = plan_.source_mark};
+    record_ = {.target = target(),
+               .endpoint = client_.endpoint(),
+               .source = plan_.source_mark,
+               .merge_bytes = run_.merge_bytes()};
     MB_ASSIGN_OR_RETURN(const bool exists, client_.HasCollection(ctx, run_.db, plan_.name));
     if (!exists || (overwrites() && partition().empty())) {
       record_.created = true;
@@ -193,6 +196,7 @@ class Opening {
       record_ = {.target = record_.target,
                  .endpoint = record_.endpoint,
                  .source = record_.source,
+                 .merge_bytes = run_.merge_bytes(),
                  .created = true};
       MB_RETURN_IF_ERROR(Write(ctx));
       return CreateAnew(ctx, same);

@@ -7,9 +7,12 @@
 #include "milvus_backup/base/log.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::migration {
 namespace {
@@ -27,6 +30,22 @@ void LogFilled(const DmOptions& options, const DmFilled& filled) {
                        filled.partition);
   }
   log::Event(log::Level::kInfo, text, {});
+}
+
+/// MilvusDM's line for each collection of M2M, whose units stand together.
+void LogCollections(const std::vector<DmUnit>& units) {
+  for (size_t begin = 0; begin < units.size();) {
+    std::vector<std::string> partitions;
+    size_t end = begin;
+    for (; end < units.size() && units[end].source == units[begin].source; ++end) {
+      partitions.push_back("'" + units[end].partition_name() + "'");
+    }
+    log::Event(log::Level::kInfo,
+               fmt::format("Ready to transform all data of collection: {}/partitions: [{}]",
+                           units[begin].source, fmt::join(partitions, ", ")),
+               {});
+    begin = end;
+  }
 }
 
 }  // namespace
@@ -49,6 +68,7 @@ Result<DmReport> BringIntoMilvus(const CallContext& ctx, milvus::Client& client,
     report.partitions = *std::move(finished);
     return report;
   }
+  if (options.task == DmTask::kM2M) LogCollections(inputs.units);
   for (const DmUnit& unit : inputs.units) {
     progress.SetPhase(unit.collection);
     MB_ASSIGN_OR_RETURN(DmFilled filled, FillUnit(ctx, run, unit));

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -97,6 +98,7 @@ class DumpJob {
     MB_RETURN_IF_ERROR(Survey(ctx));
     MB_RETURN_IF_ERROR(CheckSpace());
     if (!rules_.dry_run) {
+      MB_RETURN_IF_ERROR(rules_.CheckBeforeWriting(ctx));
       MB_RETURN_IF_ERROR(WriteMeta(ctx));
       MB_RETURN_IF_ERROR(WriteSegments(ctx));
     }
@@ -127,7 +129,7 @@ class DumpJob {
     }
     if (traces.is_unclear) return UnclearTraces(target());
     report_.was_loaded = true;
-    return RemoveLoaded(ctx, target());
+    return rules_.dry_run ? Status::Ok() : RemoveLoaded(ctx, target());
   }
 
   /// Open every segment; nothing has been written yet when one is damaged.
@@ -180,13 +182,16 @@ class DumpJob {
       place = place.parent_path();
     }
     const std::filesystem::space_info space = std::filesystem::space(place, error);
+    const uint64_t copies = rules_.then_load ? std::min(rules_.load_bytes, report_.bytes()) : 0;
+    const uint64_t needed = report_.bytes() + copies;
     // What an earlier dump has written counts as needed again, so only a new one can be judged.
     if (error || std::filesystem::exists(target().local_root + "/" + target().prefix, error) ||
-        space.available >= report_.bytes()) {
+        space.available >= needed) {
       return Status::Ok();
     }
     return Status(Code::kResourceExhausted,
-                  fmt::format("the dump needs {} bytes and {} has {}", report_.bytes(),
+                  fmt::format("the dump needs {} bytes{} and {} has {}", needed,
+                              copies == 0 ? "" : ", what the load copies of it included,",
                               place.string(), space.available))
         .WithAdvice("set target.local.outputDir to a larger disk");
   }
@@ -246,6 +251,10 @@ void LogMeta(const Meta& meta) {
 }
 
 }  // namespace
+
+Status DumpRules::CheckBeforeWriting(const CallContext& ctx) const {
+  return before_writing ? before_writing(ctx) : Status::Ok();
+}
 
 void DumpRules::NotePlanned(size_t segments) const {
   if (progress == nullptr) return;

@@ -26,26 +26,29 @@ Status CheckNotLoading(const CallContext& ctx, const RowDumpRun& run, const RowS
       .WithAdvice("finish that with load, or remove " + run.target.prefix + " at the target");
 }
 
-/// See DumpReport::was_loaded; records that mean nothing any more are removed.
+/// See DumpReport::was_loaded; records that mean nothing any more are removed, unless it is a dry
+/// run.
 Status LookForLoads(const CallContext& ctx, const RowDumpRun& run, const RowSource& source,
-                    bool then_load, DumpReport& report) {
+                    const DumpRules& rules, DumpReport& report) {
+  const auto forget = [&] {
+    if (rules.dry_run) return Status::Ok();
+    return storage::DeleteTree(ctx, *run.target.backend, run.target.prefix + kLoadDir).status();
+  };
   MB_ASSIGN_OR_RETURN(const LoadTraces traces, FindLoadTraces(ctx, run.target, FaissNeeded()));
   if (traces.is_loading) return CheckNotLoading(ctx, run, source);
   if (!traces.was_loaded) return Status::Ok();
   if (!traces.dump_text.empty()) {
     MB_ASSIGN_OR_RETURN(const DumpRecord loaded,
                         DecodeDumpRecord(traces.dump_text, "the record of what was loaded"));
-    if (loaded.source != source.mark()) {
-      return storage::DeleteTree(ctx, *run.target.backend, run.target.prefix + kLoadDir).status();
-    }
+    if (loaded.source != source.mark()) return forget();
   }
-  if (then_load) {
+  if (rules.then_load) {
     if (traces.is_unclear) return UnclearTraces(run.target);
     report.was_loaded = true;
-    return RemoveLoaded(ctx, run.target);
+    return rules.dry_run ? Status::Ok() : RemoveLoaded(ctx, run.target);
   }
   report.warnings.push_back(LoadedBefore(run.target));
-  return storage::DeleteTree(ctx, *run.target.backend, run.target.prefix + kLoadDir).status();
+  return forget();
 }
 
 }  // namespace
@@ -95,12 +98,13 @@ Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, c
        .rows = rows->rows(),
        .bytes =
            rows->rows() == 0 ? 0 : VectorsBytes(table, rows->rows()) + IdsBytes(rows->rows())});
+  MemoryBudget budget(rules.buffer_bytes);
+  const RowDumpRun run{
+      .target = own, .table = table, .piece_bytes = rules.piece_bytes, .budget = budget};
+  MB_RETURN_IF_ERROR(LookForLoads(ctx, run, *rows, rules, report));
+  if (report.was_loaded) return report;
   if (!rules.dry_run) {
-    MemoryBudget budget(rules.buffer_bytes);
-    const RowDumpRun run{
-        .target = own, .table = table, .piece_bytes = rules.piece_bytes, .budget = budget};
-    MB_RETURN_IF_ERROR(LookForLoads(ctx, run, *rows, rules.then_load, report));
-    if (report.was_loaded) return report;
+    MB_RETURN_IF_ERROR(rules.CheckBeforeWriting(ctx));
     rules.NotePlanned(report.segments);
     log::Event(log::Level::kInfo, "Begin to dump faiss file to numpy",
                {{"Source", name}, {"Target", own.prefix}});

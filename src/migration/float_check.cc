@@ -1,6 +1,5 @@
 #include "float_check.h"
 
-#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -12,10 +11,10 @@ constexpr uint32_t kExponent = 0x7f800000;
 constexpr size_t kBlock = 256;
 
 bool AnyNonFinite(const std::byte* bytes) {
-  std::array<uint32_t, kBlock> block;
-  std::memcpy(block.data(), bytes, sizeof(block));
   uint32_t found = 0;
-  for (const uint32_t bits : block) {
+  for (size_t i = 0; i < kBlock; ++i) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, bytes + i * sizeof(bits), sizeof(bits));
     // The exponent is all ones exactly when this carries into the sign bit.
     found |= (bits & kExponent) + (kExponent & (~kExponent + 1));
   }

@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <numeric>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -133,9 +136,10 @@ class Hdf5File {
                                                text.size() - 1, text.data(), nullptr);
     if (filter < 0) return Damaged();
     if (H5Zfilter_avail(filter) > 0) return Status::Ok();
-    return FailedPreconditionError(
-               fmt::format("{}: {} is packed by filter {} ({}), which is not read", path_, name,
-                           static_cast<int>(filter), text.data()))
+    const std::string called =
+        text.front() == '\0' ? "" : fmt::format(" ({})", std::string_view(text.data()));
+    return FailedPreconditionError(fmt::format("{}: {} is packed by filter {}{}, which is not read",
+                                               path_, name, static_cast<int>(filter), called))
         .WithAdvice("rewrite the file with: h5repack -f GZIP=1 OLD NEW");
   }
 
@@ -198,15 +202,31 @@ class Hdf5File {
 struct VectorType {
   Hdf5Handle memory;
   bool is_binary = false;
+  /// Read as doubles of this machine and rounded here: libhdf5 goes value by value, with copies.
+  bool is_double = false;
   uint64_t dim = 0;
 };
+
+/// Of doubles on their way to floats; small enough to stay in the processor's cache.
+constexpr uint64_t kRoundBytes = 256 * kKiB;
+
+/// To the nearest float, or an infinity beyond the largest, as the hardware does.
+void RoundToFloats(std::span<const double> doubles, std::byte* floats) {
+  static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<double>::is_iec559);
+  for (const double value : doubles) {
+    const auto rounded = static_cast<float>(value);
+    std::memcpy(floats, &rounded, sizeof(rounded));
+    floats += sizeof(rounded);
+  }
+}
 
 Result<VectorType> VectorTypeOf(const Hdf5File& file, const Dataset& dataset) {
   const H5T_class_t kind = H5Tget_class(dataset.type.id());
   const size_t size = H5Tget_size(dataset.type.id());
   VectorType type;
   if (kind == H5T_FLOAT && dataset.dims.size() == 2) {
-    type.memory = {H5Tcopy(H5T_NATIVE_FLOAT), H5Tclose};
+    type.is_double = size == sizeof(double);
+    type.memory = {H5Tcopy(type.is_double ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT), H5Tclose};
     type.dim = dataset.dims[1];
     return type;
   }
@@ -249,6 +269,7 @@ class Hdf5Rows final : public RowSource {
     MB_ASSIGN_OR_RETURN(VectorType type, VectorTypeOf(file_, vectors_));
     MB_RETURN_IF_ERROR(CheckVectorKind(file_.path(), type.is_binary, type.dim, table));
     vector_type_ = std::move(type.memory);
+    is_double_ = type.is_double;
     MB_ASSIGN_OR_RETURN(has_ids_, file_.Has(kIds));
     return has_ids_ ? OpenIds() : Status::Ok();
   }
@@ -264,7 +285,9 @@ class Hdf5Rows final : public RowSource {
     MB_RETURN_IF_ERROR(ctx.Check());
     QuietHdf5();
     MB_CHECK(ids.size() <= rows() - next_ && vectors.size() == ids.size() * vector_bytes_);
-    MB_RETURN_IF_ERROR(ReadRows(vectors_, vector_type_.id(), ids.size(), vectors.data()));
+    MB_RETURN_IF_ERROR(
+        is_double_ ? ReadDoubles(ids.size(), vectors)
+                   : ReadRows(vectors_, vector_type_.id(), next_, ids.size(), vectors.data()));
     MB_RETURN_IF_ERROR(ReadIds(ids));
     next_ += ids.size();
     return next_ == rows() ? CheckUnchanged() : Status::Ok();
@@ -287,12 +310,27 @@ class Hdf5Rows final : public RowSource {
     return Status::Ok();
   }
 
-  Status ReadRows(const Dataset& dataset, hid_t memory_type, hsize_t count, void* into) const {
+  Status ReadDoubles(uint64_t wanted, std::span<std::byte> into) {
+    const uint64_t columns = vectors_.dims[1];
+    const uint64_t most = std::max<uint64_t>(kRoundBytes / (columns * sizeof(double)), 1);
+    for (uint64_t done = 0; done < wanted;) {
+      const uint64_t count = std::min(most, wanted - done);
+      doubles_.resize(count * columns);
+      MB_RETURN_IF_ERROR(
+          ReadRows(vectors_, vector_type_.id(), next_ + done, count, doubles_.data()));
+      RoundToFloats(doubles_, into.data() + done * vector_bytes_);
+      done += count;
+    }
+    return Status::Ok();
+  }
+
+  Status ReadRows(const Dataset& dataset, hid_t memory_type, hsize_t first, hsize_t count,
+                  void* into) const {
     if (count == 0) return Status::Ok();
     const Hdf5Handle from(H5Dget_space(dataset.set.id()), H5Sclose);
     std::vector<hsize_t> start(dataset.dims.size(), 0);
     std::vector<hsize_t> extent = dataset.dims;
-    start[0] = next_;
+    start[0] = first;
     extent[0] = count;
     const Hdf5Handle to(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
                         H5Sclose);
@@ -311,7 +349,7 @@ class Hdf5Rows final : public RowSource {
       return Status::Ok();
     }
     const hid_t type = ids_are_u64_ ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
-    MB_RETURN_IF_ERROR(ReadRows(ids_, type, ids.size(), ids.data()));
+    MB_RETURN_IF_ERROR(ReadRows(ids_, type, next_, ids.size(), ids.data()));
     if (!ids_are_u64_) return Status::Ok();
     const auto large = std::ranges::find_if(ids, [](int64_t id) { return id < 0; });
     if (large == ids.end()) return Status::Ok();
@@ -333,6 +371,8 @@ class Hdf5Rows final : public RowSource {
   const int64_t first_id_;
   Dataset vectors_;
   Hdf5Handle vector_type_;
+  bool is_double_ = false;
+  std::vector<double> doubles_;
   Dataset ids_;
   bool has_ids_ = false;
   bool ids_are_u64_ = false;

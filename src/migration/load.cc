@@ -4,6 +4,8 @@
 #include "faiss_job.h"
 #include "load_plan.h"
 #include "load_traces.h"
+#include "merged_pieces.h"
+#include "target_bucket.h"
 #include "target_database.h"
 #include "target_schema.h"
 
@@ -11,6 +13,7 @@
 #include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
+#include "milvus_backup/milvus/version.h"
 
 #include <fmt/format.h>
 
@@ -28,6 +31,25 @@ constexpr char kDefaultDb[] = "default";
 /// A server imports one file after the other; a second collection may be prepared meanwhile.
 constexpr size_t kParallelCollections = 4;
 
+/// Bulk insert as it is used came with it.
+constexpr milvus::Version kOldest{2, 2, 0};
+
+Status CheckServer(const milvus::Client& client) {
+  const milvus::ParsedVersion parsed = milvus::ParseVersion(client.server_version());
+  if (!parsed.known || parsed.version >= kOldest) return Status::Ok();
+  return FailedPreconditionError(
+             fmt::format("the target is Milvus {}, and 2.2 is the oldest that rows are loaded into",
+                         client.server_version()))
+      .WithAdvice("set target.milvus2x.endpoint to a newer one");
+}
+
+PlannedCollection PlannedFaiss(const FaissSource& faiss) {
+  return {.source = faiss.collection,
+          .name = faiss.collection,
+          .table = FaissTable(faiss),
+          .style = {.shards = faiss.shards}};
+}
+
 std::string NamesOf(const PlannedCollection& collection) {
   std::string text = fmt::format("collection '{}' becomes {}", collection.source, collection.name);
   for (const auto& [tag, name] : collection.partitions) {
@@ -42,10 +64,11 @@ class LoadJob {
           const LoadRules& rules, const LoadPlan& plan)
       : queue_(rules.parallel_imports, rules.stall_limit, rules.poll_interval),
         plan_(plan),
-        run_{client, db.empty() ? kDefaultDb : db,
-             target, rules,
-             queue_, [this](const CallContext& ctx) { return lock_->Check(ctx); },
-             {}} {
+        run_{client,  db.empty() ? kDefaultDb : db,
+             target,  rules,
+             queue_,  [this](const CallContext& ctx) { return lock_->Check(ctx); },
+             {},      nullptr,
+             &merger_} {
     for (const PlannedCollection& collection : plan.collections) {
       const std::string names = NamesOf(collection);
       const bool renamed = collection.name != collection.source ||
@@ -56,6 +79,7 @@ class LoadJob {
 
   Result<LoadReport> Run(const CallContext& ctx) {
     const auto started = std::chrono::steady_clock::now();
+    MB_RETURN_IF_ERROR(CheckServer(run_.client));
     if (run_.rules.dry_run) {
       MB_RETURN_IF_ERROR(Preview(ctx));
     } else {
@@ -85,7 +109,7 @@ class LoadJob {
       LoadedCollection collection{.source = plan.source,
                                   .name = plan.name,
                                   .partitions = plan.partitions,
-                                  .imports = plan.pieces.size(),
+                                  .imports = run_.ImportsOf(plan).size(),
                                   .expected = plan.rows()};
       const auto existing = run_.client.DescribeCollection(ctx, run_.db, plan.name);
       if (existing.ok()) {
@@ -97,14 +121,20 @@ class LoadJob {
       }
       report_.collections.push_back(std::move(collection));
     }
+    if (!run_.rules.looks_for_bucket) return Status::Ok();
+    MB_ASSIGN_OR_RETURN(std::string warning,
+                        WarnOfOtherBucket(ctx, run_.client, run_.db, run_.target));
+    if (!warning.empty()) report_.warnings.push_back(std::move(warning));
     return Status::Ok();
   }
 
   Status LoadCollections(const CallContext& ctx) {
     if (run_.rules.progress != nullptr) {
-      uint64_t pieces = 0;
-      for (const PlannedCollection& plan : plan_.collections) pieces += plan.pieces.size();
-      run_.rules.progress->imports_planned = pieces;
+      uint64_t imports = 0;
+      for (const PlannedCollection& plan : plan_.collections) {
+        imports += run_.ImportsOf(plan).size();
+      }
+      run_.rules.progress->imports_planned = imports;
     }
     TaskGroup group(kParallelCollections, ctx.stop);
     report_.collections.resize(plan_.collections.size());
@@ -155,6 +185,7 @@ class LoadJob {
   }
 
   backup::ImportQueue queue_;
+  PieceMerger merger_;
   const LoadPlan& plan_;
   LoadRun run_;
   std::unique_ptr<backup::RunLock> lock_;
@@ -169,15 +200,32 @@ Result<LoadReport> Load(const CallContext& ctx, milvus::Client& client, const st
   return LoadJob(client, db, target, rules, plan).Run(ctx);
 }
 
+Result<LoadReport> PreviewLoad(const CallContext& ctx, milvus::Client& client,
+                               const std::string& db, const Meta& meta, const Store& target,
+                               const LoadRules& rules) {
+  LoadRules looking = rules;
+  looking.dry_run = true;
+  const LoadPlan plan = PlanFromMeta(meta);
+  return LoadJob(client, db, target, looking, plan).Run(ctx);
+}
+
+Result<LoadReport> PreviewLoadFaiss(const CallContext& ctx, milvus::Client& client,
+                                    const std::string& db, const FaissSource& faiss, uint64_t rows,
+                                    const Store& target, const LoadRules& rules) {
+  LoadRules looking = rules;
+  looking.dry_run = true;
+  LoadPlan plan;
+  plan.collections.push_back(PlannedFaiss(faiss));
+  if (rows > 0) plan.collections[0].pieces.push_back({.partition = "_default", .rows = rows});
+  return LoadJob(client, db, FaissStore(target, faiss), looking, plan).Run(ctx);
+}
+
 Result<LoadReport> LoadFaiss(const CallContext& ctx, milvus::Client& client, const std::string& db,
                              const FaissSource& faiss, const Store& target,
                              const LoadRules& rules) {
   MB_RETURN_IF_ERROR(CheckSelected(faiss, rules.collections));
   const Store own = FaissStore(target, faiss);
-  PlannedCollection collection{.source = faiss.collection,
-                               .name = faiss.collection,
-                               .table = FaissTable(faiss),
-                               .style = {.shards = faiss.shards}};
+  PlannedCollection collection = PlannedFaiss(faiss);
   MB_RETURN_IF_ERROR(AddDump(ctx, own, "", "_default", collection));
   LoadPlan plan{.needed = FaissNeeded()};
   plan.collections.push_back(std::move(collection));

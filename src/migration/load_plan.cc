@@ -144,6 +144,11 @@ std::vector<PlannedCollection> GroupTables(const Meta& meta) {
   return collections;
 }
 
+/// The name in Milvus of the partition that the rows of `table` belong to.
+std::string PartitionOf(const Table& table, const PlannedCollection& collection) {
+  return table.owner.empty() ? "_default" : collection.partitions.at(table.partition_tag);
+}
+
 Result<Meta> ReadDumpedMeta(const CallContext& ctx, const Store& target) {
   const std::string key = target.prefix + kMetaName;
   const auto text = storage::ReadAll(ctx, *target.backend, key, kMaxMetaBytes);
@@ -195,9 +200,22 @@ Result<LoadPlan> PlanLoad(const CallContext& ctx, const Store& target,
     const Table& table = meta.tables[i];
     PlannedCollection& collection =
         *std::ranges::find(plan.collections, table.collection(), &PlannedCollection::source);
-    const std::string partition =
-        table.owner.empty() ? "_default" : collection.partitions.at(table.partition_tag);
+    const std::string partition = PartitionOf(table, collection);
     for (const DumpedPieces& pieces : found[i]) AddPieces(pieces, partition, collection);
+  }
+  return plan;
+}
+
+LoadPlan PlanFromMeta(const Meta& meta) {
+  LoadPlan plan{.collections = GroupTables(meta)};
+  for (const Table& table : meta.tables) {
+    PlannedCollection& collection =
+        *std::ranges::find(plan.collections, table.collection(), &PlannedCollection::source);
+    const std::string partition = PartitionOf(table, collection);
+    for (const Segment& segment : table.segments) {
+      const auto rows = static_cast<uint64_t>(segment.rows.value_or(0));
+      AddPieces({.dirs = {SegmentDir(table, segment)}, .rows = {rows}}, partition, collection);
+    }
   }
   return plan;
 }

@@ -71,6 +71,9 @@ struct LoadPlan {
 Result<LoadPlan> PlanLoad(const CallContext& ctx, const Store& target,
                           const std::vector<std::string>& collections);
 
+/// What a dump of all of `meta` would give, with the rows that the meta counts. Looks at nothing.
+LoadPlan PlanFromMeta(const Meta& meta);
+
 /// Plan what was dumped to the directory `dir` of `target` as pieces of `partition`. Errors as
 /// above.
 Status AddDump(const CallContext& ctx, const Store& target, const std::string& dir,

@@ -50,6 +50,7 @@ std::string EncodeLoadRecord(const LoadRecord& record) {
                       {"endpoint", record.endpoint},
                       {"state", NameOf(record.state)},
                       {"source", record.source},
+                      {"merge_bytes", record.merge_bytes},
                       {"created", record.created},
                       {"created_partition", record.created_partition},
                       {"collection_id", record.collection_id},
@@ -68,10 +69,15 @@ Result<LoadRecord> DecodeLoadRecord(std::string_view text, const std::string& wh
     if (WholeNumber<int>(document.at("version")) != 1 || !state) {
       return DataLossError(what + " was written by a later version of this program");
     }
+    uint64_t merge_bytes = 0;
+    if (const auto given = document.find("merge_bytes"); given != document.end()) {
+      merge_bytes = WholeNumber<uint64_t>(*given);
+    }
     LoadRecord record{.target = document.at("target").get<std::string>(),
                       .endpoint = document.at("endpoint").get<std::string>(),
                       .state = *state,
                       .source = document.value("source", ""),
+                      .merge_bytes = merge_bytes,
                       .created = document.at("created").get<bool>(),
                       .created_partition = document.value("created_partition", false),
                       .collection_id = WholeNumber<int64_t>(document.at("collection_id")),

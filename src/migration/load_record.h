@@ -29,6 +29,9 @@ struct LoadRecord {
   LoadState state = LoadState::kCreating;
   /// See PlannedCollection.
   std::string source;
+  /// LoadRules::merge_bytes of the run that began: the same pieces make the same imports with it. 0
+  /// in records of versions that merged nothing.
+  uint64_t merge_bytes = 0;
   /// The collection was not there before, or was dropped.
   bool created = false;
   /// Likewise the one partition that is filled.

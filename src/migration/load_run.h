@@ -2,6 +2,7 @@
 #pragma once
 
 #include "insert_fill.h"
+#include "merged_pieces.h"
 
 #include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/base/context.h"
@@ -11,8 +12,10 @@
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/transfer/progress.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace milvus_backup::migration {
 
@@ -31,6 +34,16 @@ struct LoadRun {
   PieceOpener open;
   /// May be null.
   transfer::Progress* progress = nullptr;
+  /// Null where nothing is merged.
+  PieceMerger* merger = nullptr;
+
+  /// Of a collection that is begun now.
+  uint64_t merge_bytes() const { return merger == nullptr ? 0 : rules.merge_bytes; }
+  /// What becomes of the pieces of `plan` when it is begun now; where they are inserted that is
+  /// only counted.
+  std::vector<PlannedImport> ImportsOf(const PlannedCollection& plan) const {
+    return PlanImports(plan, merge_bytes());
+  }
 };
 
 }  // namespace milvus_backup::migration

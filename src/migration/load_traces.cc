@@ -23,14 +23,25 @@ Result<bool> Exists(const CallContext& ctx, const Store& target, const std::stri
   return true;
 }
 
+/// Whether a load has written something down: files that it has merged tell nothing by themselves.
+Result<bool> HasRecords(const CallContext& ctx, const Store& target) {
+  storage::ListRequest request{.prefix = target.prefix + kLoadDir, .delimiter = "/"};
+  for (;;) {
+    MB_ASSIGN_OR_RETURN(storage::ListPage page, target.backend->List(ctx, request));
+    for (const storage::ObjectInfo& object : page.objects) {
+      if (object.key.ends_with(".json")) return true;
+    }
+    if (page.next_token.empty()) return false;
+    request.token = std::move(page.next_token);
+  }
+}
+
 }  // namespace
 
 Result<LoadTraces> FindLoadTraces(const CallContext& ctx, const Store& target,
                                   const std::vector<std::string>& needed) {
-  MB_ASSIGN_OR_RETURN(
-      const storage::ListPage records,
-      target.backend->List(ctx, {.prefix = target.prefix + kLoadDir, .max_keys = 1}));
-  if (records.objects.empty()) return LoadTraces{};
+  MB_ASSIGN_OR_RETURN(const bool has_records, HasRecords(ctx, target));
+  if (!has_records) return LoadTraces{};
   MB_ASSIGN_OR_RETURN(const bool has_first, Exists(ctx, target, needed.front()));
   if (has_first) return LoadTraces{.is_loading = true};
   auto text =

@@ -17,7 +17,9 @@ LocalFile::LocalFile(std::string path, int descriptor)
 LocalFile::LocalFile(LocalFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      version_(std::move(other.version_)) {}
+      version_(std::move(other.version_)),
+      changed_s_(other.changed_s_),
+      changed_ns_(other.changed_ns_) {}
 
 LocalFile::~LocalFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -33,20 +35,28 @@ Result<LocalFile> LocalFile::Open(const std::string& path, const std::string& ke
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return cannot(std::generic_category().message(errno));
   LocalFile file(path, descriptor);
-  auto version = file.Look();
-  if (!version.ok()) return cannot(version.status().message());
-  file.version_ = *std::move(version);
+  if (const Status looked = file.Look(); !looked.ok()) return cannot(looked.message());
   return file;
 }
 
-Result<FileVersion> LocalFile::Look() const {
+Status LocalFile::Look() {
   struct stat info = {};
   if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode)) {
     return FailedPreconditionError("it is no file");
   }
-  return FileVersion{.size = static_cast<uint64_t>(info.st_size),
-                     .mark = fmt::format("{}:{}:{}.{:09d}", path_, info.st_size,
-                                         info.st_mtim.tv_sec, info.st_mtim.tv_nsec)};
+  version_ = {.size = static_cast<uint64_t>(info.st_size),
+              .mark = fmt::format("{}:{}:{}.{:09d}", path_, info.st_size, info.st_mtim.tv_sec,
+                                  info.st_mtim.tv_nsec)};
+  changed_s_ = info.st_mtim.tv_sec;
+  changed_ns_ = info.st_mtim.tv_nsec;
+  return Status::Ok();
+}
+
+bool LocalFile::IsUnchanged() const {
+  struct stat info = {};
+  return ::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode) &&
+         static_cast<uint64_t>(info.st_size) == version_.size &&
+         info.st_mtim.tv_sec == changed_s_ && info.st_mtim.tv_nsec == changed_ns_;
 }
 
 Status LocalFile::ReadAt(uint64_t offset, std::span<std::byte> into) const {
@@ -61,8 +71,7 @@ Status LocalFile::ReadAt(uint64_t offset, std::span<std::byte> into) const {
     into = into.subspan(static_cast<size_t>(got));
     offset += static_cast<uint64_t>(got);
   }
-  const auto now = Look();
-  if (now.ok() && now->mark == version_.mark) return Status::Ok();
+  if (IsUnchanged()) return Status::Ok();
   return Status(Code::kAborted, path_ + " has changed while it was read");
 }
 

@@ -36,11 +36,16 @@ class LocalFile {
 
  private:
   LocalFile(std::string path, int descriptor);
-  Result<FileVersion> Look() const;
+  Status Look();
+  /// Compares without making texts: it is asked for every piece that is read.
+  bool IsUnchanged() const;
 
   std::string path_;
   int descriptor_;
   FileVersion version_;
+  /// Of the last change, as the system tells it.
+  int64_t changed_s_ = 0;
+  int64_t changed_ns_ = 0;
 };
 
 /// The version of the file at `path`. Errors as LocalFile::Open.

@@ -81,6 +81,9 @@ Status CheckGeneration(const std::vector<std::string>& tables, const std::string
                                    "data in another form")
         .WithAdvice("bring that Milvus to 1.x first: its own migration tool writes this form");
   }
+  if (tables.empty()) {
+    return FailedPreconditionError(what + " is no meta of Milvus 0.9 to 1.x: it has no tables");
+  }
   return FailedPreconditionError(
       fmt::format("{} is no meta of Milvus 0.9 to 1.x: of its tables ({}) none are called Tables "
                   "and TableFiles",

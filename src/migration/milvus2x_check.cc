@@ -16,6 +16,12 @@ using milvus::Column;
 
 /// How long a server may take to load what was written.
 constexpr std::chrono::minutes kLoadLimit{30};
+/// common.SegmentState
+constexpr int32_t kSealed = 3;
+constexpr int32_t kFlushing = 5;
+constexpr int32_t kDropped = 6;
+/// common.SegmentLevel L0: only deletes.
+constexpr int32_t kLevelZero = 1;
 /// Few enough that answers with the widest vectors stay small.
 constexpr size_t kKeysPerQuery = 50;
 
@@ -48,6 +54,33 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
     }
   }
   return Status::Ok();
+}
+
+Result<uint64_t> CountRowsIn(const CallContext& ctx, const CollectionPlace& place,
+                             const milvus::Partition& partition, const Milvus2xRules& rules) {
+  const auto limit = std::chrono::steady_clock::now() + rules.count_patience;
+  while (true) {
+    MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments,
+                        place.client->ListPersistentSegments(ctx, place.db, place.name));
+    uint64_t rows = 0;
+    bool is_whole = true;
+    for (const milvus::Segment& segment : segments) {
+      if (segment.partition_id != partition.id || segment.level == kLevelZero) continue;
+      if (segment.state == kDropped) continue;
+      // It may not tell its rows yet.
+      if (segment.state == kSealed || segment.state == kFlushing) is_whole = false;
+      rows += static_cast<uint64_t>(segment.num_rows);
+    }
+    if (is_whole) return rows;
+    if (std::chrono::steady_clock::now() > limit) {
+      return Status(Code::kDeadlineExceeded,
+                    fmt::format("Milvus has flushed {} and not stored all rows of partition {}",
+                                place.name, partition.name))
+          .WithOrigin(Origin::kMilvus)
+          .WithAdvice("run the command again");
+    }
+    if (!Clock::Real().SleepFor(rules.poll_interval, ctx.stop)) return CancelledError();
+  }
 }
 
 Result<bool> LoadAndWait(const CallContext& ctx, const CollectionPlace& place,

@@ -6,6 +6,8 @@
 
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/milvus2x.h"
+#include "milvus_backup/milvus/client.h"
 
 #include <chrono>
 #include <cstddef>
@@ -19,6 +21,11 @@ namespace milvus_backup::migration {
 /// stored.
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
                     const std::vector<std::string>& names, std::chrono::milliseconds poll_interval);
+
+/// Rows of a partition as they are stored, deleted ones too; what was not flushed is not counted.
+/// Waits up to `count_patience` for segments that are being stored.
+Result<uint64_t> CountRowsIn(const CallContext& ctx, const CollectionPlace& place,
+                             const milvus::Partition& partition, const Milvus2xRules& rules);
 
 /// Load a collection if it is not loaded, and wait until it is. Returns whether it had to be
 /// loaded.

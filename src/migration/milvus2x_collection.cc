@@ -22,6 +22,11 @@ std::string PlaceText(const CollectionPlace& place) {
   return fmt::format("{}/{}/{}", place.client->endpoint(), place.db, place.name);
 }
 
+/// The server's refusal to drop a partition because it is loaded; it has no number of its own.
+bool IsLoadedPartition(const Status& status) {
+  return status.message().find("partition is loaded") != std::string::npos;
+}
+
 /// At most `count` of the keys, evenly spread.
 std::vector<RowKey> Thinned(const std::vector<RowKey>& keys, size_t count) {
   std::vector<RowKey> chosen;
@@ -55,21 +60,29 @@ class PercentReporter {
 
 }  // namespace
 
-CollectionMigration::CollectionMigration(const Milvus2xRun& run, const std::string& source,
-                                         const std::string& target)
+CollectionMigration::CollectionMigration(const Milvus2xRun& run, CollectionPlace source,
+                                         CollectionPlace target)
     : run_(run),
-      source_{&run.source, run.options.source_database, source},
-      target_{&run.target, run.options.target_database, target},
-      record_key_(CollectionRecordKey(target, PlaceText(target_))) {
-  migrated_ = {.source = source, .target = target};
+      source_(std::move(source)),
+      target_(std::move(target)),
+      title_(CollectionTitle(source_.db, source_.name)),
+      record_key_(CollectionRecordKey(target_.name, PlaceText(target_))) {
+  migrated_ = {.source = source_.name,
+               .target = target_.name,
+               .source_database = source_.db,
+               .target_database = target_.db};
 }
 
 Status CollectionMigration::CannotContinue(const std::string& why) const {
+  // Rows that were there before, or came by others, must not be dropped.
+  const std::string first =
+      is_target_ours_ ? fmt::format("drop {} in the target,", target_.name)
+                      : fmt::format("put the rows of {} in the target right, then", target_.name);
   return FailedPreconditionError(
              fmt::format("an earlier run has begun to fill {} and cannot be continued: {}",
                          target_.name, why))
-      .WithAdvice(fmt::format("drop {} in the target, remove {}/{} and run the command again",
-                              target_.name, run_.options.state_dir, record_key_));
+      .WithAdvice(fmt::format("{} remove {}/{} and run the command again", first,
+                              run_.options.state_dir, record_key_));
 }
 
 Status CollectionMigration::Save(const CallContext& ctx) const {
@@ -88,15 +101,16 @@ Status CollectionMigration::LookAtSource(const CallContext& ctx) {
                       client.ListPartitions(ctx, source_.db, source_.name));
   MB_ASSIGN_OR_RETURN(plan_, PlanTarget(described_, partitions, run_.options, target_.name,
                                         run_.target.server_version()));
+  plan_.create.db_name = target_.db;
   for (const std::string& warning : plan_.warnings) {
-    warnings_.push_back(fmt::format("collection '{}': {}", source_.name, warning));
+    warnings_.push_back(fmt::format("collection '{}': {}", title_, warning));
   }
   MB_ASSIGN_OR_RETURN(const milvus::LoadState state,
                       client.GetLoadState(ctx, source_.db, source_.name));
   if (state != milvus::LoadState::kLoaded) {
     if (!run_.rules.load_source) {
       return FailedPreconditionError(
-                 fmt::format("collection not loaded: {} cannot be read", source_.name))
+                 fmt::format("collection not loaded: {} cannot be read", title_))
           .WithAdvice("load it, or have it loaded and released again with --load-source");
     }
     has_loaded_source_ = true;
@@ -105,7 +119,7 @@ Status CollectionMigration::LookAtSource(const CallContext& ctx) {
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
   MB_ASSIGN_OR_RETURN(migrated_.counted, source.Count(ctx));
   log::Event(log::Level::kInfo, "[Milvus23x] Count(*) ===>",
-             {{"collection", source_.name}, {"Count", std::to_string(migrated_.counted)}});
+             {{"collection", title_}, {"Count", std::to_string(migrated_.counted)}});
   return Status::Ok();
 }
 
@@ -140,6 +154,7 @@ Status CollectionMigration::LookAtTarget(const CallContext& ctx) {
 Result<CollectionMigration::Begin> CollectionMigration::DecideBegin(
     const CallContext& ctx, const std::optional<milvus::Collection>& existing) {
   if (!record_ || !existing) return Begin::kFresh;
+  is_target_ours_ = record_->created && record_->target_id == existing->id;
   const bool is_finished = record_->state == CollectionState::kDone;
   if (record_->source != PlaceText(source_) || record_->source_id != described_.id) {
     // A target of its own for each run is what people want who replace rows.
@@ -151,7 +166,7 @@ Result<CollectionMigration::Begin> CollectionMigration::DecideBegin(
     if (is_finished) return Begin::kFresh;
     return CannotContinue("it was dropped and created anew");
   }
-  if (!is_finished) return ContinueFilling(existing);
+  if (!is_finished) return ContinueFilling(ctx, existing);
   return run_.options.upsert ? Begin::kFresh : Begin::kDone;
 }
 
@@ -166,24 +181,45 @@ Result<CollectionMigration::Begin> CollectionMigration::ContinueCreating(
 }
 
 Result<CollectionMigration::Begin> CollectionMigration::ContinueFilling(
-    const std::optional<milvus::Collection>& existing) {
+    const CallContext& ctx, const std::optional<milvus::Collection>& existing) {
   if (record_->keeps_keys != plan_.rows.keeps_keys) {
     return CannotContinue("meta.milvus.autoId has changed");
   }
-  const bool is_unsure = std::ranges::any_of(
-      record_->partitions, [](const auto& each) { return each.second.has_unconfirmed(); });
-  if (record_->keeps_keys || !is_unsure) return Begin::kContinue;
-  if (!record_->created) {
-    return CannotContinue(
-        "rows get new keys, so nobody can tell which of them are there, and the collection was "
-        "there before");
+  std::vector<std::string> unsure;
+  for (const auto& [name, partition] : record_->partitions) {
+    if (partition.has_unconfirmed()) unsure.push_back(name);
   }
+  if (record_->keeps_keys || unsure.empty()) return Begin::kContinue;
+  if (!record_->created) return BeginPartitionsAnew(ctx, unsure);
   warnings_.push_back(fmt::format(
       "collection '{}': an earlier run had created {} and was interrupted while rows got new keys; "
       "it is dropped and begun anew",
-      source_.name, existing->schema.name));
+      title_, existing->schema.name));
   must_drop_ = true;
   return Begin::kFresh;
+}
+
+Result<CollectionMigration::Begin> CollectionMigration::BeginPartitionsAnew(
+    const CallContext& ctx, const std::vector<std::string>& names) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
+                      run_.target.ListPartitions(ctx, target_.db, target_.name));
+  for (const std::string& name : names) {
+    const int64_t made = record_->partitions.at(name).created_id;
+    const auto found = std::ranges::find(existing, name, &milvus::Partition::name);
+    // One that is gone was dropped by a run that was interrupted then.
+    if (made != 0 && (found == existing.end() || found->id == made)) continue;
+    return CannotContinue(fmt::format(
+        "rows get new keys, so nobody can tell which of them are there, and {} was there before",
+        name.empty() ? "the collection" : "partition " + name));
+  }
+  for (const std::string& name : names) {
+    warnings_.push_back(fmt::format(
+        "collection '{}': an earlier run had created partition {} in {} and was interrupted while "
+        "rows got new keys; it is dropped and begun anew",
+        title_, name, target_.name));
+  }
+  partitions_to_drop_ = names;
+  return Begin::kContinue;
 }
 
 Status CollectionMigration::Copy(const CallContext& ctx) {
@@ -195,12 +231,13 @@ Status CollectionMigration::Copy(const CallContext& ctx) {
     warnings_.push_back(fmt::format(
         "collection '{}' was brought over by an earlier run and is left alone; to migrate it again "
         "remove {}/{}",
-        source_.name, run_.options.state_dir, record_key_));
+        title_, run_.options.state_dir, record_key_));
     return Status::Ok();
   }
   if (begin_ == Begin::kFresh) MB_RETURN_IF_ERROR(MakeTarget(ctx));
   migrated_.created = record_->created;
   migrated_.before = record_->rows_before;
+  MB_RETURN_IF_ERROR(DropPartitions(ctx));
   MB_RETURN_IF_ERROR(MakePartitions(ctx));
 
   // Every page is read as of the same time or a later one; also where a server does not tell it.
@@ -214,12 +251,13 @@ Status CollectionMigration::Copy(const CallContext& ctx) {
   uint64_t rows_before = 0;
   for (const auto& [name, partition] : record_->partitions) rows_before += partition.rows;
   const uint64_t shown_before = progress.rows_done;
-  PercentReporter percents(run_.on_percent, source_.name, migrated_.counted);
+  PercentReporter percents(run_.on_percent, title_, migrated_.counted);
   uint64_t finished = rows_before;
   PartitionCopy copy(
       source, target, plan_.rows.key,
       {.parallel_ranges = run_.options.parallel_ranges,
        .page_rows = run_.options.page_rows,
+       .least_row_bytes = LeastRowBytes(plan_.rows),
        .run = run_.rules},
       [this, &target, repeated = record_->repeated](const CallContext& save_ctx) {
         record_->repeated = repeated + target.repeated();
@@ -230,15 +268,14 @@ Status CollectionMigration::Copy(const CallContext& ctx) {
         percents.Update(finished + read, finished + written);
       });
   log::Event(log::Level::kInfo, "start iterator milvus collection",
-             {{"collection", source_.name}, {"target", target_.name}});
+             {{"collection", title_}, {"target", target_.name}});
   for (auto& [name, partition] : record_->partitions) {
     Status status = copy.Run(ctx, name, partition);
     if (!status.ok()) {
       return name.empty() ? status : std::move(status).Annotate("partition " + name);
     }
   }
-  log::Event(log::Level::kInfo, "milvus no data, iterator reach EOF",
-             {{"collection", source_.name}});
+  log::Event(log::Level::kInfo, "milvus no data, iterator reach EOF", {{"collection", title_}});
   migrated_.source_changed = copy.source_changed();
   return Status::Ok();
 }
@@ -269,6 +306,66 @@ Status CollectionMigration::MakeTarget(const CallContext& ctx) {
   return Save(ctx);
 }
 
+Status CollectionMigration::DropPartitions(const CallContext& ctx) {
+  if (partitions_to_drop_.empty()) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
+                      run_.target.ListPartitions(ctx, target_.db, target_.name));
+  std::vector<milvus::Partition> there;
+  for (const std::string& name : partitions_to_drop_) {
+    const auto found = std::ranges::find(existing, name, &milvus::Partition::name);
+    if (found != existing.end()) there.push_back(*found);
+  }
+  MB_RETURN_IF_ERROR(CheckOnlyOurRows(ctx, there));
+  for (const milvus::Partition& partition : there) {
+    Status dropped = run_.target.DropPartition(ctx, target_.db, target_.name, partition.name);
+    if (IsLoadedPartition(dropped)) {
+      return std::move(dropped).WithAdvice(
+          fmt::format("release {} in the target and run the command again", target_.name));
+    }
+    MB_RETURN_IF_ERROR(dropped);
+  }
+  for (const std::string& name : partitions_to_drop_) record_->partitions[name] = {};
+  record_->dropped_partitions = true;
+  return Save(ctx);
+}
+
+Status CollectionMigration::CheckOnlyOurRows(const CallContext& ctx,
+                                             const std::vector<milvus::Partition>& partitions) {
+  if (partitions.empty()) return Status::Ok();
+  MB_RETURN_IF_ERROR(
+      FlushAndWait(ctx, run_.target, target_.db, {target_.name}, run_.rules.poll_interval));
+  for (const milvus::Partition& partition : partitions) {
+    MB_ASSIGN_OR_RETURN(const uint64_t most, MostRowsSent(ctx, partition.name));
+    MB_ASSIGN_OR_RETURN(const uint64_t held, CountRowsIn(ctx, target_, partition, run_.rules));
+    if (held <= most) continue;
+    return CannotContinue(
+        fmt::format("partition {} holds {} rows, of which that run can have sent at most {}, so "
+                    "others have written to it",
+                    partition.name, held, most));
+  }
+  return Status::Ok();
+}
+
+Result<uint64_t> CollectionMigration::MostRowsSent(const CallContext& ctx,
+                                                   const std::string& name) const {
+  const PartitionRecord& partition = record_->partitions.at(name);
+  uint64_t rows = partition.rows;
+  if (!partition.frontier) return rows;
+  const RowKey& last = *partition.frontier;
+  const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
+  std::optional<RowKey> after = partition.confirmed.contiguous_end();
+  while (!after || *after < last) {
+    MB_ASSIGN_OR_RETURN(const std::vector<RowKey> keys,
+                        source.NextKeys(ctx, name, after, run_.rules.keys_per_page));
+    if (keys.empty()) break;
+    rows += static_cast<uint64_t>(std::ranges::count_if(keys, [&](const RowKey& key) {
+      return key <= last && !partition.confirmed.Contains(key);
+    }));
+    after = keys.back();
+  }
+  return rows;
+}
+
 Status CollectionMigration::MakePartitions(const CallContext& ctx) {
   if (plan_.rows.has_partition_key) {
     record_->partitions.try_emplace("");
@@ -276,17 +373,28 @@ Status CollectionMigration::MakePartitions(const CallContext& ctx) {
   }
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> existing,
                       run_.target.ListPartitions(ctx, target_.db, target_.name));
+  std::vector<std::string> made;
   for (const std::string& name : plan_.rows.partitions) {
     record_->partitions.try_emplace(name);
     if (std::ranges::count(existing, name, &milvus::Partition::name) > 0) continue;
     MB_RETURN_IF_ERROR(run_.target.CreatePartition(ctx, target_.db, target_.name, name));
+    made.push_back(name);
   }
-  return Status::Ok();
+  if (made.empty() || record_->created) return Status::Ok();
+  // By their ids the next run knows that they are ours.
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Partition> all,
+                      run_.target.ListPartitions(ctx, target_.db, target_.name));
+  for (const std::string& name : made) {
+    const auto found = std::ranges::find(all, name, &milvus::Partition::name);
+    if (found != all.end()) record_->partitions[name].created_id = found->id;
+  }
+  return Save(ctx);
 }
 
 Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
   if (migrated_.was_done) {
     MB_RETURN_IF_ERROR(CreateIndexes(ctx));
+    run_.on_percent(title_, 100);
     return migrated_;
   }
   migrated_.repeated = record_->repeated;
@@ -307,8 +415,11 @@ Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
   if (!migrated_.source_changed && migrated_.rows < migrated_.counted) {
     warnings_.push_back(fmt::format(
         "collection '{}': {} of {} rows have a primary key that another row has too; of rows with "
-        "one key Milvus answers only one, and that was brought over",
-        source_.name, migrated_.counted - migrated_.rows, migrated_.counted));
+        "one key Milvus answers only one, and that was brought over{}",
+        title_, migrated_.counted - migrated_.rows, migrated_.counted,
+        !plan_.rows.key.is_text() ? " (a row with the key 9223372036854775807 it answers to no "
+                                    "query at all: --via-storage brings it over)"
+                                  : ""));
   }
   MB_RETURN_IF_ERROR(CompareCounts(ctx));
   MB_RETURN_IF_ERROR(CreateIndexes(ctx));
@@ -316,7 +427,7 @@ Result<Migrated> CollectionMigration::Finish(const CallContext& ctx) {
   record_->state = CollectionState::kDone;
   record_->source_changed = migrated_.source_changed;
   MB_RETURN_IF_ERROR(Save(ctx));
-  run_.on_percent(source_.name, 100);
+  run_.on_percent(title_, 100);
   return migrated_;
 }
 
@@ -335,8 +446,10 @@ Status CollectionMigration::CreateIndexes(const CallContext& ctx) {
 
 Status CollectionMigration::CompareCounts(const CallContext& ctx) {
   const auto rows = static_cast<int64_t>(migrated_.rows);
-  // Rows that were sent again, or took the place of others, are counted until they are compacted.
-  const bool is_exact = migrated_.repeated == 0 && !run_.options.upsert;
+  // Rows that were sent again, or took the place of others, are counted until they are compacted;
+  // those of a dropped partition until the server has looked after it.
+  const bool is_exact =
+      migrated_.repeated == 0 && !run_.options.upsert && !record_->dropped_partitions;
   const auto is_right = [&](int64_t stored) {
     if (run_.options.upsert) return stored >= rows;
     const int64_t added = stored - migrated_.before;

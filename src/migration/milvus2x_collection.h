@@ -31,7 +31,7 @@ struct Milvus2xRun {
 /// Not thread-safe; starts its own threads.
 class CollectionMigration {
  public:
-  CollectionMigration(const Milvus2xRun& run, const std::string& source, const std::string& target);
+  CollectionMigration(const Milvus2xRun& run, CollectionPlace source, CollectionPlace target);
 
   /// Look at source, target and record, and find out what there is to do. Changes nothing, but that
   /// with `load_source` the source is loaded.
@@ -44,8 +44,9 @@ class CollectionMigration {
   Status ReleaseSource(const CallContext& ctx);
 
   const std::vector<std::string>& warnings() const { return warnings_; }
-  const std::string& source_name() const { return source_.name; }
-  const std::string& target_name() const { return target_.name; }
+  /// The source, for messages.
+  const std::string& title() const { return title_; }
+  const CollectionPlace& target() const { return target_; }
   bool was_done() const { return migrated_.was_done; }
   /// Rows that the source had when it was looked at.
   uint64_t counted() const { return migrated_.counted; }
@@ -57,10 +58,20 @@ class CollectionMigration {
   Status LookAtTarget(const CallContext& ctx);
   Result<Begin> DecideBegin(const CallContext& ctx,
                             const std::optional<milvus::Collection>& existing);
-  Result<Begin> ContinueFilling(const std::optional<milvus::Collection>& existing);
+  Result<Begin> ContinueFilling(const CallContext& ctx,
+                                const std::optional<milvus::Collection>& existing);
+  /// Rows of these partitions may be there or not and cannot be recognised.
+  Result<Begin> BeginPartitionsAnew(const CallContext& ctx, const std::vector<std::string>& names);
   Result<Begin> ContinueCreating(const CallContext& ctx,
                                  const std::optional<milvus::Collection>& existing);
   Status MakeTarget(const CallContext& ctx);
+  /// Drop those that are to be begun anew.
+  Status DropPartitions(const CallContext& ctx);
+  /// kFailedPrecondition when one of these partitions of the target holds more rows than the
+  /// earlier run can have sent.
+  Status CheckOnlyOurRows(const CallContext& ctx, const std::vector<milvus::Partition>& partitions);
+  /// Rows that the earlier run can have sent into a partition.
+  Result<uint64_t> MostRowsSent(const CallContext& ctx, const std::string& name) const;
   Status MakePartitions(const CallContext& ctx);
   Status CompareCounts(const CallContext& ctx);
   /// Create what the target does not have yet of the source's indexes.
@@ -74,11 +85,15 @@ class CollectionMigration {
   const Milvus2xRun run_;
   const CollectionPlace source_;
   const CollectionPlace target_;
+  const std::string title_;
   const std::string record_key_;
   milvus::Collection described_;
   TargetPlan plan_;
   Begin begin_ = Begin::kFresh;
   bool must_drop_ = false;
+  /// The target that is there is the one that an earlier run has created.
+  bool is_target_ours_ = false;
+  std::vector<std::string> partitions_to_drop_;
   bool has_loaded_source_ = false;
   std::optional<CollectionRecord> record_;
   Migrated migrated_;

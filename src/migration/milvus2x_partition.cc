@@ -11,8 +11,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// Rows of a range while nobody knows how large they are.
-constexpr size_t kFirstRows = 256;
+/// Most rows of a range while nobody knows how large they are.
+constexpr uint64_t kFirstRows = 64;
 /// Keys of the first page, and bytes of the later ones: text keys may be long.
 constexpr int64_t kFirstKeys = 1024;
 constexpr size_t kKeyBytesPerPage = size_t{2} << 20;
@@ -65,7 +65,14 @@ Status PartitionCopy::Walk(const CallContext& ctx, const std::string& name, Part
         MB_RETURN_IF_ERROR(save_(ctx));
       }
     }
-    for (Cut& cut : CutKeys(keys, after, resumed, done)) {
+    // Submit waits for a worker, so that each range is cut by what the ones before have shown.
+    for (size_t begin = 0; begin < keys.size();) {
+      if (done.Contains(keys[begin])) {
+        ++begin;
+        continue;
+      }
+      Cut cut = NextCut(keys, begin, after, resumed, done);
+      begin += cut.keys.size();
       const bool taken =
           group.Submit([this, &name, &record, cut = std::move(cut)](const std::stop_token& stop) {
             return CopyRange({.stop = stop}, name, cut, record);
@@ -80,40 +87,30 @@ Status PartitionCopy::Walk(const CallContext& ctx, const std::string& name, Part
   }
 }
 
-std::vector<PartitionCopy::Cut> PartitionCopy::CutKeys(const std::vector<RowKey>& keys,
-                                                       std::optional<RowKey> after,
-                                                       const std::optional<RowKey>& resumed,
-                                                       const RangeSet& done) const {
-  std::vector<Cut> cuts;
-  Cut open;
-  const size_t most = RowsPerRange();
-  const auto close = [&] {
-    if (!open.keys.empty()) cuts.push_back(std::move(open));
-    open = {};
-  };
-  for (const RowKey& key : keys) {
-    if (done.Contains(key)) {
-      close();
-    } else {
-      if (open.keys.empty()) open.range.after = after;
-      open.range.upto = key;
-      open.may_be_there = open.may_be_there || (resumed && key <= *resumed);
-      open.keys.push_back(key);
-      if (open.keys.size() == most) close();
-    }
-    after = key;
-  }
-  close();
-  return cuts;
+PartitionCopy::Cut PartitionCopy::NextCut(const std::vector<RowKey>& keys, size_t begin,
+                                          const std::optional<RowKey>& after,
+                                          const std::optional<RowKey>& resumed,
+                                          const RangeSet& done) const {
+  Cut cut;
+  cut.range.after = after;
+  if (begin > 0) cut.range.after = keys[begin - 1];
+  // The keys are in order.
+  cut.may_be_there = resumed && keys[begin] <= *resumed;
+  const size_t end = begin + std::min(RowsPerRange(), keys.size() - begin);
+  for (size_t i = begin; i < end && !done.Contains(keys[i]); ++i) cut.keys.push_back(keys[i]);
+  cut.range.upto = cut.keys.back();
+  return cut;
 }
 
 size_t PartitionCopy::RowsPerRange() const {
   constexpr auto kMost = static_cast<uint64_t>(kMaxPageRows);
   if (rules_.page_rows) return std::min(static_cast<uint64_t>(*rules_.page_rows), kMost);
   const uint64_t rows = read_;
-  if (rows == 0) return kFirstRows;
-  const uint64_t row_bytes = std::max<uint64_t>(read_bytes_ / rows, 1);
-  return std::clamp<uint64_t>(rules_.run.range_bytes / row_bytes, 1, kMost);
+  const uint64_t mean = rows == 0 ? 0 : read_bytes_ / rows;
+  const uint64_t row_bytes =
+      std::max({mean, last_row_bytes_.load(), rules_.least_row_bytes, uint64_t{1}});
+  return std::clamp<uint64_t>(rules_.run.range_bytes / row_bytes, 1,
+                              rows == 0 ? kFirstRows : kMost);
 }
 
 Status PartitionCopy::CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
@@ -132,8 +129,11 @@ Status PartitionCopy::WriteRows(const CallContext& ctx, const std::string& name,
   const milvus::Column& keys = source_.KeyColumn(columns);
   const size_t count = keys.rows;
   if (count == 0) return Status::Ok();
+  arrived.reserve(arrived.size() + count);
   for (size_t row = 0; row < count; ++row) arrived.push_back(key_.At(keys, row));
-  read_bytes_ += BytesOf(columns);
+  const uint64_t bytes = BytesOf(columns);
+  last_row_bytes_ = bytes / count;
+  read_bytes_ += bytes;
   read_ += count;
   on_progress_(read_, written_);
   MB_RETURN_IF_ERROR(target_.Write(ctx, name, std::move(columns), cut.may_be_there));
@@ -144,10 +144,9 @@ Status PartitionCopy::WriteRows(const CallContext& ctx, const std::string& name,
 
 Status PartitionCopy::FetchMissing(const CallContext& ctx, const std::string& name, const Cut& cut,
                                    std::vector<RowKey>& arrived) {
-  std::vector<RowKey> sorted = arrived;
-  std::ranges::sort(sorted);
+  std::ranges::sort(arrived);
   std::vector<RowKey> missing;
-  std::ranges::set_difference(cut.keys, sorted, std::back_inserter(missing));
+  std::ranges::set_difference(cut.keys, arrived, std::back_inserter(missing));
   size_t fetched = 0;
   for (size_t begin = 0; begin < missing.size(); begin += kKeysPerFetch) {
     const size_t end = std::min(begin + kKeysPerFetch, missing.size());

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -28,6 +29,8 @@ class PartitionCopy {
   struct Rules {
     int parallel_ranges = 1;
     std::optional<int64_t> page_rows;
+    /// Bytes of a row that the schema tells: no row is smaller.
+    uint64_t least_row_bytes = 0;
     Milvus2xRules run;
   };
   /// Told after every step how many rows were read and written in this run.
@@ -60,8 +63,10 @@ class PartitionCopy {
 
   Status Walk(const CallContext& ctx, const std::string& name, PartitionRecord& record,
               TaskGroup& group);
-  std::vector<Cut> CutKeys(const std::vector<RowKey>& keys, std::optional<RowKey> after,
-                           const std::optional<RowKey>& resumed, const RangeSet& done) const;
+  /// A range that begins with keys[begin], which is not done: as many of the keys as make one now.
+  /// `after` lies before the first of the keys.
+  Cut NextCut(const std::vector<RowKey>& keys, size_t begin, const std::optional<RowKey>& after,
+              const std::optional<RowKey>& resumed, const RangeSet& done) const;
   Status CopyRange(const CallContext& ctx, const std::string& name, const Cut& cut,
                    PartitionRecord& record);
   /// Write rows of a cut; `arrived` gets their keys.
@@ -75,7 +80,7 @@ class PartitionCopy {
                       std::vector<RowKey>& arrived);
   Status Confirm(const CallContext& ctx, const Cut& cut, const std::vector<RowKey>& arrived,
                  PartitionRecord& record);
-  /// As many as come to about `range_bytes`.
+  /// As many as come to about `range_bytes`, as far as it is known by now.
   size_t RowsPerRange() const;
 
   const CollectionReader& source_;
@@ -86,6 +91,8 @@ class PartitionCopy {
   const OnProgress on_progress_;
   std::atomic<uint64_t> read_ = 0;
   std::atomic<uint64_t> read_bytes_ = 0;
+  /// Of the rows that came last.
+  std::atomic<uint64_t> last_row_bytes_ = 0;
   std::atomic<uint64_t> written_ = 0;
   std::atomic<bool> source_changed_ = false;
   /// Guards the record, its saving and what is below.

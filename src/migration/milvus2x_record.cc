@@ -51,13 +51,15 @@ ordered_json ToJson(const PartitionRecord& record) {
           {"frontier", ToJson(record.frontier)},
           {"confirmed", std::move(ranges)},
           {"rows", record.rows},
-          {"sample", std::move(sample)}};
+          {"sample", std::move(sample)},
+          {"created_id", record.created_id}};
 }
 
 PartitionRecord PartitionFrom(const json& value) {
   PartitionRecord record{.done = value.at("done").get<bool>(),
                          .frontier = KeyFrom(value.at("frontier")),
-                         .rows = WholeNumber<uint64_t>(value.at("rows"))};
+                         .rows = WholeNumber<uint64_t>(value.at("rows")),
+                         .created_id = WholeNumber<int64_t>(value.value("created_id", json(0)))};
   for (const json& range : value.at("confirmed")) {
     record.confirmed.Add(
         {.after = KeyFrom(range.at("after")), .upto = KeyFrom(range.at("upto")).value()});
@@ -87,6 +89,7 @@ std::string EncodeCollectionRecord(const CollectionRecord& record) {
                       {"rows_before", record.rows_before},
                       {"repeated", record.repeated},
                       {"source_changed", record.source_changed},
+                      {"dropped_partitions", record.dropped_partitions},
                       {"partitions", std::move(partitions)}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -102,7 +105,8 @@ Result<CollectionRecord> DecodeCollectionRecord(std::string_view text, const std
                             .keeps_keys = document.at("keeps_keys").get<bool>(),
                             .rows_before = WholeNumber<int64_t>(document.at("rows_before")),
                             .repeated = WholeNumber<uint64_t>(document.at("repeated")),
-                            .source_changed = document.value("source_changed", false)};
+                            .source_changed = document.value("source_changed", false),
+                            .dropped_partitions = document.value("dropped_partitions", false)};
     const auto state = document.at("state").get<std::string>();
     bool is_known = false;
     for (const auto& [value, name] : kStates) {

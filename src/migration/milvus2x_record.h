@@ -28,6 +28,8 @@ struct PartitionRecord {
   uint64_t rows = 0;
   /// Some of their keys, of which rows are compared in the end.
   std::vector<RowKey> sample;
+  /// Of the target's partition, when a run has created it in a collection that was there before.
+  int64_t created_id = 0;
   /// Whether rows may have been sent that are not known to be there.
   bool has_unconfirmed() const { return !done && frontier != confirmed.contiguous_end(); }
 };
@@ -54,6 +56,8 @@ struct CollectionRecord {
   uint64_t repeated = 0;
   /// The source was written to while it was brought over.
   bool source_changed = false;
+  /// Partitions were dropped to be begun anew: the target may still count their rows.
+  bool dropped_partitions = false;
   /// By name; an empty name stands for a collection with a partition key.
   std::map<std::string, PartitionRecord> partitions;
 };

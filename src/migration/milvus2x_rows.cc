@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 #include <type_traits>
@@ -29,9 +30,12 @@ bool Has(const Status& status, std::string_view part) {
   return status.message().find(part) != std::string::npos;
 }
 
-/// An answer larger than a server sends or makes (quotaAndLimits.limits.maxOutputSize).
+/// An answer larger than a server sends, or than we take.
+bool IsLargerThanTaken(const Status& status) { return Has(status, "larger than max"); }
+
+/// Also one larger than a server makes (quotaAndLimits.limits.maxOutputSize).
 bool IsTooLarge(const Status& status) {
-  return Has(status, "maxOutputSize") || Has(status, "larger than max");
+  return Has(status, "maxOutputSize") || IsLargerThanTaken(status);
 }
 
 /// Errors of a server that is on its way up.
@@ -82,6 +86,14 @@ Status Unexpected(const std::string& what) {
 }
 
 }  // namespace
+
+Result<milvus::Client*> WiderClient::Get(const CallContext& ctx) {
+  const std::scoped_lock lock(mutex_);
+  if (client_ == nullptr) {
+    MB_ASSIGN_OR_RETURN(client_, connect_(ctx));
+  }
+  return client_.get();
+}
 
 milvus::QueryRequest CollectionReader::Request(const std::string& partition,
                                                std::string expr) const {
@@ -137,11 +149,10 @@ Result<std::vector<RowKey>> CollectionReader::NextKeys(const CallContext& ctx,
   return keys;
 }
 
-Result<std::vector<Column>> CollectionReader::Query(const CallContext& ctx,
+Result<std::vector<Column>> CollectionReader::Query(const CallContext& ctx, milvus::Client& client,
                                                     const milvus::QueryRequest& request) const {
-  MB_ASSIGN_OR_RETURN(std::vector<Column> found, WithPatience(ctx, patience_, [&] {
-                        return place_.client->Query(ctx, request);
-                      }));
+  MB_ASSIGN_OR_RETURN(std::vector<Column> found,
+                      WithPatience(ctx, patience_, [&] { return client.Query(ctx, request); }));
   std::vector<Column> columns;
   columns.reserve(rows_.fields.size());
   for (const milvus::FieldSchema& field : rows_.fields) {
@@ -162,11 +173,21 @@ Result<std::vector<Column>> CollectionReader::Query(const CallContext& ctx,
   return columns;
 }
 
+Result<std::vector<Column>> CollectionReader::QueryAlone(
+    const CallContext& ctx, const milvus::QueryRequest& request) const {
+  auto columns = Query(ctx, *place_.client, request);
+  if (columns.ok() || place_.wider == nullptr || !IsLargerThanTaken(columns.status())) {
+    return columns;
+  }
+  MB_ASSIGN_OR_RETURN(milvus::Client* const wider, place_.wider->Get(ctx));
+  return Query(ctx, *wider, request);
+}
+
 Status CollectionReader::Read(const CallContext& ctx, const std::string& partition,
                               const KeyRange& range, size_t expected, const Sink& sink) const {
   milvus::QueryRequest request = Request(partition, rows_.key.In(range));
   for (const milvus::FieldSchema& field : rows_.fields) request.output_fields.push_back(field.name);
-  auto columns = Query(ctx, request);
+  auto columns = Query(ctx, *place_.client, request);
   if (columns.ok()) return columns->empty() ? Status::Ok() : sink(*std::move(columns));
   if (!IsTooLarge(columns.status())) return columns.status();
   const auto half = static_cast<int64_t>(std::max<size_t>(expected / 2, 1));
@@ -181,7 +202,7 @@ Status CollectionReader::ReadInPages(const CallContext& ctx, const std::string& 
       request.output_fields.push_back(field.name);
     }
     request.limit = limit;
-    auto columns = Query(ctx, request);
+    auto columns = limit == 1 ? QueryAlone(ctx, request) : Query(ctx, *place_.client, request);
     if (!columns.ok()) {
       if (!IsTooLarge(columns.status()) || limit == 1) return columns.status();
       limit /= 2;
@@ -202,7 +223,15 @@ Result<std::vector<Column>> CollectionReader::Fetch(const CallContext& ctx,
                                                     const std::vector<RowKey>& keys) const {
   milvus::QueryRequest request = Request(partition, rows_.key.AmongThese(keys));
   for (const milvus::FieldSchema& field : rows_.fields) request.output_fields.push_back(field.name);
-  return Query(ctx, request);
+  if (keys.size() == 1) return QueryAlone(ctx, request);
+  auto columns = Query(ctx, *place_.client, request);
+  if (columns.ok() || !IsTooLarge(columns.status()) || keys.empty()) return columns;
+  const auto middle = keys.begin() + static_cast<std::ptrdiff_t>(keys.size() / 2);
+  MB_ASSIGN_OR_RETURN(std::vector<Column> first,
+                      Fetch(ctx, partition, std::vector<RowKey>(keys.begin(), middle)));
+  MB_ASSIGN_OR_RETURN(std::vector<Column> second,
+                      Fetch(ctx, partition, std::vector<RowKey>(middle, keys.end())));
+  return Joined(std::move(first), std::move(second));
 }
 
 Result<uint64_t> CollectionReader::CountKeys(const CallContext& ctx, const std::string& partition,
@@ -259,7 +288,7 @@ Status CollectionWriter::WriteOne(const CallContext& ctx, const milvus::InsertRe
     return Status(Code::kAborted, "nobody can tell whether rows were taken that get new keys: " +
                                       inserted.status().message())
         .WithOrigin(Origin::kMilvus)
-        .WithAdvice("run the same command again: it begins the collection anew");
+        .WithAdvice("run the same command again: it tells how to go on");
   }
   log::Warn("msg=\"rows are sent again\" rows={} error=\"{}\"", rows, inserted.status().ToString());
   repeated_ += rows;

@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,11 +22,30 @@
 
 namespace milvus_backup::migration {
 
+/// A second client of a source, which takes larger answers. Connected when it is first needed.
+/// Thread-safe.
+class WiderClient {
+ public:
+  using Connect = std::function<Result<std::unique_ptr<milvus::Client>>(const CallContext& ctx)>;
+
+  explicit WiderClient(Connect connect) : connect_(std::move(connect)) {}
+
+  /// The client, which lives as long as this.
+  Result<milvus::Client*> Get(const CallContext& ctx);
+
+ private:
+  const Connect connect_;
+  std::mutex mutex_;
+  std::unique_ptr<milvus::Client> client_;
+};
+
 /// A collection of a server, as messages and calls name it.
 struct CollectionPlace {
   milvus::Client* client = nullptr;
   std::string db;
   std::string name;
+  /// For rows that `client` does not take alone; may be absent.
+  WiderClient* wider = nullptr;
 };
 
 /// Rows of a source. Thread-safe. Every call is repeated while the server restarts, for at most
@@ -66,8 +87,11 @@ class CollectionReader {
  private:
   milvus::QueryRequest Request(const std::string& partition, std::string expr) const;
   /// The columns of the plan, in its order, of a query.
-  Result<std::vector<milvus::Column>> Query(const CallContext& ctx,
+  Result<std::vector<milvus::Column>> Query(const CallContext& ctx, milvus::Client& client,
                                             const milvus::QueryRequest& request) const;
+  /// The same for a single row, which may be larger than other answers.
+  Result<std::vector<milvus::Column>> QueryAlone(const CallContext& ctx,
+                                                 const milvus::QueryRequest& request) const;
   Status ReadInPages(const CallContext& ctx, const std::string& partition, KeyRange range,
                      int64_t limit, const Sink& sink) const;
 

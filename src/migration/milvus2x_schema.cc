@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -40,6 +41,35 @@ int64_t NumberOf(const std::string& text) {
   int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
+}
+
+/// Bytes of a value, 0 where values differ in length.
+uint64_t WidthOf(const FieldSchema& field) {
+  const auto dim = static_cast<uint64_t>(std::max<int64_t>(NumberOf(ParamOf(field, "dim")), 0));
+  switch (field.data_type) {
+    case data_type::kBool:
+      return 1;
+    case data_type::kInt8:
+    case data_type::kInt16:
+    case data_type::kInt32:
+    case data_type::kFloat:
+      return 4;
+    case data_type::kInt64:
+    case data_type::kDouble:
+    case kTimestamptz:
+      return 8;
+    case data_type::kBinaryVector:
+      return dim / 8;
+    case data_type::kFloatVector:
+      return dim * 4;
+    case data_type::kFloat16Vector:
+    case data_type::kBFloat16Vector:
+      return dim * 2;
+    case data_type::kInt8Vector:
+      return dim;
+    default:
+      return 0;
+  }
 }
 
 /// As `meta.fields` has them, or all.
@@ -168,7 +198,6 @@ Result<TargetPlan> PlanTarget(const milvus::Collection& source,
   for (const milvus::Partition& partition : partitions) rows.partitions.push_back(partition.name);
 
   milvus::CreateCollectionRequest& create = plan.create;
-  create.db_name = options.target_database;
   create.schema.name = name;
   create.schema.description =
       schema.description.empty() ? "Migration from Milvus2x" : schema.description;
@@ -190,6 +219,14 @@ Result<TargetPlan> PlanTarget(const milvus::Collection& source,
     plan.warnings.push_back("the values of dynamic fields are left out");
   }
   return plan;
+}
+
+uint64_t LeastRowBytes(const RowPlan& rows) {
+  uint64_t bytes = 0;
+  for (const FieldSchema& field : rows.fields) {
+    if (!field.nullable) bytes += WidthOf(field);
+  }
+  return bytes;
 }
 
 Status CheckRowsFit(const milvus::Collection& existing, const RowPlan& rows) {

@@ -7,6 +7,7 @@
 #include "milvus_backup/migration/milvus2x_options.h"
 #include "milvus_backup/milvus/types.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,14 @@ struct TargetPlan {
   std::vector<std::string> warnings;
 };
 
-/// kInvalidArgument (Origin::kConfig) when `meta.fields` names fields that are not there, no vector
-/// field or not the primary key; kUnimplemented for a field of a type that cannot be read by
-/// queries; kFailedPrecondition when the target's version does not know what the source uses.
+/// Bytes of the values of a row whose width the schema tells: all but texts, JSON, arrays and
+/// sparse vectors, and fields that may be null.
+uint64_t LeastRowBytes(const RowPlan& rows);
+
+/// All of the request but the database. kInvalidArgument (Origin::kConfig) when `meta.fields` names
+/// fields that are not there, no vector field or not the primary key; kUnimplemented for a field of
+/// a type that cannot be read by queries; kFailedPrecondition when the target's version does not
+/// know what the source uses.
 Result<TargetPlan> PlanTarget(const milvus::Collection& source,
                               const std::vector<milvus::Partition>& partitions,
                               const Milvus2xOptions& options, const std::string& name,

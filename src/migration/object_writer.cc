@@ -11,6 +11,9 @@ namespace {
 
 /// Large enough that requests cost little, small enough that several fit into the budget.
 constexpr uint64_t kPartBytes = 8 * kMiB;
+/// Inspected at a time, so that it is still in the caches of the processor.
+constexpr size_t kInspectBytes = 256 * kKiB;
+constexpr size_t kInspectAlignment = 64;
 
 uint64_t PartSizeFor(uint64_t size, const storage::Capabilities& caps) {
   const uint64_t least = (size + caps.max_parts - 1) / caps.max_parts;
@@ -33,23 +36,41 @@ Result<ObjectWriter> ObjectWriter::Create(const CallContext& ctx, storage::Backe
   return writer;
 }
 
+Status ObjectWriter::CheckFits(uint64_t count) const {
+  if (count <= size_ - flushed_ - filled_) return Status::Ok();
+  return DataLossError(fmt::format("{}: more bytes than the {} announced", key_, size_));
+}
+
 Status ObjectWriter::Append(const CallContext& ctx, ByteView bytes) {
-  if (bytes.size() > size_ - flushed_ - filled_) {
-    return DataLossError(fmt::format("{}: more bytes than the {} announced", key_, size_));
-  }
+  MB_RETURN_IF_ERROR(CheckFits(bytes.size()));
   while (!bytes.empty()) {
-    const size_t count = std::min<uint64_t>(bytes.size(), room());
-    std::memcpy(part_.data() + filled_, bytes.data(), count);
-    filled_ += count;
+    const std::span<std::byte> to = room();
+    const size_t count = std::min(bytes.size(), to.size());
+    std::memcpy(to.data(), bytes.data(), count);
+    MB_RETURN_IF_ERROR(Filled(ctx, count));
     bytes = bytes.subspan(count);
-    if (room() == 0) MB_RETURN_IF_ERROR(Flush(ctx));
   }
   return Status::Ok();
 }
 
+Status ObjectWriter::Filled(const CallContext& ctx, uint64_t count) {
+  MB_RETURN_IF_ERROR(CheckFits(count));
+  filled_ += count;
+  if (filled_ - inspected_ >= kInspectBytes) {
+    MB_RETURN_IF_ERROR(InspectTo(filled_ / kInspectAlignment * kInspectAlignment));
+  }
+  return filled_ == part_.size() ? Flush(ctx) : Status::Ok();
+}
+
+Status ObjectWriter::InspectTo(size_t end) {
+  const size_t begin = std::exchange(inspected_, end);
+  if (!inspect_ || begin == end) return Status::Ok();
+  return inspect_(flushed_ + begin, part_.view().subspan(begin, end - begin));
+}
+
 Status ObjectWriter::Flush(const CallContext& ctx) {
+  MB_RETURN_IF_ERROR(InspectTo(filled_));
   const ByteView body = part_.view().first(filled_);
-  if (inspect_) MB_RETURN_IF_ERROR(inspect_(flushed_, body));
   if (sends_ && upload_ != nullptr) {
     const auto number = static_cast<uint32_t>(parts_.size() + 1);
     MB_ASSIGN_OR_RETURN(storage::PartInfo part,
@@ -60,6 +81,7 @@ Status ObjectWriter::Flush(const CallContext& ctx) {
   }
   flushed_ += filled_;
   filled_ = 0;
+  inspected_ = 0;
   return Status::Ok();
 }
 

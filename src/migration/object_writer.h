@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ namespace milvus_backup::migration {
 /// small is put at once, others are uploaded in parts. Used by one thread.
 class ObjectWriter {
  public:
-  /// Called with each part before it is sent and its position in the object.
-  using Inspect = std::function<Status(uint64_t position, ByteView part)>;
+  /// Called with every stretch of the object in order, and its position, which is a multiple of 64.
+  /// All of a part has been looked at before the part is sent.
+  using Inspect = std::function<Status(uint64_t position, ByteView stretch)>;
 
   /// `backend` and `budget` must outlive the writer. Aborts uploads of `key` that a killed run
   /// left.
@@ -28,12 +30,16 @@ class ObjectWriter {
                                      std::string key, uint64_t size, MemoryBudget& budget);
 
   const std::string& key() const { return key_; }
-  /// Bytes that fit into the part that is being filled; never 0 while bytes are missing.
-  uint64_t room() const { return part_.size() - filled_; }
+  /// Where the bytes that come next belong: the rest of the part that is being filled. Never empty
+  /// while bytes are missing.
+  std::span<std::byte> room() { return part_.span().subspan(filled_); }
   void set_inspect(Inspect inspect) { inspect_ = std::move(inspect); }
   /// Send nothing from now on; parts are only inspected.
   void StopSending() { sends_ = false; }
 
+  /// The first `count` bytes of room() have been written there.
+  Status Filled(const CallContext& ctx, uint64_t count);
+  /// Copy `bytes` to where they belong.
   Status Append(const CallContext& ctx, ByteView bytes);
   /// kDataLoss unless exactly the bytes that were announced have come.
   Status Finish(const CallContext& ctx);
@@ -42,6 +48,9 @@ class ObjectWriter {
   ObjectWriter(storage::Backend& backend, std::string key, uint64_t size, Buffer part)
       : backend_(&backend), key_(std::move(key)), size_(size), part_(std::move(part)) {}
 
+  Status CheckFits(uint64_t count) const;
+  /// Inspect what was filled up to `end` and not inspected yet.
+  Status InspectTo(size_t end);
   Status Flush(const CallContext& ctx);
 
   storage::Backend* backend_;
@@ -49,6 +58,8 @@ class ObjectWriter {
   uint64_t size_;
   Buffer part_;
   size_t filled_ = 0;
+  /// Of the part.
+  size_t inspected_ = 0;
   /// Bytes of the parts before.
   uint64_t flushed_ = 0;
   bool sends_ = true;

@@ -1,5 +1,7 @@
 #include "row_columns.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 namespace milvus_backup::migration {
@@ -49,6 +51,24 @@ std::vector<Column> RowsOf(const std::vector<Column>& columns, size_t begin, siz
     rows.push_back(std::move(part));
   }
   return rows;
+}
+
+std::vector<Column> Joined(std::vector<Column> first, std::vector<Column> second) {
+  if (first.empty() || first.front().rows == 0) return second;
+  if (second.empty() || second.front().rows == 0) return first;
+  for (size_t i = 0; i < first.size(); ++i) {
+    Column& column = first[i];
+    Column& more = second[i];
+    if (!column.nulls.empty() || !more.nulls.empty()) {
+      column.nulls.resize(column.rows, 0);
+      more.nulls.resize(more.rows, 0);
+      column.nulls.insert(column.nulls.end(), more.nulls.begin(), more.nulls.end());
+    }
+    column.fixed += more.fixed;
+    std::ranges::move(more.texts, std::back_inserter(column.texts));
+    column.rows += more.rows;
+  }
+  return first;
 }
 
 std::vector<std::pair<size_t, size_t>> CutByBytes(const std::vector<Column>& columns,

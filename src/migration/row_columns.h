@@ -17,6 +17,10 @@ uint64_t BytesOf(const std::vector<milvus::Column>& columns);
 std::vector<milvus::Column> RowsOf(const std::vector<milvus::Column>& columns, size_t begin,
                                    size_t end);
 
+/// The rows of one after those of the other. Both have the same columns, unless one has no rows.
+std::vector<milvus::Column> Joined(std::vector<milvus::Column> first,
+                                   std::vector<milvus::Column> second);
+
 /// Cut the rows into stretches [begin, end) whose values are at most `max_bytes`, or one row that
 /// is larger.
 std::vector<std::pair<size_t, size_t>> CutByBytes(const std::vector<milvus::Column>& columns,

@@ -3,15 +3,18 @@
 #include "object_writer.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace milvus_backup::migration {
 namespace {
 
-/// Read from the source at a time.
-constexpr uint64_t kBatchBytes = kMiB;
+/// Read from the source at a time: what is looked at next is still in the processor's cache.
+constexpr uint64_t kBatchBytes = 512 * kKiB;
 constexpr size_t kMaxRecordBytes = kMiB;
 
 /// Rows of each piece, as equal as they can be.
@@ -24,10 +27,11 @@ std::vector<uint64_t> CutRows(uint64_t rows, uint64_t vector_bytes, uint64_t pie
   return pieces;
 }
 
-/// What rows are read into.
+/// What rows are read into, but for most vectors, which go where they are sent from.
 struct Batch {
   std::vector<int64_t> ids;
-  std::vector<std::byte> vectors;
+  /// One that lies in two parts.
+  std::vector<std::byte> vector;
 };
 
 /// `first_row` is that of the piece in the source.
@@ -43,18 +47,24 @@ Status WritePiece(const CallContext& ctx, const RowDumpRun& run, const std::stri
   MB_RETURN_IF_ERROR(vectors.Append(ctx, AsBytes(VectorsHeader(run.table, rows))));
   MB_RETURN_IF_ERROR(ids.Append(ctx, AsBytes(IdsHeader(rows))));
   const uint64_t vector_bytes = run.table.vector_bytes();
-  for (uint64_t row = 0; row < rows; row += batch.ids.size()) {
+  for (uint64_t row = 0; row < rows;) {
     MB_RETURN_IF_ERROR(ctx.Check());
-    const uint64_t count = std::min<uint64_t>(batch.ids.size(), rows - row);
+    const std::span<std::byte> tail = vectors.room();
+    const uint64_t whole = tail.size() / vector_bytes;
+    const bool fits = whole > 0;
+    const uint64_t count =
+        std::min({fits ? whole : uint64_t{1}, uint64_t{batch.ids.size()}, rows - row});
     const std::span<int64_t> some_ids = std::span(batch.ids).first(count);
-    const std::span<std::byte> some = std::span(batch.vectors).first(count * vector_bytes);
+    const std::span<std::byte> some =
+        (fits ? tail : std::span<std::byte>(batch.vector)).first(count * vector_bytes);
     MB_RETURN_IF_ERROR(source.Read(ctx, some_ids, some));
     if (!IsBinary(run.table.metric)) {
       MB_RETURN_IF_ERROR(CheckFinite(source, first_row + row, some, vector_bytes));
     }
-    MB_RETURN_IF_ERROR(vectors.Append(ctx, some));
+    MB_RETURN_IF_ERROR(fits ? vectors.Filled(ctx, some.size()) : vectors.Append(ctx, some));
     MB_RETURN_IF_ERROR(ids.Append(ctx, std::as_bytes(some_ids)));
     if (run.progress != nullptr) run.progress->bytes_done += some.size();
+    row += count;
   }
   MB_RETURN_IF_ERROR(vectors.Finish(ctx));
   return ids.Finish(ctx);
@@ -102,7 +112,7 @@ Result<RowDump> DumpRows(const CallContext& ctx, const RowDumpRun& run, const st
   const uint64_t batch_rows =
       std::min(RowsIn(kBatchBytes, vector_bytes), std::max<uint64_t>(source.rows(), 1));
   Batch batch{.ids = std::vector<int64_t>(batch_rows),
-              .vectors = std::vector<std::byte>(batch_rows * vector_bytes)};
+              .vector = std::vector<std::byte>(vector_bytes)};
   uint64_t first_row = 0;
   for (size_t i = 0; i < record.piece_rows.size(); ++i) {
     const uint64_t rows = record.piece_rows[i];

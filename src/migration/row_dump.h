@@ -37,7 +37,7 @@ struct RowDump {
 };
 
 /// Write `<dir>{id,<vectors>}.npy` (of several pieces `<dir>1/…`, `<dir>2/…`) and then `dump.json`,
-/// unless they are there for the same source. Holds two parts of 8 MiB and a batch. kDataLoss for a
+/// unless they are there for the same source. Holds two parts of 8 MiB. kDataLoss for a
 /// NaN or an infinity, after which nothing of it can be loaded.
 Result<RowDump> DumpRows(const CallContext& ctx, const RowDumpRun& run, const std::string& dir,
                          RowSource& source);

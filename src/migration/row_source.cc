@@ -12,8 +12,8 @@
 namespace milvus_backup::migration {
 namespace {
 
-/// Read at a time to be looked at.
-constexpr uint64_t kCheckBytes = 4 * kMiB;
+/// Read at a time to be looked at while it is still in the processor's cache.
+constexpr uint64_t kCheckBytes = 512 * kKiB;
 
 }  // namespace
 

@@ -164,8 +164,8 @@ class SegmentDump {
                         ObjectWriter::Create(ctx, target(), KeyOf(index, kVectorsName),
                                              VectorsBytes(table_, piece.live_rows), run_.budget));
     if (!IsBinary(table_.metric)) {
-      writer.set_inspect([&](uint64_t position, ByteView part) {
-        NoteBadRows(piece, header.size(), position, part, bad);
+      writer.set_inspect([&](uint64_t position, ByteView stretch) {
+        NoteBadRows(piece, header.size(), position, stretch, bad);
         // Nothing of this is going to be used.
         if (bad.size() > 0) writer.StopSending();
         return Status::Ok();
@@ -174,12 +174,12 @@ class SegmentDump {
     return Write(ctx, writer, header, files_.vectors, table_.vector_bytes(), piece);
   }
 
-  /// `part` stands at `position` of the file, whose first `header_bytes` are no vectors. Parts are
-  /// a multiple of a float long, but not of a row.
-  void NoteBadRows(const Piece& piece, uint64_t header_bytes, uint64_t position, ByteView part,
+  /// `stretch` stands at `position` of the file, whose first `header_bytes` are no vectors. It
+  /// begins with a float, but not with a row.
+  void NoteBadRows(const Piece& piece, uint64_t header_bytes, uint64_t position, ByteView stretch,
                    RowSet& bad) const {
     const uint64_t header_left = position < header_bytes ? header_bytes - position : 0;
-    const ByteView floats = part.subspan(std::min<uint64_t>(header_left, part.size()));
+    const ByteView floats = stretch.subspan(std::min<uint64_t>(header_left, stretch.size()));
     const uint64_t begin = position + header_left - header_bytes;
     const size_t count = floats.size() / sizeof(float);
     // Of the live row `index` of the piece.
@@ -224,8 +224,8 @@ class SegmentDump {
                            .block_bytes = is_local
                                               ? run_.rules.block_bytes
                                               : std::max(run_.rules.block_bytes, kLeastRemoteBlock),
-                           .want = [&writer] { return writer.room(); },
-                           .take = [&](ByteView bytes) { return writer.Append(ctx, bytes); }};
+                           .room = [&writer] { return writer.room(); },
+                           .filled = [&](uint64_t count) { return writer.Filled(ctx, count); }};
     MB_RETURN_IF_ERROR(
         StreamRows(ctx, run_.source, file, skipped_, piece.first_row, piece.end_row, stream));
     MB_RETURN_IF_ERROR(writer.Finish(ctx));

@@ -1,12 +1,16 @@
 #include "segment_files.h"
 
+#include "local_file.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace milvus_backup::migration {
@@ -132,22 +136,29 @@ Result<SegmentFiles> OpenSegment(const CallContext& ctx, const Store& tables, co
 
 namespace {
 
-/// Passes on the bytes of rows that are not skipped, wherever the pieces that come are cut.
+/// Finds the bytes of rows that are not skipped, wherever the blocks that come are cut.
 class LiveBytes {
  public:
-  LiveBytes(const RowSet& skipped, uint64_t row_bytes, uint64_t first_row, const RowStream& stream)
-      : skipped_(skipped),
-        row_bytes_(row_bytes),
-        position_(first_row * row_bytes),
-        stream_(stream) {}
+  LiveBytes(const RowSet& skipped, uint64_t row_bytes, uint64_t first_row)
+      : skipped_(skipped), row_bytes_(row_bytes), position_(first_row * row_bytes) {}
 
-  Status Take(ByteView bytes) {
+  /// Pass over rows that are skipped, and over what is left of one. Returns where in the payload
+  /// the next byte lies.
+  uint64_t SkipDead() {
+    const uint64_t row = position_ / row_bytes_;
+    if (skipped_.Has(row)) position_ = skipped_.NextOut(row) * row_bytes_;
+    return position_;
+  }
+
+  /// Call `take` for each stretch of them in `bytes`, which follow those of the call before.
+  template <typename Take>
+  Status Split(ByteView bytes, Take take) {
     while (!bytes.empty()) {
       const uint64_t row = position_ / row_bytes_;
       const bool skips = skipped_.Has(row);
       const uint64_t end = (skips ? skipped_.NextOut(row) : skipped_.NextIn(row)) * row_bytes_;
       const size_t count = std::min<uint64_t>(bytes.size(), end - position_);
-      if (!skips) MB_RETURN_IF_ERROR(stream_.take(bytes.first(count)));
+      if (!skips) MB_RETURN_IF_ERROR(take(bytes.first(count)));
       bytes = bytes.subspan(count);
       position_ += count;
     }
@@ -159,31 +170,102 @@ class LiveBytes {
   const uint64_t row_bytes_;
   /// In the payload, of the next byte.
   uint64_t position_;
-  const RowStream& stream_;
 };
+
+/// Reads a block of `count` bytes at `offset` of the payload and hands on what is live of it.
+using ReadBlock = std::function<Status(uint64_t offset, uint64_t count)>;
+
+/// Blocks of at most `most()` bytes that begin with a byte that is live.
+Status ReadBlocks(const CallContext& ctx, uint64_t offset, uint64_t end, LiveBytes& live,
+                  const std::function<uint64_t()>& most, const ReadBlock& read) {
+  while (offset < end) {
+    MB_RETURN_IF_ERROR(ctx.Check());
+    offset = live.SkipDead();
+    if (offset >= end) break;
+    const uint64_t count = std::min(most(), end - offset);
+    MB_CHECK(count > 0);
+    MB_RETURN_IF_ERROR(read(offset, count));
+    offset += count;
+  }
+  return Status::Ok();
+}
+
+Status CopyInto(const RowStream& stream, ByteView bytes) {
+  while (!bytes.empty()) {
+    const std::span<std::byte> room = stream.room();
+    MB_CHECK(!room.empty());
+    const size_t count = std::min(bytes.size(), room.size());
+    std::memcpy(room.data(), bytes.data(), count);
+    MB_RETURN_IF_ERROR(stream.filled(count));
+    bytes = bytes.subspan(count);
+  }
+  return Status::Ok();
+}
+
+Status StreamFromStorage(const CallContext& ctx, const Store& tables, const SourceFile& file,
+                         const RowStream& stream, uint64_t offset, uint64_t end, LiveBytes live) {
+  const auto take = [&](ByteView run) { return CopyInto(stream, run); };
+  const auto most = [&] { return stream.block_bytes; };
+  return ReadBlocks(ctx, offset, end, live, most, [&](uint64_t at, uint64_t count) -> Status {
+    uint64_t got = 0;
+    const auto read = tables.backend->Read(
+        ctx, file.key, {.offset = kFrameBytes + at, .length = count, .if_match = file.etag},
+        [&](const storage::ReadInfo&, ByteView chunk) {
+          got += chunk.size();
+          return live.Split(chunk, take);
+        });
+    if (!read.ok()) return read.status().Annotate("reading " + file.key);
+    if (got != count) return DataLossError(fmt::format("{} ended early", file.key));
+    return Status::Ok();
+  });
+}
+
+/// The file that was looked at, opened for good.
+Result<LocalFile> OpenSame(const CallContext& ctx, const Store& tables, const SourceFile& file) {
+  auto opened =
+      LocalFile::Open(tables.local_root + "/" + file.key, "the directory of the old tables");
+  // Asked for once it is open: what is put in its place after that is another file.
+  const auto now = tables.backend->Stat(ctx, file.key);
+  const Code code = now.status().code();
+  if (code == Code::kNotFound || (now.ok() && now->etag != file.etag)) {
+    return Status(Code::kAborted, file.key + " has changed since it was looked at")
+        .WithOrigin(Origin::kStorage);
+  }
+  MB_RETURN_IF_ERROR(now.status());
+  return opened;
+}
+
+/// Not through the storage: that reads into memory which it takes anew at every call, so that each
+/// page of it is a fault, and from there every byte would be copied once more.
+Status StreamFromDisk(const CallContext& ctx, const Store& tables, const SourceFile& file,
+                      const RowStream& stream, uint64_t offset, uint64_t end, LiveBytes live) {
+  MB_ASSIGN_OR_RETURN(const LocalFile opened, OpenSame(ctx, tables, file));
+  const auto most = [&] { return std::min<uint64_t>(stream.block_bytes, stream.room().size()); };
+  return ReadBlocks(ctx, offset, end, live, most, [&](uint64_t at, uint64_t count) -> Status {
+    const std::span<std::byte> room = stream.room().first(count);
+    MB_RETURN_IF_ERROR(opened.ReadAt(kFrameBytes + at, room));
+    // Live rows move up to close the gaps.
+    uint64_t kept = 0;
+    MB_RETURN_IF_ERROR(live.Split(room, [&](ByteView run) {
+      std::byte* const to = room.data() + kept;
+      if (to != run.data()) std::memmove(to, run.data(), run.size());
+      kept += run.size();
+      return Status::Ok();
+    }));
+    return stream.filled(kept);
+  });
+}
 
 }  // namespace
 
 Status StreamRows(const CallContext& ctx, const Store& tables, const SourceFile& file,
                   const RowSet& skipped, uint64_t first_row, uint64_t end_row,
                   const RowStream& stream) {
-  LiveBytes live(skipped, stream.row_bytes, first_row, stream);
-  uint64_t offset = first_row * stream.row_bytes;
+  const LiveBytes live(skipped, stream.row_bytes, first_row);
+  const uint64_t offset = first_row * stream.row_bytes;
   const uint64_t end = end_row * stream.row_bytes;
-  while (offset < end) {
-    const uint64_t count = std::min({stream.block_bytes, stream.want(), end - offset});
-    uint64_t got = 0;
-    const auto read = tables.backend->Read(
-        ctx, file.key, {.offset = kFrameBytes + offset, .length = count, .if_match = file.etag},
-        [&](const storage::ReadInfo&, ByteView chunk) {
-          got += chunk.size();
-          return live.Take(chunk);
-        });
-    if (!read.ok()) return read.status().Annotate("reading " + file.key);
-    if (got != count) return DataLossError(fmt::format("{} ended early", file.key));
-    offset += count;
-  }
-  return Status::Ok();
+  return tables.local_root.empty() ? StreamFromStorage(ctx, tables, file, stream, offset, end, live)
+                                   : StreamFromDisk(ctx, tables, file, stream, offset, end, live);
 }
 
 }  // namespace milvus_backup::migration

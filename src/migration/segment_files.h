@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 namespace milvus_backup::migration {
@@ -48,16 +49,20 @@ struct SegmentFiles {
 Result<SegmentFiles> OpenSegment(const CallContext& ctx, const Store& tables, const Table& table,
                                  const Segment& segment);
 
-/// The payload of vectors or ids less the rows of `skipped`, in order, in pieces. `row_bytes` is
-/// the size of one row. Reads blocks of `block_bytes` and asks `want` before each how many bytes it
-/// may be at most, so that a receiver can take the block as a whole; `take` is called for each
-/// stretch of bytes. kAborted when the file has changed since it was looked at.
+/// Takes the payload of vectors or ids less the rows of `skipped`, in order.
 struct RowStream {
   uint64_t row_bytes = 0;
+  /// Read at a time, at most.
   uint64_t block_bytes = 0;
-  std::function<uint64_t()> want;
-  std::function<Status(ByteView bytes)> take;
+  /// Where the bytes that come next belong; never empty while some are missing. Rows of a disk are
+  /// read straight into it, and what is behind those that were announced may be overwritten.
+  std::function<std::span<std::byte>()> room;
+  /// Its first `count` bytes have come.
+  std::function<Status(uint64_t count)> filled;
 };
+
+/// Stream the rows from `first_row` to `end_row` but those of `skipped`. kAborted when the file has
+/// changed since it was looked at.
 Status StreamRows(const CallContext& ctx, const Store& tables, const SourceFile& file,
                   const RowSet& skipped, uint64_t first_row, uint64_t end_row,
                   const RowStream& stream);

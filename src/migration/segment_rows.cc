@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <utility>
@@ -59,12 +58,10 @@ class SegmentRows final : public RowSource {
                   std::span<std::byte> into) const {
     const RowStream stream{.row_bytes = row_bytes,
                            .block_bytes = std::numeric_limits<uint64_t>::max(),
-                           .want = [] { return std::numeric_limits<uint64_t>::max(); },
-                           .take =
-                               [&into](ByteView bytes) {
-                                 MB_CHECK(bytes.size() <= into.size());
-                                 std::memcpy(into.data(), bytes.data(), bytes.size());
-                                 into = into.subspan(bytes.size());
+                           .room = [&into] { return into; },
+                           .filled =
+                               [&into](uint64_t count) {
+                                 into = into.subspan(count);
                                  return Status::Ok();
                                }};
     return StreamRows(ctx, tables_, file, files_.deleted, next_, end, stream);

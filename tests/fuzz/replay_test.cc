@@ -116,5 +116,7 @@ TEST(FuzzReplayTest, Keys) { Replay(Keys, {Seeds("keys")}, 1000); }
 
 TEST(FuzzReplayTest, Faiss) { Replay(Faiss, {Data("faiss"), Seeds("faiss")}, 20); }
 
+TEST(FuzzReplayTest, Hdf5) { Replay(Hdf5, {Seeds("hdf5")}, 100); }
+
 }  // namespace
 }  // namespace milvus_backup::fuzz

@@ -25,6 +25,8 @@ void ConfigYaml(ByteView bytes);
 void S3Xml(ByteView bytes);
 /// Faiss index files of small dimensions.
 void Faiss(ByteView bytes);
+/// HDF5 files that libhdf5 writes by a recipe, which the bytes are: see hdf5_target.cc.
+void Hdf5(ByteView bytes);
 /// Object keys, names of backups, places on command lines, URLs.
 void Keys(ByteView bytes);
 

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,12 +37,19 @@ struct DumpRules {
   bool dry_run = false;
   /// What is dumped is loaded next by the same command; see DumpReport::was_loaded.
   bool then_load = false;
+  /// Then: what that load copies into the same place at a time, at most; no more than all of it.
+  uint64_t load_bytes = 0;
   /// Told of its segments, and with `then_load` of about as many imports; may be null.
   transfer::Progress* progress = nullptr;
   /// Larger segments are cut into pieces: a 2.3 server ends an import after 900 s.
   uint64_t piece_bytes = 2 * kGiB;
   /// Of all buffers together.
   size_t buffer_bytes = 32 * kMiB;
+  /// Called once every segment was looked at, unless `dry_run`: its error ends the dump before
+  /// anything is written. May be empty.
+  std::function<Status(const CallContext& ctx)> before_writing = {};
+
+  Status CheckBeforeWriting(const CallContext& ctx) const;
 
   /// Tell `progress`, if there is one.
   void NotePlanned(size_t segments) const;

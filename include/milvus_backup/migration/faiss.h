@@ -10,6 +10,7 @@
 #include "milvus_backup/migration/store.h"
 #include "milvus_backup/milvus/client.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,10 @@ Result<DumpReport> DumpFaiss(const CallContext& ctx, const FaissSource& faiss, c
 /// See Load; the dump is that of DumpFaiss or of the Go tool.
 Result<LoadReport> LoadFaiss(const CallContext& ctx, milvus::Client& client, const std::string& db,
                              const FaissSource& faiss, const Store& target, const LoadRules& rules);
+
+/// See PreviewLoad; `rows` are those of the index.
+Result<LoadReport> PreviewLoadFaiss(const CallContext& ctx, milvus::Client& client,
+                                    const std::string& db, const FaissSource& faiss, uint64_t rows,
+                                    const Store& target, const LoadRules& rules);
 
 }  // namespace milvus_backup::migration

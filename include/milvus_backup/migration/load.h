@@ -3,6 +3,7 @@
 
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/migration/meta.h"
 #include "milvus_backup/migration/store.h"
 #include "milvus_backup/milvus/client.h"
 #include "milvus_backup/transfer/progress.h"
@@ -16,6 +17,10 @@
 
 namespace milvus_backup::migration {
 
+/// Most bytes of an import of small segments: they are read and written once more for it, but a 2.3
+/// server ends one import every 2 s however small it is.
+inline constexpr uint64_t kMergedImportBytes = uint64_t{256} << 20;
+
 struct LoadRules {
   /// Collections by their names in 1.x; all of the dump when empty.
   std::vector<std::string> collections;
@@ -27,8 +32,13 @@ struct LoadRules {
   bool keep = false;
   /// Look at everything and change nothing.
   bool dry_run = false;
-  /// Told of its pieces as imports, inserted ones too; may be null.
+  /// Then: warn of a bucket that is not that of Milvus.
+  bool looks_for_bucket = true;
+  /// Told of its imports, and of what is inserted instead; may be null.
   transfer::Progress* progress = nullptr;
+  /// Small segments of one partition are imported together, up to so many bytes; see
+  /// kMergedImportBytes. With 0 each by itself.
+  uint64_t merge_bytes = 0;
   /// Of one insert, where Milvus cannot read the dump. It receives at most 64 MiB.
   uint64_t insert_bytes = uint64_t{8} << 20;
   std::chrono::milliseconds poll_interval{50};
@@ -73,10 +83,16 @@ struct LoadReport {
 /// twice. `db` may be empty for the default database.
 ///
 /// Errors: those of PlanLoad (no dump, unfinished, damaged); kFailedPrecondition when a collection
-/// of that name does not fit, or it cannot be told what a killed load has imported; kAborted with
-/// Milvus' reason when an import fails; kDataLoss when rows are missing or too many; kAlreadyExists
-/// while another load of this dump runs.
+/// of that name does not fit, it cannot be told what a killed load has imported, or the server is
+/// older than 2.2; kAborted with Milvus' reason when an import fails; kDataLoss when rows are
+/// missing or too many; kAlreadyExists while another load of this dump runs.
 Result<LoadReport> Load(const CallContext& ctx, milvus::Client& client, const std::string& db,
                         const Store& target, const LoadRules& rules);
+
+/// What Load would do with a dump of `meta` at `target`, as far as Milvus alone tells: names, and
+/// whether collections that are there fit. Rows are those that the meta counts. Changes nothing.
+Result<LoadReport> PreviewLoad(const CallContext& ctx, milvus::Client& client,
+                               const std::string& db, const Meta& meta, const Store& target,
+                               const LoadRules& rules);
 
 }  // namespace milvus_backup::migration

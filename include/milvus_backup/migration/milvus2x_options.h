@@ -10,6 +10,9 @@
 
 namespace milvus_backup::migration {
 
+/// Whether this stands for all databases of a server.
+inline bool IsEveryDatabase(const std::string& name) { return name == "*"; }
+
 struct Milvus2xOptions {
   milvus::ClientOptions source;
   milvus::ClientOptions target;
@@ -18,6 +21,9 @@ struct Milvus2xOptions {
   std::string target_database;
   /// Of the source; may be empty when the command line names them.
   std::vector<std::string> collections;
+  /// Every collection of these databases of the source, each into the database of the same name;
+  /// see IsEveryDatabase. With it no database and no collection is named in another way.
+  std::vector<std::string> databases;
   /// Only these fields, in this order; all when empty.
   std::vector<std::string> fields;
   /// Instead of the source's name; only for a single collection.

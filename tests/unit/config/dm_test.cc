@@ -98,6 +98,42 @@ TEST_F(DmConfigTest, M2MTakesEveryCollectionAndMysql) {
   EXPECT_THAT(sqlite.options.source.collections[0].partitions, ElementsAre("", "", "p"));
 }
 
+TEST_F(DmConfigTest, UserAndPasswordOfTheTargetGoTogether) {
+  const std::string port = "  dest_port: 19530\n";
+  for (const std::string& base : {std::string(kH2M), std::string(kM2M)}) {
+    const std::string both = port + "  dest_user: root\n  dest_password: 'p:w#'\n";
+    ASSERT_OK_AND_ASSIGN(const DmConfig config, LoadFrom(With(base, port, both)));
+    EXPECT_EQ(config.options.milvus.user, "root");
+    EXPECT_EQ(config.options.milvus.password.Reveal(), "p:w#");
+  }
+  ASSERT_OK_AND_ASSIGN(const DmConfig none,
+                       LoadFrom(With(kH2M, port, port + "  dest_user:\n  dest_password: ''\n")));
+  EXPECT_EQ(none.options.milvus.user, "");
+  EXPECT_TRUE(none.options.milvus.password.empty());
+  EXPECT_THAT(LoadFrom(With(kH2M, port, port + "  dest_user: root\n")),
+              IsError(Code::kInvalidArgument, "H2M.dest_user is set and H2M.dest_password is not"));
+  const auto alone = LoadFrom(With(kH2M, port, port + "  dest_password: secret\n"));
+  EXPECT_THAT(alone,
+              IsError(Code::kInvalidArgument, "H2M.dest_password is set and H2M.dest_user is not"));
+  EXPECT_EQ(alone.status().ToString().find("secret"), std::string::npos);
+}
+
+TEST_F(DmConfigTest, MysqlParametersBecomeADataSourceName) {
+  const auto name = [&](const std::string& from, const std::string& to) -> std::string {
+    const auto config = LoadFrom(With(kM2M, from, to));
+    EXPECT_OK(config);
+    return config.ok() ? config->options.source.mysql_dsn.Reveal() : "";
+  };
+  EXPECT_EQ(name("host: '127.0.0.1'", "host: '::1'"), "root:123456@tcp([::1]:3306)/milvus");
+  EXPECT_EQ(name("password: '123456'", "password: 'p@ss:w/ord?'"),
+            "root:p@ss:w/ord?@tcp(127.0.0.1:3306)/milvus");
+  EXPECT_EQ(name("password: '123456'", "password:"), "root:@tcp(127.0.0.1:3306)/milvus");
+  EXPECT_THAT(LoadFrom(With(kM2M, "user: 'root'", "user: 'a:b'")),
+              IsError(Code::kInvalidArgument, "M2M.mysql_parameter.user has a colon"));
+  EXPECT_THAT(LoadFrom(With(kM2M, "database: 'milvus'", "database: 'a/b'")),
+              IsError(Code::kInvalidArgument, "M2M.mysql_parameter.database has a /"));
+}
+
 TEST_F(DmConfigTest, F2MAndM2H) {
   ASSERT_OK_AND_ASSIGN(
       const DmConfig f2m,

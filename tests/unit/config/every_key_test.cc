@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -98,20 +99,13 @@ struct KeyCase {
   std::string with{};
 };
 
-const std::vector<KeyCase>& V1Cases() {
-  static const std::vector<KeyCase> cases = {
+/// Keys that both versions have under one name.
+std::vector<KeyCase> CasesOfBoth() {
+  return {
       {"log.level", "debug", {"log.level=0"}},
       {"log.console", "false", {"log.console=false"}},
-      {"log.file.filename", "a.log", {"log.path=a.log"}},
-      {"log.file.rootPath", "a.log", {"log.path=a.log"}},
-      {"log.file.maxSize", "7", {"log.size=7"}},
       {"log.file.maxDays", "8", {"log.days=8"}},
       {"log.file.maxBackups", "9", {"log.backups=9"}},
-      {"http.enabled", "false"},
-      {"http.debugMode", "true"},
-      {"http.debug_mode", "true"},
-      {"http.swaggerBasePath", "/x"},
-      {"http.simpleResponse", "true"},
       {"server.address", "10.0.0.1", {"server.address=10.0.0.1"}},
       {"server.token", "t", {"server.token=t"}},
       {"server.stateDir", "d", {"server.state=d"}},
@@ -125,72 +119,93 @@ const std::vector<KeyCase>& V1Cases() {
        .changes = {"server.cert=/c", "server.key=/k"},
        .with = "server.tlsCertPath: /c\n"},
       {"metrics.textfileDir", "/m", {"metrics=/m"}},
-      {"cloud.address", "https://cloud"},
-      {"cloud.apikey", "secret"},
-      {"milvus.address", "m", {"milvus.address=m"}},
-      {"milvus.port", "1", {"milvus.port=1"}},
       {"milvus.user", "u", {"milvus.user=u"}},
       {"milvus.password", "p", {"milvus.password=p"}},
-      {"milvus.authorizationEnabled", "true"},
-      {"milvus.tlsMode", "1", {"milvus.tls=1"}},
-      {"milvus.tlsCertPath", "/x"},
-      {"milvus.caCertPath", "/ca", {"milvus.ca=/ca"}},
-      {"milvus.serverName", "n", {"milvus.name=n"}},
-      {"milvus.mtlsCertPath", "/c", {"milvus.cert=/c"}},
-      {"milvus.mtlsKeyPath", "/k", {"milvus.key=/k"}},
-      {"milvus.rpcChannelName", "c"},
-      {"milvus.etcd.endpoints", "e:1,f:2"},
       {"milvus.etcd.rootPath", "r"},
-      {"storage.storageType", "aws", {"backup.provider=s3", "own.provider=s3"}},
-      {"minio.storageType", "ali", {"backup.provider=aliyun", "own.provider=aliyun"}},
-      {"minio.cloudProvider", "tc", {"backup.provider=tencent", "own.provider=tencent"}},
-      {"minio.address", "s", {"backup.address=s", "own.address=s"}},
-      {"minio.port", "2", {"backup.port=2", "own.port=2"}},
-      {"minio.region", "r", {"backup.region=r", "own.region=r"}},
-      {"minio.useSSL", "true", {"backup.ssl=true", "own.ssl=true"}},
-      {"minio.caCertPath", "/ca", {"backup.ca=/ca", "own.ca=/ca"}},
-      {"minio.bucketName", "b", {"backup.bucket=b", "own.bucket=b"}},
-      {"minio.rootPath", "/r/", {"backup.root=r", "own.root=r"}},
-      {"minio.useIAM",
-       "true",
-       {"backup.access_key=", "backup.iam=true",
-        "backup.secret_key=", "own.access_key=", "own.iam=true", "own.secret_key="}},
-      {"minio.iamEndpoint", "http://iam"},
-      {"minio.accessKeyID", "a", {"backup.access_key=a", "own.access_key=a"}},
-      {"minio.secretAccessKey", "s", {"backup.secret_key=s", "own.secret_key=s"}},
-      {"minio.token", "t", {"backup.token=t", "own.token=t"}},
-      {"minio.gcpCredentialJSON", "/path/to/json-key-file"},
-      {"storage.backupStorageType", "gcp", {"backup.provider=gcp"}},
-      {"minio.backupStorageType", "hwc", {"backup.provider=hwc"}},
-      {"minio.backupAddress", "s", {"backup.address=s"}},
-      {"minio.backupPort", "2", {"backup.port=2"}},
-      {"minio.backupRegion", "r", {"backup.region=r"}},
-      {"minio.backupUseSSL", "true", {"backup.ssl=true"}},
-      {"minio.backupCaCertPath", "/ca", {"backup.ca=/ca"}},
-      {"minio.backupBucketName", "b", {"backup.bucket=b"}},
-      {"minio.backupRootPath", "/r/", {"backup.root=r"}},
-      {"minio.backupUseIAM",
-       "true",
-       {"backup.access_key=", "backup.iam=true", "backup.secret_key="}},
-      {"minio.backupIamEndpoint", "http://iam"},
-      {"minio.backupAccessKeyID", "a", {"backup.access_key=a"}},
-      {"minio.backupSecretAccessKey", "s", {"backup.secret_key=s"}},
-      {"minio.backupToken", "t", {"backup.token=t"}},
-      {"minio.backupGcpCredentialJSON", "/path/to/json-key-file"},
-      {"minio.crossStorage", "true", {"streaming=true"}},
-      {"minio.multipartCopyThresholdMiB", "16", {"threshold=16"}},
-      {"backup.parallelism.backupCollection", "11", {"parallel.create=11"}},
-      {"backup.parallelism.backupSegment", "12"},
-      {"backup.parallelism.restoreCollection", "13", {"parallel.restore=13"}},
-      {"backup.parallelism.importJob", "14", {"parallel.import=14"}},
-      {"backup.parallelism.copydata", "15", {"parallel.copy=15"}},
-      {"backup.keepTempFiles", "true", {"keep_temp=true"}},
-      {"backup.maxSegmentGroupSize", "2G"},
-      {"backup.gcPause.enable", "false", {"gc.pause=false"}},
-      {"backup.gcPause.address", "g:1", {"gc.address=http://g:1"}},
-      {"backup.gcPause.seconds", "60"},
   };
-  return cases;
+}
+
+void Append(std::vector<KeyCase> more, std::vector<KeyCase>& cases) {
+  std::ranges::move(more, std::back_inserter(cases));
+}
+
+const std::vector<KeyCase>& V1Cases() {
+  static const std::vector<KeyCase> all = [] {
+    std::vector<KeyCase> cases = {
+        {"log.file.filename", "a.log", {"log.path=a.log"}},
+        {"log.file.rootPath", "a.log", {"log.path=a.log"}},
+        {"log.file.maxSize", "7", {"log.size=7"}},
+        {"http.enabled", "false"},
+        {"http.debugMode", "true"},
+        {"http.debug_mode", "true"},
+        {"http.swaggerBasePath", "/x"},
+        {"http.simpleResponse", "true"},
+        {"cloud.address", "https://cloud"},
+        {"cloud.apikey", "secret"},
+        {"milvus.address", "m", {"milvus.address=m"}},
+        {"milvus.port", "1", {"milvus.port=1"}},
+        {"milvus.authorizationEnabled", "true"},
+        {"milvus.tlsMode", "1", {"milvus.tls=1"}},
+        {"milvus.tlsCertPath", "/x"},
+        {"milvus.caCertPath", "/ca", {"milvus.ca=/ca"}},
+        {"milvus.serverName", "n", {"milvus.name=n"}},
+        {"milvus.mtlsCertPath", "/c", {"milvus.cert=/c"}},
+        {"milvus.mtlsKeyPath", "/k", {"milvus.key=/k"}},
+        {"milvus.rpcChannelName", "c"},
+        {"milvus.etcd.endpoints", "e:1,f:2"},
+        {"storage.storageType", "aws", {"backup.provider=s3", "own.provider=s3"}},
+        {"minio.storageType", "ali", {"backup.provider=aliyun", "own.provider=aliyun"}},
+        {"minio.cloudProvider", "tc", {"backup.provider=tencent", "own.provider=tencent"}},
+        {"minio.address", "s", {"backup.address=s", "own.address=s"}},
+        {"minio.port", "2", {"backup.port=2", "own.port=2"}},
+        {"minio.region", "r", {"backup.region=r", "own.region=r"}},
+        {"minio.useSSL", "true", {"backup.ssl=true", "own.ssl=true"}},
+        {"minio.caCertPath", "/ca", {"backup.ca=/ca", "own.ca=/ca"}},
+        {"minio.bucketName", "b", {"backup.bucket=b", "own.bucket=b"}},
+        {"minio.rootPath", "/r/", {"backup.root=r", "own.root=r"}},
+        {"minio.useIAM",
+         "true",
+         {"backup.access_key=", "backup.iam=true",
+          "backup.secret_key=", "own.access_key=", "own.iam=true", "own.secret_key="}},
+        {"minio.iamEndpoint", "http://iam"},
+        {"minio.accessKeyID", "a", {"backup.access_key=a", "own.access_key=a"}},
+        {"minio.secretAccessKey", "s", {"backup.secret_key=s", "own.secret_key=s"}},
+        {"minio.token", "t", {"backup.token=t", "own.token=t"}},
+        {"minio.gcpCredentialJSON", "/path/to/json-key-file"},
+        {"storage.backupStorageType", "gcp", {"backup.provider=gcp"}},
+        {"minio.backupStorageType", "hwc", {"backup.provider=hwc"}},
+        {"minio.backupAddress", "s", {"backup.address=s"}},
+        {"minio.backupPort", "2", {"backup.port=2"}},
+        {"minio.backupRegion", "r", {"backup.region=r"}},
+        {"minio.backupUseSSL", "true", {"backup.ssl=true"}},
+        {"minio.backupCaCertPath", "/ca", {"backup.ca=/ca"}},
+        {"minio.backupBucketName", "b", {"backup.bucket=b"}},
+        {"minio.backupRootPath", "/r/", {"backup.root=r"}},
+        {"minio.backupUseIAM",
+         "true",
+         {"backup.access_key=", "backup.iam=true", "backup.secret_key="}},
+        {"minio.backupIamEndpoint", "http://iam"},
+        {"minio.backupAccessKeyID", "a", {"backup.access_key=a"}},
+        {"minio.backupSecretAccessKey", "s", {"backup.secret_key=s"}},
+        {"minio.backupToken", "t", {"backup.token=t"}},
+        {"minio.backupGcpCredentialJSON", "/path/to/json-key-file"},
+        {"minio.crossStorage", "true", {"streaming=true"}},
+        {"minio.multipartCopyThresholdMiB", "16", {"threshold=16"}},
+        {"backup.parallelism.backupCollection", "11", {"parallel.create=11"}},
+        {"backup.parallelism.backupSegment", "12"},
+        {"backup.parallelism.restoreCollection", "13", {"parallel.restore=13"}},
+        {"backup.parallelism.importJob", "14", {"parallel.import=14"}},
+        {"backup.parallelism.copydata", "15", {"parallel.copy=15"}},
+        {"backup.keepTempFiles", "true", {"keep_temp=true"}},
+        {"backup.maxSegmentGroupSize", "2G"},
+        {"backup.gcPause.enable", "false", {"gc.pause=false"}},
+        {"backup.gcPause.address", "g:1", {"gc.address=http://g:1"}},
+        {"backup.gcPause.seconds", "60"},
+    };
+    Append(CasesOfBoth(), cases);
+    return cases;
+  }();
+  return all;
 }
 
 /// The keys of a storage of version 2; those of Milvus' own are inherited by that of the backups.
@@ -238,33 +253,14 @@ std::vector<KeyCase> V2StorageCases(const std::string& section, bool is_inherite
 const std::vector<KeyCase>& V2Cases() {
   static const std::vector<KeyCase> all = [] {
     std::vector<KeyCase> cases = {
-        {"log.level", "debug", {"log.level=0"}},
-        {"log.console", "false", {"log.console=false"}},
         {"log.file.path", "a.log", {"log.path=a.log"}},
         {"log.file.maxSizeMiB", "7", {"log.size=7"}},
-        {"log.file.maxDays", "8", {"log.days=8"}},
-        {"log.file.maxBackups", "9", {"log.backups=9"}},
         {"server.debugMode", "true"},
         {"server.swaggerBasePath", "/x"},
-        {"server.address", "10.0.0.1", {"server.address=10.0.0.1"}},
-        {"server.token", "t", {"server.token=t"}},
-        {"server.stateDir", "d", {"server.state=d"}},
-        {"server.maxJobs", "3", {"server.jobs=3"}},
-        {.name = "server.tlsCertPath",
-         .value = "/c",
-         .changes = {"server.cert=/c", "server.key=/k"},
-         .with = "server.tlsKeyPath: /k\n"},
-        {.name = "server.tlsKeyPath",
-         .value = "/k",
-         .changes = {"server.cert=/c", "server.key=/k"},
-         .with = "server.tlsCertPath: /c\n"},
-        {"metrics.textfileDir", "/m", {"metrics=/m"}},
         {"zillizCloud.endpoint", "https://cloud"},
         {"zillizCloud.apiKey", "secret"},
         {"milvus.grpc.address", "m", {"milvus.address=m"}},
         {"milvus.grpc.port", "1", {"milvus.port=1"}},
-        {"milvus.user", "u", {"milvus.user=u"}},
-        {"milvus.password", "p", {"milvus.password=p"}},
         {"milvus.grpc.tlsMode", "server", {"milvus.tls=1"}},
         {"milvus.grpc.caCertPath", "/ca", {"milvus.ca=/ca"}},
         {"milvus.grpc.serverName", "n", {"milvus.name=n"}},
@@ -274,7 +270,6 @@ const std::vector<KeyCase>& V2Cases() {
         {"milvus.management.endpoint", "http://g:1", {"gc.address=http://g:1"}},
         {"milvus.replicate.rpcChannelName", "c"},
         {"milvus.etcd.endpoints", "[e:1, f:2]"},
-        {"milvus.etcd.rootPath", "r"},
         {"backup.concurrency.collections", "11", {"parallel.create=11"}},
         {"backup.concurrency.segments", "12"},
         {"backup.pauseGC", "false", {"gc.pause=false"}},
@@ -286,8 +281,9 @@ const std::vector<KeyCase>& V2Cases() {
         {"transfer.concurrency", "15", {"parallel.copy=15"}},
         {"transfer.multipartCopyThresholdMiB", "16", {"threshold=16"}},
     };
-    for (KeyCase& one : V2StorageCases("milvus.storage", true)) cases.push_back(std::move(one));
-    for (KeyCase& one : V2StorageCases("backup.storage", false)) cases.push_back(std::move(one));
+    Append(CasesOfBoth(), cases);
+    Append(V2StorageCases("milvus.storage", true), cases);
+    Append(V2StorageCases("backup.storage", false), cases);
     return cases;
   }();
   return all;
@@ -344,6 +340,97 @@ class EveryKeyTest : public ConfigFixture {
     return "";
   }
 };
+
+/// Variables by key, as the reference tool's documents have them; other keys have none.
+using Variables = std::map<std::string, std::string>;
+
+const Variables& V1Variables() {
+  static const Variables variables = {
+      {"milvus.address", "MILVUS_ADDRESS"},
+      {"milvus.port", "MILVUS_PORT"},
+      {"milvus.user", "MILVUS_USER"},
+      {"milvus.password", "MILVUS_PASSWORD"},
+      {"milvus.tlsMode", "MILVUS_TLS_MODE"},
+      {"milvus.caCertPath", "MILVUS_CA_CERT_PATH"},
+      {"milvus.serverName", "MILVUS_SERVER_NAME"},
+      {"milvus.mtlsCertPath", "MILVUS_MTLS_CERT_PATH"},
+      {"milvus.mtlsKeyPath", "MILVUS_MTLS_KEY_PATH"},
+      {"milvus.rpcChannelName", "MILVUS_RPC_CHANNEL_NAME"},
+      {"minio.address", "MINIO_ADDRESS"},
+      {"minio.port", "MINIO_PORT"},
+      {"minio.region", "MINIO_REGION"},
+      {"minio.accessKeyID", "MINIO_ACCESS_KEY"},
+      {"minio.secretAccessKey", "MINIO_SECRET_KEY"},
+      {"minio.token", "MINIO_TOKEN"},
+      {"minio.gcpCredentialJSON", "GCP_KEY_JSON"},
+      {"minio.useSSL", "MINIO_USE_SSL"},
+      {"minio.useIAM", "MINIO_USE_IAM"},
+      {"minio.iamEndpoint", "MINIO_IAM_ENDPOINT"},
+      {"minio.bucketName", "MINIO_BUCKET_NAME"},
+      {"minio.rootPath", "MINIO_ROOT_PATH"},
+      {"minio.backupAddress", "MINIO_BACKUP_ADDRESS"},
+      {"minio.backupPort", "MINIO_BACKUP_PORT"},
+      {"minio.backupRegion", "MINIO_BACKUP_REGION"},
+      {"minio.backupUseSSL", "MINIO_BACKUP_USE_SSL"},
+      {"minio.backupToken", "MINIO_BACKUP_TOKEN"},
+      {"minio.backupAccessKeyID", "MINIO_BACKUP_ACCESS_KEY"},
+      {"minio.backupSecretAccessKey", "MINIO_BACKUP_SECRET_KEY"},
+      {"minio.backupGcpCredentialJSON", "BACKUP_GCP_KEY_JSON"},
+      {"minio.backupUseIAM", "MINIO_BACKUP_USE_IAM"},
+      {"minio.backupIamEndpoint", "MINIO_BACKUP_IAM_ENDPOINT"},
+      {"minio.backupBucketName", "MINIO_BACKUP_BUCKET_NAME"},
+      {"minio.backupRootPath", "MINIO_BACKUP_ROOT_PATH"},
+      {"backup.parallelism.backupCollection", "BACKUP_PARALLELISM_BACKUP_COLLECTION"},
+      {"backup.parallelism.copydata", "BACKUP_PARALLELISM_COPYDATA"},
+      {"backup.parallelism.restoreCollection", "BACKUP_PARALLELISM_RESTORE_COLLECTION"},
+      {"backup.keepTempFiles", "BACKUP_KEEP_TEMP_FILES"},
+      {"backup.gcPause.enable", "BACKUP_GC_PAUSE_ENABLE"},
+      {"backup.gcPause.address", "BACKUP_GC_PAUSE_ADDRESS"},
+      // Ours.
+      {"minio.caCertPath", "MINIO_CA_CERT_PATH"},
+      {"minio.backupCaCertPath", "MINIO_BACKUP_CA_CERT_PATH"},
+      {"server.token", "MILVUS_BACKUP_SERVER_TOKEN"},
+  };
+  return variables;
+}
+
+Variables V2Variables() {
+  Variables variables = {
+      {"milvus.user", "MILVUS_USER"},
+      {"milvus.password", "MILVUS_PASSWORD"},
+      {"zillizCloud.apiKey", "ZILLIZ_CLOUD_API_KEY"},
+      // Ours.
+      {"server.token", "MILVUS_BACKUP_SERVER_TOKEN"},
+  };
+  const Variables of_a_storage = {
+      {".accountName", "ACCOUNT_NAME"},
+      {".auth.accessKeyID", "AUTH_ACCESS_KEY_ID"},
+      {".auth.secretAccessKey", "AUTH_SECRET_ACCESS_KEY"},
+      {".auth.sessionToken", "AUTH_SESSION_TOKEN"},
+      {".auth.accountKey", "AUTH_ACCOUNT_KEY"},
+      {".auth.credentialsFile", "AUTH_CREDENTIALS_FILE"},
+  };
+  for (const auto& [key, suffix] : of_a_storage) {
+    variables["milvus.storage" + key] = "MILVUS_STORAGE_" + suffix;
+    variables["backup.storage" + key] = "BACKUP_STORAGE_" + suffix;
+  }
+  return variables;
+}
+
+Variables VariablesOf(Version version) {
+  Variables variables;
+  for (const Key& key : Keys()) {
+    if (!HasKey(key, version)) continue;
+    const Parameter parameter = ToParameter(key, version);
+    if (!parameter.environment.empty()) variables[parameter.names.front()] = parameter.environment;
+  }
+  return variables;
+}
+
+TEST_F(EveryKeyTest, VariablesAreThoseOfTheReference) {
+  EXPECT_EQ(VariablesOf(Version::kV1), V1Variables());
+  EXPECT_EQ(VariablesOf(Version::kV2), V2Variables());
+}
 
 TEST_F(EveryKeyTest, OfVersion1DoesWhatItsRowSays) {
   CheckAll(Version::kV1, V1Cases());

@@ -119,6 +119,19 @@ TEST_F(Milvus2xConfigTest, CollectionsAreAListOrOneText) {
   }
 }
 
+TEST_F(Milvus2xConfigTest, DatabasesAreAListOrOneText) {
+  for (const char* line :
+       {"databases: [a, b]", "DATABASES: a, b", "databases:\n    - a\n    - b"}) {
+    ASSERT_OK_AND_ASSIGN(const Milvus2xOptions options,
+                         LoadFrom(Guide("collection: src_table_name", line)));
+    EXPECT_THAT(options.databases, ElementsAre("a", "b")) << line;
+    EXPECT_THAT(options.collections, IsEmpty());
+  }
+  ASSERT_OK_AND_ASSIGN(const Milvus2xOptions every,
+                       LoadFrom(Guide("collection: src_table_name", "databases: \"*\"")));
+  EXPECT_THAT(every.databases, ElementsAre("*"));
+}
+
 TEST_F(Milvus2xConfigTest, KeysAndWordsAreOfAnyCaseAndType) {
   ASSERT_OK_AND_ASSIGN(const Milvus2xOptions options,
                        LoadFrom(Guide("password: yyyyy", "WRITEMODE: Upsert\n    database: db2")));

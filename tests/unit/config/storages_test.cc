@@ -83,6 +83,14 @@ TEST_F(StoragesTest, AreFoundByNameInAnyCase) {
   EXPECT_EQ(unknown.status().advice(), "did you mean archive?");
   EXPECT_THAT(FindStorage(config, "elsewhere").status().advice(),
               ::testing::HasSubstr("add it below storages:"));
+  // A short name is near only to what is nearly the same.
+  for (const char* name : {"", "x", "to", "ix", "dis", "mils", "ups"}) {
+    EXPECT_THAT(FindStorage(config, name).status().advice(),
+                ::testing::HasSubstr("add it below storages:"))
+        << name;
+  }
+  EXPECT_EQ(FindStorage(config, "iaam").status().advice(), "did you mean iam?");
+  EXPECT_EQ(FindStorage(config, "mlivus").status().advice(), "did you mean milvus?");
   EXPECT_EQ(unknown.status().origin(), Origin::kSelf);  // a wrong flag, not a wrong file
 }
 

@@ -9,8 +9,12 @@
 
 #include "milvus_backup/storage/memory_backend.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <memory>
@@ -65,6 +69,25 @@ class DmTest : public ::testing::Test {
     if (rows > 0) floats.back() = last;
     std::string path = dir_.path() + "/" + name;
     WriteHdf5(path, {{"embeddings", {rows, 2}, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, floats.data()}});
+    return path;
+  }
+
+  /// A flat index of vectors of dimension 2.
+  std::string WriteIndex(const std::string& name, size_t rows) {
+    std::string path = dir_.path() + "/" + name;
+    std::ofstream file(path, std::ios::binary);
+    const auto put = [&](auto number) {
+      file.write(reinterpret_cast<const char*>(&number), sizeof(number));
+    };
+    file << "IxF2";
+    put(int32_t{2});
+    put(static_cast<int64_t>(rows));
+    put(int64_t{1} << 20);
+    put(int64_t{1} << 20);
+    put(uint8_t{1});
+    put(int32_t{1});
+    put(static_cast<uint64_t>(2 * rows));
+    for (size_t i = 0; i < 2 * rows; ++i) put(1.0F);
     return path;
   }
 
@@ -145,7 +168,29 @@ struct Cell {
   bool skips = false;
 };
 
-TEST_F(DmTest, EveryModeDoesWhatTheTableSaysOfWhatExists) {
+/// What each cell says, of a file of 5 rows.
+class DmCellsTest : public DmTest {
+ protected:
+  void CheckCells(const std::vector<Cell>& cells, DmTask task, bool by_import) {
+    for (size_t i = 0; i < cells.size(); ++i) {
+      SCOPED_TRACE(fmt::format("cell {} of {}, import {}", i, NameOf(task), by_import));
+      Reset();
+      const Cell& cell = cells[i];
+      if (cell.existing != Existing::kNothing) AddExisting(cell.existing == Existing::kPartition);
+      options_.task = task;
+      if (task == DmTask::kF2M) options_.files = {WriteIndex("five.index", 5)};
+      options_.mode = cell.mode;
+      options_.partition = cell.partition;
+      ASSERT_OK_AND_ASSIGN(const DmReport report, Run(by_import));
+      EXPECT_EQ(Rows(), cell.after);
+      EXPECT_EQ(report.partitions.at(0).load.skipped, cell.skips);
+      EXPECT_EQ(milvus_->count("Insert") > 0, !cell.skips && !by_import);
+      EXPECT_THAT(Keys(), IsEmpty());
+    }
+  }
+};
+
+TEST_F(DmCellsTest, EveryModeDoesWhatTheTableSaysOfWhatExists) {
   using enum WriteMode;
   const Contents whole = {{{"_default", 5}}};
   const Contents parted = {{{"_default", 0}, {"p", 5}}};
@@ -167,20 +212,44 @@ TEST_F(DmTest, EveryModeDoesWhatTheTableSaysOfWhatExists) {
       {Existing::kPartition, "p", kAppend, {{{"_default", 100}, {"p", 15}}}},
       {Existing::kPartition, "p", kOverwrite, {{{"_default", 100}, {"p", 5}}}},
       {Existing::kPartition, "p", kSkip, {{{"_default", 100}, {"p", 10}}}, true}};
+  // F2M looks at the partition, as M2M does.
+  std::vector<Cell> of_faiss = cells;
+  for (Cell& cell : of_faiss) {
+    if (cell.existing != Existing::kCollection || cell.mode != kSkip) continue;
+    cell.after = Contents{{{"_default", 100}, {"p", 5}}};
+    cell.skips = false;
+  }
   for (const bool by_import : {false, true}) {
-    for (size_t i = 0; i < cells.size(); ++i) {
+    CheckCells(cells, DmTask::kH2M, by_import);
+    CheckCells(of_faiss, DmTask::kF2M, by_import);
+  }
+}
+
+TEST_F(DmTest, FilesAfterTheFirstAreAppendedInEveryMode) {
+  for (const WriteMode mode : {WriteMode::kAppend, WriteMode::kOverwrite, WriteMode::kSkip}) {
+    for (const bool by_import : {false, true}) {
       Reset();
-      const Cell& cell = cells[i];
-      if (cell.existing != Existing::kNothing) AddExisting(cell.existing == Existing::kPartition);
-      options_.mode = cell.mode;
-      options_.partition = cell.partition;
-      ASSERT_OK_AND_ASSIGN(const DmReport report, Run(by_import));
-      EXPECT_EQ(Rows(), cell.after) << i << by_import;
-      EXPECT_EQ(report.partitions.at(0).load.skipped, cell.skips) << i;
-      EXPECT_EQ(milvus_->count("Insert") > 0, !cell.skips && !by_import) << i;
-      EXPECT_THAT(Keys(), IsEmpty()) << i << by_import;
+      AddExisting(true);
+      options_.files.push_back(WriteFile("three.h5", 3));
+      options_.mode = mode;
+      options_.partition = "p";
+      ASSERT_OK(Run(by_import));
+      const int64_t there = mode == WriteMode::kOverwrite ? 0 : 10;
+      EXPECT_EQ(Rows()->at("p"), there + (mode == WriteMode::kSkip ? 0 : 8));
+      EXPECT_EQ(Rows()->at("_default"), 100);
     }
   }
+}
+
+TEST_F(DmTest, AMilvusThatAsksForUserAndPasswordGetsThem) {
+  milvus_ = std::make_unique<FakeMilvus>(
+      milvus_backup::testing::FakeMilvusOptions{.user = "root", .password = "Milvus"});
+  options_.milvus = milvus_->client_options();
+  ASSERT_OK_AND_ASSIGN(client_, milvus::Connect({}, options_.milvus));
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows(), (Contents{{{"_default", 5}}}));
+  options_.milvus.password = Secret("wrong");
+  EXPECT_THAT(milvus::Connect({}, options_.milvus).status(), IsError(Code::kUnauthenticated, ""));
 }
 
 TEST_F(DmTest, ANewCollectionLooksAsThatOfMilvusDm) {

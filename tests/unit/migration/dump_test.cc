@@ -5,6 +5,7 @@
 #include "segment_builder.h"
 #include "support/faulty_backend.h"
 #include "support/status_matchers.h"
+#include "support/temp_dir.h"
 #include "support/test_paths.h"
 
 #include "milvus_backup/migration/export.h"
@@ -22,6 +23,7 @@ namespace {
 
 using milvus_backup::testing::FaultyBackend;
 using milvus_backup::testing::IsError;
+using milvus_backup::testing::TempDir;
 using milvus_backup::testing::TestDataDir;
 using testing::BytesOf;
 using ::testing::ElementsAre;
@@ -218,6 +220,28 @@ TEST_F(DumpTest, LargeFilesGoInPartsOfBoundedMemory) {
   }
 }
 
+TEST_F(DumpTest, LargeFilesOfADiskBecomeTheSame) {
+  // 12 MB of vectors; blocks end within rows.
+  constexpr int kRows = 1'500'000;
+  std::vector<int32_t> deleted;
+  for (int32_t row = 3; row < kRows; row += 7) deleted.push_back(row);
+  meta_.tables[0].segments = {Add("7", kRows, deleted)};
+  ASSERT_OK(Run());
+  const std::string vectors = Get("tables/c/7/data.npy");
+  const std::string ids = Get("tables/c/7/id.npy");
+  const TempDir directory;
+  auto disk = storage::CreateLocalBackend({.root = directory.path(), .fsync = false});
+  ASSERT_OK(disk);
+  source_backend_ = *std::move(disk);
+  source_ = {.backend = source_backend_.get(), .prefix = "tables/", .local_root = directory.path()};
+  target_backend_ = storage::MakeMemoryBackend();
+  target_.backend = target_backend_.get();
+  Add("7", kRows, deleted);
+  ASSERT_OK(Run({.block_bytes = 100'004}));
+  EXPECT_TRUE(Get("tables/c/7/data.npy") == vectors);
+  EXPECT_TRUE(Get("tables/c/7/id.npy") == ids);
+}
+
 TEST_F(DumpTest, RowsThatMilvusRefusesAreNamed) {
   meta_.tables[0].segments = {Add("7", 1000, {3, 4}, {0, 5, 700, 999})};
   EXPECT_THAT(Run(), IsError(Code::kDataLoss,
@@ -262,6 +286,30 @@ TEST_F(DumpTest, NothingIsWrittenWhenASegmentIsDamaged) {
   EXPECT_TRUE(Keys().empty());
 }
 
+TEST_F(DumpTest, AFileThatCannotBeReadIsNamedAndNothingIsWritten) {
+  meta_.tables[0].segments = {Add("1", 3, {})};
+  auto faulty = std::make_unique<FaultyBackend>(std::move(source_backend_));
+  faulty->Plan(storage::Method::kRead,
+               {.error = Status(Code::kPermissionDenied, "Permission denied")});
+  source_.backend = faulty.get();
+  EXPECT_THAT(Run(), IsError(Code::kPermissionDenied, "reading tables/c/1/1.rv"));
+  EXPECT_TRUE(Keys().empty());
+  // Once it can be read, the same command does its work.
+  ASSERT_OK_AND_ASSIGN(const DumpReport report, Run());
+  EXPECT_EQ(report.rows(), 3U);
+}
+
+TEST_F(DumpTest, RowsThatMilvusRefusesAreFoundInEveryStretchOfALargeFile) {
+  // 24 MB of vectors: looked at in stretches of 256 KiB, sent in parts of 8 MiB.
+  constexpr int kRows = 3'000'000;
+  const std::vector<int> bad = {0, 32'767, 32'768, 1'048'559, 1'048'560, 2'500'000, kRows - 1};
+  meta_.tables[0].segments = {Add("7", kRows, {1, 2'000'000}, bad)};
+  EXPECT_THAT(Run(), IsError(Code::kDataLoss,
+                             "7 rows with NaN or infinity: row 0, 32767, 32768, 1048559, 1048560"));
+  ASSERT_OK_AND_ASSIGN(const DumpReport report, Run({.skip_bad_rows = true}));
+  EXPECT_EQ(report.rows(), static_cast<uint64_t>(kRows) - 9);
+}
+
 TEST_F(DumpTest, ADryRunCountsAndWritesNothing) {
   meta_.tables[0].segments = {Add("1", 10, {1}), Add("2", 5, {})};
   meta_.tables[0].segments[1].rows = 6;
@@ -270,6 +318,25 @@ TEST_F(DumpTest, ADryRunCountsAndWritesNothing) {
   EXPECT_EQ(report.bytes(), 4 * 128U + 14 * 16);
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("the meta counts 6 rows, the files hold 5")));
   EXPECT_TRUE(Keys().empty());
+}
+
+TEST_F(DumpTest, WhatIsLookedAtBeforeWritingEndsIt) {
+  meta_.tables[0].segments = {Add("1", 3, {})};
+  int calls = 0;
+  DumpRules rules{.before_writing = [&calls](const CallContext&) {
+    ++calls;
+    return FailedPreconditionError("not now");
+  }};
+  EXPECT_THAT(Run(rules), IsError(Code::kFailedPrecondition, "not now"));
+  EXPECT_TRUE(Keys().empty());
+  EXPECT_EQ(calls, 1);
+  // Damage is told of first, and a dry run asks nobody.
+  meta_.tables[0].segments.push_back({.id = "2"});
+  EXPECT_THAT(Run(rules), IsError(Code::kNotFound, "2.rv"));
+  meta_.tables[0].segments.pop_back();
+  rules.dry_run = true;
+  EXPECT_OK(Run(rules));
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_F(DumpTest, ADumpGoesOnWhereTheLastOneEnded) {

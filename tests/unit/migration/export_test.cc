@@ -150,6 +150,9 @@ TEST_F(ExportTest, WhatIsNoMetaOfTheRightAgeIsRefused) {
   Sqlite(other).Run("CREATE TABLE notes (id INTEGER);");
   EXPECT_THAT(ReadMetaFromSqlite({}, other), IsError(Code::kFailedPrecondition, "notes"));
   fs::remove(other);
+  std::ofstream(other).flush();
+  EXPECT_THAT(ReadMetaFromSqlite({}, other),
+              IsError(Code::kFailedPrecondition, "it has no tables"));
   std::ofstream(other) << std::string(4096, 'x');
   EXPECT_THAT(ReadMetaFromSqlite({}, other), IsError(Code::kDataLoss, other));
   fs::remove(other);

@@ -193,6 +193,24 @@ TEST_F(FaissJobTest, WhatCannotBeDoneIsRefused) {
   EXPECT_THAT(Keys(), IsEmpty());
 }
 
+TEST_F(FaissJobTest, ADryStartKnowsWhatWasLoadedAndLeavesIt) {
+  ASSERT_OK(Dump());
+  faulty_->Plan(storage::Method::kDeleteMany, {.error = InternalError("planned")});
+  ASSERT_OK(Load());
+  const std::vector<std::string> keys = Keys();
+  ASSERT_FALSE(keys.empty());
+  ASSERT_OK_AND_ASSIGN(const DumpReport start, Dump({.dry_run = true, .then_load = true}));
+  EXPECT_TRUE(start.was_loaded);
+  EXPECT_EQ(Keys(), keys);
+  ASSERT_OK_AND_ASSIGN(const DumpReport dump, Dump({.dry_run = true}));
+  EXPECT_FALSE(dump.was_loaded);
+  EXPECT_EQ(dump.warnings.size(), 1U);
+  PutIndex("flat_ip.index");
+  ASSERT_OK_AND_ASSIGN(const DumpReport other, Dump({.dry_run = true, .then_load = true}));
+  EXPECT_FALSE(other.was_loaded);
+  EXPECT_EQ(Keys(), keys);
+}
+
 TEST_F(FaissJobTest, ADryRunWritesNothing) {
   ASSERT_OK_AND_ASSIGN(const DumpReport report, Dump({.dry_run = true}));
   EXPECT_EQ(report.rows(), 1000U);

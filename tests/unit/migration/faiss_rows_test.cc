@@ -152,6 +152,45 @@ TEST_F(FaissRowsTest, OtherKindsAreRefusedByName) {
   EXPECT_THAT(Read("Ix"), IsError(Code::kDataLoss, "in the middle of its header"));
 }
 
+TEST_F(FaissRowsTest, EveryKnownKindIsRefusedInOneLineWithAdvice) {
+  for (const std::string code : {"IwPQ", "IvPQ", "IwQR", "IwPf", "IwSq", "IwSQ", "IxSQ", "IxPq",
+                                 "IPfs", "IxHe", "IHNf", "IHNp", "IHNs", "INSf", "IBHf", "IBHh",
+                                 "IBHm", "IBFf", "IxPT", "IxRF", "IwFd", "IvFl", "IvFL"}) {
+    const Status refused = Read(code + std::string(100, '\0')).status();
+    EXPECT_THAT(refused, IsError(Code::kFailedPrecondition,
+                                 "f.index is a Faiss index of kind " + code + " ("));
+    EXPECT_NE(refused.advice(), "") << code;
+    EXPECT_EQ(refused.ToString().find('\n'), std::string::npos) << code;
+  }
+}
+
+/// d, ntotal, two unused numbers, is_trained, metric.
+std::string FloatHeader(int64_t rows) {
+  return Raw<int32_t>(2) + Raw<int64_t>(rows) + Raw<int64_t>(1 << 20) + Raw<int64_t>(1 << 20) +
+         '\x01' + Raw<int32_t>(1);
+}
+
+TEST_F(FaissRowsTest, PartsOfAnIndexThatAreNotReadAreNamed) {
+  const std::string flat =
+      "IxF2" + FloatHeader(1) + Raw<uint64_t>(2) + BytesOf<float>({0.5F, 1.5F});
+  const std::string ivf = "IwFl" + FloatHeader(0) + Raw<uint64_t>(1) + Raw<uint64_t>(1);
+  const std::string without_map = std::string(1, '\0') + Raw<uint64_t>(0);
+  const auto refused = [&](const std::string& text, const std::string& part) {
+    const Status status = Read(text, Float(2)).status();
+    EXPECT_THAT(status, IsError(Code::kFailedPrecondition, part));
+    EXPECT_NE(status.advice(), "") << part;
+  };
+  refused("IxMp" + FloatHeader(0) + ivf, "is an IDMap of an IVF index");
+  refused("IxM2" + FloatHeader(0) + "IxPT", "of kind IxPT");
+  refused(ivf + "IHNf", "its coarse quantizer is of kind IHNf");
+  refused(ivf + flat + without_map + "ilod", "its inverted lists are of kind ilod");
+  // An index without vectors is no error.
+  const std::string empty = ivf + flat + without_map + "ilar" + Raw<uint64_t>(1) +
+                            Raw<uint64_t>(8) + "full" + Raw<uint64_t>(1) + Raw<uint64_t>(0);
+  ASSERT_OK_AND_ASSIGN(const AllRows none, Read(empty, Float(2)));
+  EXPECT_EQ(none.ids.size(), 0U);
+}
+
 TEST_F(FaissRowsTest, WhatDoesNotFitIsSaid) {
   EXPECT_THAT(Read(Sample("flat_l2.index"), Float(17)),
               IsError(Code::kInvalidArgument, "holds vectors of dimension 16 and not 17"));

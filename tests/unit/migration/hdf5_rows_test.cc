@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -64,6 +65,28 @@ TEST_F(Hdf5RowsTest, TheThreeFormsOfOneFileAreTheSameRows) {
   }
 }
 
+TEST_F(Hdf5RowsTest, ThePublishedExampleOfDoublesIsReadWhole) {
+  // Contiguous: 5000 × 100 doubles at offset 2048, and the ids behind them.
+  const std::string file = Slurp(Sample("float_example.h5"));
+  std::vector<double> doubles(size_t{5000} * 100);
+  std::vector<int64_t> ids(5000);
+  ASSERT_EQ(file.size(), 2048 + doubles.size() * sizeof(double) + ids.size() * sizeof(int64_t));
+  std::memcpy(doubles.data(), file.data() + 2048, doubles.size() * sizeof(double));
+  std::memcpy(ids.data(), file.data() + file.size() - ids.size() * sizeof(int64_t),
+              ids.size() * sizeof(int64_t));
+  std::string floats;
+  for (const double value : doubles) {
+    const auto rounded = static_cast<float>(value);
+    floats.append(reinterpret_cast<const char*>(&rounded), sizeof(rounded));
+  }
+  EXPECT_EQ(ids.front(), 1611731769000715000);
+  for (const uint64_t batch : {64U, 5000U}) {
+    ASSERT_OK_AND_ASSIGN(const AllRows all, Read(Sample("float_example.h5"), Float(100), batch));
+    EXPECT_EQ(all.ids, ids) << batch;
+    EXPECT_TRUE(all.vectors == floats) << batch;
+  }
+}
+
 TEST_F(Hdf5RowsTest, RowsWithoutIdsAreNumbered) {
   ASSERT_OK_AND_ASSIGN(const AllRows all, Read(Sample("no_ids.h5"), Float(12), 7, 100));
   std::vector<int64_t> ids(50);
@@ -104,6 +127,33 @@ TEST_F(Hdf5RowsTest, DoublesBecomeFloatsAndIdsOfAnyWidthAreTaken) {
               IsError(Code::kDataLoss, "row 2 of " + Path("d.h5") + " holds a NaN"));
 }
 
+TEST_F(Hdf5RowsTest, DoublesOfEitherByteOrderAreRoundedAlike) {
+  std::vector<double> doubles(1000 * 3);
+  for (size_t i = 0; i < doubles.size(); ++i) doubles[i] = 1.0 / static_cast<double>(i + 1);
+  doubles[0] = -1e300;
+  doubles[1] = 1e-300;
+  doubles[2] = 16777217;  // halfway between two floats
+  std::vector<std::string> read;
+  for (const hid_t type : {H5T_IEEE_F64LE, H5T_IEEE_F64BE}) {
+    for (const bool gzip : {false, true}) {
+      WriteHdf5(Path("d.h5"),
+                {{.name = "embeddings",
+                  .dims = {1000, 3},
+                  .file_type = type,
+                  .memory_type = H5T_NATIVE_DOUBLE,
+                  .data = doubles.data(),
+                  .chunk = gzip ? std::vector<hsize_t>{70, 2} : std::vector<hsize_t>{},
+                  .gzip = gzip}});
+      ASSERT_OK_AND_ASSIGN(const AllRows all, Read(Path("d.h5"), Float(3), 333));
+      read.push_back(all.vectors);
+    }
+  }
+  for (const std::string& each : read) EXPECT_TRUE(each == read.front());
+  std::vector<float> floats(3);
+  std::memcpy(floats.data(), read.front().data(), floats.size() * sizeof(float));
+  EXPECT_THAT(floats, ElementsAre(-std::numeric_limits<float>::infinity(), 0, 16777216));
+}
+
 TEST_F(Hdf5RowsTest, ChunksThatRowsLieAcrossAreRead) {
   std::vector<float> floats(1000 * 10);
   std::iota(floats.begin(), floats.end(), 0.0F);
@@ -134,7 +184,9 @@ TEST_F(Hdf5RowsTest, WhatDoesNotFitIsSaid) {
   const Hdf5Dataset doubles{"embeddings", {3, 2}, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, kDoubles};
   const auto expect = [&](std::vector<Hdf5Dataset> datasets, Code code, const std::string& part) {
     WriteHdf5(Path("x.h5"), datasets);
-    EXPECT_THAT(Read(Path("x.h5"), Float(2)), IsError(code, part));
+    const auto refused = Read(Path("x.h5"), Float(2));
+    EXPECT_THAT(refused, IsError(code, part));
+    EXPECT_EQ(refused.status().ToString().find('\n'), std::string::npos);
   };
   expect({}, Code::kFailedPrecondition, "has no dataset embeddings");
   expect({doubles, {"ids", {2}, H5T_STD_I64LE, H5T_NATIVE_INT64, ids.data()}}, Code::kDataLoss,
@@ -156,6 +208,37 @@ TEST_F(Hdf5RowsTest, WhatDoesNotFitIsSaid) {
            .memory_type = H5T_NATIVE_DOUBLE,
            .chunk = {1, 2}}},
          Code::kDataLoss, "0 of 3 chunks");
+  // None of these is allocated: nobody has written to them.
+  expect({{"embeddings", {1, hsize_t{1} << 25}, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT}},
+         Code::kFailedPrecondition, "embeddings has 33554432 columns");
+  expect({{.name = "embeddings",
+           .dims = {hsize_t{1} << 26, 2},
+           .file_type = H5T_IEEE_F32LE,
+           .memory_type = H5T_NATIVE_FLOAT,
+           .chunk = {hsize_t{1} << 26, 1}}},
+         Code::kFailedPrecondition,
+         "a row of chunks of embeddings takes more than 268435456 bytes");
+}
+
+TEST_F(Hdf5RowsTest, FiltersThatThisMachineLacksAreNamed) {
+  constexpr H5Z_filter_t kBlosc = 32001;
+  const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+  const hsize_t dims[] = {3, 2};
+  H5Pset_chunk(plist, 2, dims);
+  // Optional: a library without it writes the chunk as it is, but the file asks for it.
+  H5Pset_filter(plist, kBlosc, H5Z_FLAG_OPTIONAL, 0, nullptr);
+  const hid_t file = H5Fcreate(Path("b.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(2, dims, nullptr);
+  const hid_t set =
+      H5Dcreate2(file, "embeddings", H5T_IEEE_F64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+  ASSERT_GE(set, 0);
+  H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, kDoubles);
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(plist);
+  H5Fclose(file);
+  EXPECT_THAT(Read(Path("b.h5"), Float(2)),
+              IsError(Code::kFailedPrecondition, "embeddings is packed by filter 32001"));
 }
 
 TEST_F(Hdf5RowsTest, IdsThatMilvusCannotHoldAreRefused) {
@@ -190,6 +273,21 @@ TEST_F(Hdf5RowsTest, LinksAndDataInOtherFilesAreNotFollowed) {
                 H5Pclose(plist);
               }),
               IsError(Code::kFailedPrecondition, "embeddings is in another file"));
+  EXPECT_THAT(with([&](hid_t file) {
+                const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+                const hsize_t dims[] = {50, 12};
+                const hid_t space = H5Screate_simple(2, dims, nullptr);
+                H5Pset_virtual(plist, space, Sample("float32.h5").c_str(), "/embeddings", space);
+                H5Dclose(H5Dcreate2(file, "embeddings", H5T_IEEE_F32LE, space, H5P_DEFAULT, plist,
+                                    H5P_DEFAULT));
+                H5Sclose(space);
+                H5Pclose(plist);
+              }),
+              IsError(Code::kFailedPrecondition, "embeddings is stored in a way that is not read"));
+  EXPECT_THAT(with([&](hid_t file) {
+                H5Lcreate_soft("/other", file, "embeddings", H5P_DEFAULT, H5P_DEFAULT);
+              }),
+              IsError(Code::kFailedPrecondition, "embeddings is a link"));
   EXPECT_THAT(with([&](hid_t file) {
                 H5Gclose(H5Gcreate2(file, "embeddings", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
               }),

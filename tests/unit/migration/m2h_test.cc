@@ -15,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ namespace milvus_backup::migration {
 namespace {
 
 namespace fs = std::filesystem;
+using milvus_backup::testing::FakeCollection;
 using milvus_backup::testing::FakeMilvus;
 using milvus_backup::testing::IsError;
 using milvus_backup::testing::TempDir;
@@ -242,6 +244,122 @@ TEST_F(OldMilvusTest, M2MFillsEveryPartitionUnderNamesThatMilvusTakes) {
   EXPECT_EQ(rows("demo_l2"), (Counts{{"_default", 193}}));
   ASSERT_OK(run(WriteMode::kSkip));
   EXPECT_EQ(rows("demo_l2"), (Counts{{"_default", 193}, {"p1", 24}}));
+}
+
+/// Rows of each partition of `demo_l2`; nothing while it is not there.
+using Counts = std::optional<std::map<std::string, int64_t>>;
+
+/// M2M of one partition of the synthetic tree, `demo_l2` with 193 rows and its `p1` with 24, into a
+/// Milvus where both may be there.
+class M2MTest : public OldMilvusTest {
+ protected:
+  M2MTest() : backend_(storage::MakeMemoryBackend()) {}
+
+  void Connect() {
+    milvus_ = std::make_unique<FakeMilvus>();
+    ASSERT_OK_AND_ASSIGN(client_, milvus::Connect({}, milvus_->client_options()));
+  }
+
+  /// With 100 rows, and 10 in its partition.
+  void AddExisting(bool with_partition) {
+    FakeCollection collection;
+    collection.info.schema = {
+        .name = "demo_l2",
+        .fields = {{.name = "id", .is_primary_key = true, .data_type = milvus::data_type::kInt64},
+                   {.name = "embedding",
+                    .data_type = milvus::data_type::kFloatVector,
+                    .type_params = {{"dim", "8"}}}}};
+    collection.partitions = {{.id = 1, .name = "_default"}};
+    collection.segments = {{.id = 5, .partition_id = 1, .num_rows = 100, .state = 4}};
+    if (with_partition) {
+      collection.partitions.push_back({.id = 2, .name = "p1"});
+      collection.segments.push_back({.id = 6, .partition_id = 2, .num_rows = 10, .state = 4});
+    }
+    milvus_->Add("default", collection);
+  }
+
+  Result<DmReport> Run(const DmOptions& options) {
+    LoadRules rules;
+    rules.count_patience = std::chrono::milliseconds(50);
+    rules.poll_interval = std::chrono::milliseconds(2);
+    transfer::Progress progress;
+    return BringIntoMilvus({}, *client_, options, {.state = {.backend = backend_.get()}}, rules,
+                           progress);
+  }
+
+  Counts Rows() const {
+    const auto found = milvus_->Find("default", "demo_l2");
+    if (!found) return std::nullopt;
+    std::map<std::string, int64_t> counts;
+    for (const milvus::Partition& partition : found->partitions) {
+      counts[partition.name] = 0;
+      for (const milvus::Segment& segment : found->segments) {
+        if (segment.partition_id == partition.id) counts[partition.name] += segment.num_rows;
+      }
+    }
+    return counts;
+  }
+
+  std::unique_ptr<storage::Backend> backend_;
+  std::unique_ptr<FakeMilvus> milvus_;
+  std::unique_ptr<milvus::Client> client_;
+};
+
+enum class Existing { kNothing, kCollection, kPartition };
+
+TEST_F(M2MTest, EveryModeDoesWhatTheTableSaysOfWhatExists) {
+  using enum WriteMode;
+  struct Cell {
+    Existing existing;
+    std::string tag;
+    WriteMode mode;
+    Counts after;
+    bool skips = false;
+  };
+  const Counts whole = {{{"_default", 193}}};
+  const Counts parted = {{{"_default", 0}, {"p1", 24}}};
+  const Counts beside = {{{"_default", 100}, {"p1", 24}}};
+  const std::vector<Cell> cells = {
+      {Existing::kNothing, "", kAppend, whole},
+      {Existing::kNothing, "", kOverwrite, whole},
+      {Existing::kNothing, "", kSkip, whole},
+      {Existing::kNothing, "p1", kAppend, parted},
+      {Existing::kNothing, "p1", kOverwrite, parted},
+      {Existing::kNothing, "p1", kSkip, parted},
+      {Existing::kPartition, "", kAppend, {{{"_default", 293}, {"p1", 10}}}},
+      // All partitions go.
+      {Existing::kPartition, "", kOverwrite, whole},
+      {Existing::kPartition, "", kSkip, {{{"_default", 100}, {"p1", 10}}}, true},
+      {Existing::kCollection, "p1", kAppend, beside},
+      {Existing::kCollection, "p1", kOverwrite, beside},
+      {Existing::kCollection, "p1", kSkip, beside},
+      {Existing::kPartition, "p1", kAppend, {{{"_default", 100}, {"p1", 34}}}},
+      {Existing::kPartition, "p1", kOverwrite, beside},
+      {Existing::kPartition, "p1", kSkip, {{{"_default", 100}, {"p1", 10}}}, true}};
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const Cell& cell = cells[i];
+    Connect();
+    if (cell.existing != Existing::kNothing) AddExisting(cell.existing == Existing::kPartition);
+    DmOptions options = Options(DmTask::kM2M);
+    options.source.collections = {{"demo_l2", {cell.tag}}};
+    options.mode = cell.mode;
+    ASSERT_OK_AND_ASSIGN(const DmReport report, Run(options));
+    EXPECT_EQ(Rows(), cell.after) << i;
+    EXPECT_EQ(report.partitions.at(0).load.skipped, cell.skips) << i;
+  }
+}
+
+TEST_F(M2MTest, OverwriteDropsNothingForADefaultPartitionWithoutRows) {
+  Connect();
+  AddExisting(true);
+  DmOptions options = Options(DmTask::kM2M);
+  options.source.path = Changed("DELETE FROM TableFiles WHERE table_id='demo_l2';");
+  options.source.collections = {{"demo_l2", {"", "p1"}}};
+  options.mode = WriteMode::kOverwrite;
+  ASSERT_OK_AND_ASSIGN(const DmReport report, Run(options));
+  EXPECT_TRUE(report.partitions.at(0).is_empty);
+  EXPECT_EQ(Rows(), (Counts{{{"_default", 100}, {"p1", 24}}}));
+  EXPECT_EQ(milvus_->count("DropCollection"), 0U);
 }
 
 TEST_F(OldMilvusTest, DamageInAnySegmentEndsM2MBeforeItBegins) {

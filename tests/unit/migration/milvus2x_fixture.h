@@ -95,12 +95,13 @@ class Milvus2xFixture : public ::testing::Test {
   }
 
   /// Collection `c` with the int64 keys [0, count), every third of them in `p1`.
-  void FillWithNumbers(int64_t count, const std::string& name = "c") {
+  void FillWithNumbers(int64_t count, const std::string& name = "c",
+                       const std::string& db = "default") {
     FakeCollection collection = Collection(name, milvus::data_type::kInt64);
     for (int64_t i = 0; i < count; ++i) {
       collection.rows[i % 3 == 0 ? "p1" : "_default"].push_back(Row(Bytes(i - 10), i));
     }
-    source_->Add("default", std::move(collection));
+    source_->Add(db, std::move(collection));
   }
 
   Result<Milvus2xReport> Run() { return RunWith(*from_, *to_); }
@@ -116,8 +117,9 @@ class Milvus2xFixture : public ::testing::Test {
 
   /// Rows of a collection by partition, in any order.
   static std::map<std::string, std::vector<FakeRow>> Rows(const FakeMilvus& server,
-                                                          const std::string& name) {
-    const auto found = server.Find("default", name);
+                                                          const std::string& name,
+                                                          const std::string& db = "default") {
+    const auto found = server.Find(db, name);
     if (!found) return {};
     std::map<std::string, std::vector<FakeRow>> rows;
     for (const auto& [partition, list] : found->rows) {

@@ -58,6 +58,18 @@ TEST_F(Milvus2xSchemaTest, WhatNewerServersKnowGoesToThem) {
   EXPECT_THAT(Plan("v2.4.1"), IsError(Code::kFailedPrecondition, "field n is nullable"));
 }
 
+TEST_F(Milvus2xSchemaTest, TheLeastRowHasWhatIsAlwaysThere) {
+  source_.schema.enable_dynamic_field = true;
+  source_.schema.fields.push_back(Field("text", data_type::kVarChar));
+  source_.schema.fields.push_back(Field("bits", data_type::kBinaryVector));
+  source_.schema.fields.back().type_params = {{"dim", "16"}};
+  source_.schema.fields.push_back(Field("maybe", data_type::kDouble));
+  source_.schema.fields.back().nullable = true;
+  ASSERT_OK_AND_ASSIGN(const TargetPlan plan, Plan("v2.5.20"));
+  // A key, an Int8 in four bytes, four floats and 16 bits.
+  EXPECT_EQ(LeastRowBytes(plan.rows), 8U + 4U + 16U + 2U);
+}
+
 TEST_F(Milvus2xSchemaTest, ADefaultValueIsLostWithAWarning) {
   source_.schema.fields[1].default_value = "\x08\x01";
   ASSERT_OK_AND_ASSIGN(const TargetPlan plan, Plan());

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::migration {
@@ -23,8 +24,19 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
-class Milvus2xTest : public Milvus2xFixture {};
+class Milvus2xTest : public Milvus2xFixture {
+ protected:
+  /// Of each insert into the target.
+  std::vector<int> InsertedRows() const {
+    std::vector<int> rows;
+    for (const std::string& text : target_->texts("Insert")) {
+      rows.push_back(std::stoi(text.substr(text.find("rows=") + 5)));
+    }
+    return rows;
+  }
+};
 
 TEST_F(Milvus2xTest, RowsPartitionsAndSchemaArrive) {
   FillWithNumbers(100);
@@ -58,6 +70,17 @@ TEST_F(Milvus2xTest, EveryPageIsReadAsOfOneTime) {
   ASSERT_OK(Run());
   EXPECT_EQ(source_->count("AllocTimestamp"), 1U);
   EXPECT_GT(source_->count("Query"), 10U);
+}
+
+TEST_F(Milvus2xTest, MilvusLiteIsASource) {
+  source_options_ = {.version = "milvus_lite-3.2.2", .unimplemented = {"AllocTimestamp"}};
+  source_options_.tells_partition_ids = false;
+  Reset();
+  FillWithNumbers(60);
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_EQ(report.collections[0].rows, 60U);
+  EXPECT_THAT(report.warnings, IsEmpty());
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
 
 TEST_F(Milvus2xTest, TextKeysOfEveryKindArrive) {
@@ -312,9 +335,7 @@ TEST_F(Milvus2xTest, InsertsAreCutByBytesAndPagesByRows) {
   rules_.insert_bytes = 100;
   ASSERT_OK(Run());
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
-  for (const std::string& text : target_->texts("Insert")) {
-    EXPECT_LE(std::stoi(text.substr(text.find("rows=") + 5)), 4) << text;
-  }
+  for (const int rows : InsertedRows()) EXPECT_LE(rows, 4);
 }
 
 TEST_F(Milvus2xTest, AnAnswerThatIsTooLargeIsReadInPages) {
@@ -326,6 +347,85 @@ TEST_F(Milvus2xTest, AnAnswerThatIsTooLargeIsReadInPages) {
   // Ten are too many as well.
   EXPECT_THAT(source_->texts("Query"), Contains(AllOf(HasSubstr("<="), HasSubstr("limit=10"))));
   EXPECT_THAT(source_->texts("Query"), Contains(HasSubstr("limit=2")));
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
+}
+
+TEST_F(Milvus2xTest, AnAnswerThatIsTooLargeForUsIsReadInPages) {
+  FillWithNumbers(100);
+  options_.page_rows = 60;
+  rules_.keys_per_page = 1000;
+  milvus::ClientOptions small = source_->client_options();
+  small.max_receive_bytes = 1200;
+  ASSERT_OK_AND_ASSIGN(const auto from, milvus::Connect({}, small));
+  ASSERT_OK(RunWith(*from, *to_));
+  EXPECT_THAT(source_->texts("Query"), Contains(AllOf(HasSubstr("<="), HasSubstr("limit=30"))));
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
+}
+
+TEST_F(Milvus2xTest, ARowThatIsTooLargeAloneIsAskedForByAClientThatTakesMore) {
+  FillWithNumbers(40);
+  milvus::ClientOptions options = source_->client_options();
+  options.max_receive_bytes = 1200;
+  ASSERT_OK_AND_ASSIGN(const auto from, milvus::Connect({}, options));
+  options.max_receive_bytes = 8000;
+  int connected = 0;
+  rules_.connect_wider = [&](const CallContext& ctx) {
+    ++connected;
+    return milvus::Connect(ctx, options);
+  };
+  options_.target_collection = "small";
+  ASSERT_OK(RunWith(*from, *to_));
+  EXPECT_EQ(connected, 0);
+
+  source_->Change("default", "c", [](FakeCollection& each) {
+    const std::string large = R"({"n":")" + std::string(5000, 'x') + R"("})";
+    each.rows["p1"].at(3)["$meta"] = large;
+    each.rows["_default"].at(5)["$meta"] = large;
+  });
+  options_.target_collection = "large";
+  ASSERT_OK(RunWith(*from, *to_));
+  EXPECT_EQ(connected, 1);
+  EXPECT_EQ(Rows(*target_, "large"), Rows(*source_, "c"));
+
+  options_.target_collection = "none";
+  rules_.connect_wider = nullptr;
+  EXPECT_THAT(RunWith(*from, *to_), IsError(Code::kResourceExhausted, "larger than max"));
+}
+
+TEST_F(Milvus2xTest, RowsComparedByTheirKeysComeInPartsWhenTheyAreTooLarge) {
+  source_options_.max_output_rows = 4;
+  Reset();
+  FillWithNumbers(40);
+  options_.page_rows = 2;
+  rules_.create_indexes = true;
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  // One of each range: 26 rows in one partition and 14 in the other.
+  EXPECT_EQ(report.collections[0].compared, 20U);
+}
+
+TEST_F(Milvus2xTest, TheFirstRangesAreCutByTheSchema) {
+  FillWithNumbers(100);
+  ASSERT_OK(Run());
+  // 8 bytes of key and 8 of vector are known before any row is.
+  for (const int rows : InsertedRows()) EXPECT_LE(rows, 12);
+}
+
+TEST_F(Milvus2xTest, RangesShrinkWhereRowsGrow) {
+  FakeCollection collection = Collection("c", milvus::data_type::kInt64);
+  for (int64_t i = 0; i < 600; ++i) {
+    FakeRow row = Row(Bytes(i), i);
+    if (i >= 200) row["text"] = std::string(60, 'x');
+    collection.rows["_default"].push_back(std::move(row));
+  }
+  source_->Add("default", std::move(collection));
+  options_.parallel_ranges = 1;
+  rules_.keys_per_page = 1000;
+  rules_.range_bytes = 1000;
+  ASSERT_OK(Run());
+  // About 80 bytes each, while the mean of all of them is below 65.
+  const std::vector<int> rows = InsertedRows();
+  EXPECT_GT(std::ranges::max(rows), 20);
+  for (size_t i = rows.size() - 10; i < rows.size(); ++i) EXPECT_LE(rows[i], 12);
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
 
@@ -366,6 +466,43 @@ TEST_F(Milvus2xTest, ManyCollectionsAndAllOfThem) {
   }
   options_.target_collection = "one";
   EXPECT_THAT(Run(), IsError(Code::kInvalidArgument, "there are 3 collections"));
+}
+
+TEST_F(Milvus2xTest, DatabasesGoOverWhole) {
+  FillWithNumbers(20, "a");
+  FillWithNumbers(25, "a", "sales");
+  FillWithNumbers(30, "b", "sales");
+  FillWithNumbers(35, "a", "hr");
+  source_->AddDatabase("bare");
+  options_.collections.clear();
+  options_.databases = {"sales", "bare", "sales"};
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport some, Run());
+  ASSERT_THAT(some.collections, SizeIs(2));
+  EXPECT_EQ(some.collections[0].source_database, "sales");
+  EXPECT_EQ(some.collections[0].target_database, "sales");
+  EXPECT_FALSE(target_->Find("default", "a") || target_->Find("hr", "a"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> made, to_->ListDatabases({}));
+  EXPECT_THAT(made, UnorderedElementsAre("bare", "default", "sales"));
+
+  options_.databases = {"*"};
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport all, Run());
+  EXPECT_THAT(all.collections, SizeIs(4));
+  EXPECT_THAT(all.warnings, UnorderedElementsAre(HasSubstr("collection 'sales.a' was brought over"),
+                                                 HasSubstr("collection 'sales.b' was brought")));
+  for (const auto& [db, name] : std::vector<std::pair<std::string, std::string>>{
+           {"default", "a"}, {"sales", "a"}, {"sales", "b"}, {"hr", "a"}}) {
+    EXPECT_EQ(Rows(*target_, name, db), Rows(*source_, name, db)) << db << "." << name;
+  }
+  // One request for each database that had something new.
+  EXPECT_EQ(target_->count("Flush"), 3U);
+
+  options_.databases = {"hr", "nowhere"};
+  EXPECT_THAT(Run(), IsError(Code::kNotFound, "the source has no database nowhere"));
+  options_.databases = {"hr"};
+  EXPECT_THAT(RunWith(*from_, *from_), IsError(Code::kInvalidArgument, "the same collections"));
+  source_->Change("hr", "a",
+                  [](FakeCollection& each) { each.load_state = milvus::LoadState::kNotLoad; });
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "collection not loaded: hr.a"));
 }
 
 TEST_F(Milvus2xTest, WhatIsDoneIsNotInsertedTwice) {

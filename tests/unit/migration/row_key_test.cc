@@ -6,9 +6,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::migration {
@@ -88,18 +90,42 @@ TEST(CollectionRecordTest, ComesBackAsItWasWritten) {
   partition.confirmed.Add({.upto = Text("a")});
   partition.confirmed.Add({.after = Text("b"), .upto = Text("c")});
   partition.rows = 9;
+  partition.created_id = 470000000000000003;
   record.partitions["done"].done = true;
   const std::string text = EncodeCollectionRecord(record);
   ASSERT_OK_AND_ASSIGN(const CollectionRecord back, DecodeCollectionRecord(text, "x.json"));
   EXPECT_EQ(EncodeCollectionRecord(back), text);
   EXPECT_EQ(back.partitions.at("p").frontier, partition.frontier);
   EXPECT_EQ(back.partitions.at("p").confirmed.ranges(), partition.confirmed.ranges());
+  EXPECT_EQ(back.partitions.at("p").created_id, partition.created_id);
   EXPECT_TRUE(back.partitions.at("p").has_unconfirmed());
   EXPECT_FALSE(back.partitions.at("done").has_unconfirmed());
   for (size_t size = 0; size < text.size(); ++size) {
     EXPECT_THAT(DecodeCollectionRecord(text.substr(0, size), "x.json"),
                 IsError(Code::kDataLoss, "x.json"));
   }
+}
+
+TEST(RowColumnsTest, RowsAreJoined) {
+  const auto column = [](const std::string& fixed, std::vector<uint8_t> nulls) {
+    return milvus::Column{.field_name = "n",
+                          .data_type = milvus::data_type::kInt8Vector,
+                          .rows = fixed.size(),
+                          .width = 1,
+                          .fixed = fixed,
+                          .nulls = std::move(nulls)};
+  };
+  const auto texts = [](std::vector<std::string> values) {
+    return milvus::Column{.field_name = "t", .rows = values.size(), .texts = std::move(values)};
+  };
+  const std::vector<milvus::Column> joined =
+      Joined({column("ab", {}), texts({"x", "y"})}, {column("c", {1}), texts({"z"})});
+  EXPECT_EQ(joined[0].rows, 3U);
+  EXPECT_EQ(joined[0].fixed, "abc");
+  EXPECT_THAT(joined[0].nulls, ElementsAre(0, 0, 1));
+  EXPECT_THAT(joined[1].texts, ElementsAre("x", "y", "z"));
+  EXPECT_EQ(Joined({}, joined).size(), 2U);
+  EXPECT_EQ(Joined(joined, {column("", {}), texts({})}).front().fixed, "abc");
 }
 
 TEST(RowColumnsTest, RowsAreCutByBytes) {
