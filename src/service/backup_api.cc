@@ -32,12 +32,16 @@
 namespace milvus_backup::service {
 namespace {
 
-constexpr char kGoOnCreating[] =
-    "the same request goes on with it, a delete of the backup removes what it has left";
 constexpr char kGoOnRestoring[] = "the same request goes on with it";
 constexpr char kGoOnCopying[] = "the same request goes on with it";
 constexpr char kVerifyAgain[] = "the same request checks it again";
 constexpr char kGoOnPruning[] = "the same request ends what it has begun";
+
+/// The same request without a name would take another backup.
+std::string GoOnCreating(const std::string& name, bool is_named) {
+  return fmt::format("{} goes on with it, a delete of the backup removes what it has left",
+                     is_named ? "the same request" : "the request with backup_name " + name);
+}
 
 /// Of the header, or a new one.
 std::string RequestIdOf(const HttpRequest& request) {
@@ -172,10 +176,14 @@ HttpReply BackupApi::Create(const HttpRequest& request) {
   }
   backup::CreateOptions& options = parsed->options;
   options.id = id;
-  if (options.name.empty()) options.name = meta::DefaultBackupName(clock_.WallNow());
-  const auto job = jobs_.Submit(
-      {.id = id, .kind = kCreateKind, .subject = options.name, .advice = kGoOnCreating},
-      CreateWork(parsed->config, options));
+  const bool is_named = !options.name.empty();
+  if (!is_named) options.name = meta::DefaultBackupName(clock_.WallNow());
+  const auto job = jobs_.Submit({.id = id,
+                                 .kind = kCreateKind,
+                                 .subject = options.name,
+                                 .request = parsed->digest,
+                                 .advice = GoOnCreating(options.name, is_named)},
+                                CreateWork(parsed->config, options));
   if (!job.ok()) return Failed(id, job.status());
   if (parsed->is_async) {
     return ToReply({.request_id = id, .message = "create backup is executing asynchronously"});
@@ -262,9 +270,12 @@ HttpReply BackupApi::Restore(const HttpRequest& request) {
     return Failed(request_id, found, is_missing ? ReplyCode::kParameterError : CodeOf(found));
   }
   const std::string id = parsed->id.empty() ? DefaultRestoreId(clock_.WallNow()) : parsed->id;
-  const auto job = jobs_.Submit(
-      {.id = id, .kind = kRestoreKind, .subject = parsed->options.name, .advice = kGoOnRestoring},
-      RestoreWork(parsed->config, parsed->options));
+  const auto job = jobs_.Submit({.id = id,
+                                 .kind = kRestoreKind,
+                                 .subject = parsed->options.name,
+                                 .request = parsed->digest,
+                                 .advice = kGoOnRestoring},
+                                RestoreWork(parsed->config, parsed->options));
   if (!job.ok()) return Failed(request_id, job.status());
   if (parsed->is_async) {
     return ToReply({.request_id = request_id,
@@ -307,6 +318,7 @@ HttpReply BackupApi::Prune(const HttpRequest& request) {
   const auto job = jobs_.Submit({.id = id,
                                  .kind = parsed->request.dry_run ? kPruneDryRunKind : kPruneKind,
                                  .subject = parsed->request.schedule,
+                                 .request = parsed->digest,
                                  .advice = kGoOnPruning},
                                 PruneWork(parsed->config, parsed->request, clock_, report));
   if (!job.ok()) return Failed(id, job.status());

@@ -101,13 +101,13 @@ Status RunCopyJob(JobContext& job, const config::Config& config, const CopyChoic
                   std::string* result) {
   MB_ASSIGN_OR_RETURN(CopySides sides, OpenCopySides(config, choices));
   MB_RETURN_IF_ERROR(SettleCopySides(sides, choices));
-  MB_ASSIGN_OR_RETURN(const backup::CopyAllReport report,
-                      RunCopy(job.call(), config, sides, choices, job.progress(),
-                              [&job](const backup::CopiedBackup& one) {
-                                job.SetItem(
-                                    fmt::format("{} {}", NameOf(one.outcome), one.dir),
-                                    one.status.ok() ? JobState::kSucceeded : JobState::kFailed);
-                              }));
+  MB_ASSIGN_OR_RETURN(
+      const backup::CopyAllReport report,
+      RunCopy(
+          job.call(), config, sides, choices, job.progress(), [&](const backup::CopiedBackup& one) {
+            job.SetItem(fmt::format("{} {}", OutcomeText(one.outcome, choices.dry_run), one.dir),
+                        one.status.ok() ? JobState::kSucceeded : JobState::kFailed);
+          }));
   if (result != nullptr) *result = EncodeCopyReport(report, choices, choices.copy_name());
   WarnOfFailures(job, report.total, choices.copy_name());
   for (const std::string& warning : report.total.warnings) job.Warn(warning);

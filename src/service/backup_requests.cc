@@ -185,6 +185,11 @@ Status ParseSwitches(const Body& body, backup::RestoreOptions& options) {
   return Status::Ok();
 }
 
+/// Keys that say how a task is called and answered, not what it does; the name of the backup is its
+/// subject.
+constexpr std::array<std::string_view, 4> kNotDigested = {"async", "requestId", "id",
+                                                          "backup_name"};
+
 constexpr std::array<std::string_view, 13> kPruneKeys = {
     "keep_last",   "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly",
     "keep_yearly", "keep_within", "keep_tags",  "async",       "dry_run",
@@ -218,7 +223,7 @@ Result<backup::RetentionRules> ParseRules(const Body& body) {
 }  // namespace
 
 Result<CreateRequest> ParseCreate(const Body& body, const config::Config& config) {
-  CreateRequest request{.config = config};
+  CreateRequest request{.config = config, .digest = body.Digest(kNotDigested)};
   MB_ASSIGN_OR_RETURN(request.is_async, body.Flag("async"));
   MB_ASSIGN_OR_RETURN(request.options.name, body.Text("backup_name"));
   MB_ASSIGN_OR_RETURN(request.options.rbac, body.Flag("rbac"));
@@ -243,7 +248,7 @@ Result<CreateRequest> ParseCreate(const Body& body, const config::Config& config
 }
 
 Result<RestoreRequest> ParseRestore(const Body& body, const config::Config& config) {
-  RestoreRequest request{.config = config};
+  RestoreRequest request{.config = config, .digest = body.Digest(kNotDigested)};
   MB_ASSIGN_OR_RETURN(request.request_id, body.Text("requestId"));
   MB_ASSIGN_OR_RETURN(request.id, body.Text("id"));
   MB_ASSIGN_OR_RETURN(request.is_async, body.Flag("async"));
@@ -267,7 +272,7 @@ Result<RestoreRequest> ParseRestore(const Body& body, const config::Config& conf
 }
 
 Result<PruneBody> ParsePrune(const Body& body, const config::Config& config) {
-  PruneBody parsed{.config = config};
+  PruneBody parsed{.config = config, .digest = body.Digest(kNotDigested)};
   MB_RETURN_IF_ERROR(body.CheckKeys("prune", kPruneKeys));
   backup::PruneRequest& request = parsed.request;
   MB_ASSIGN_OR_RETURN(request.rules, ParseRules(body));

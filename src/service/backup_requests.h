@@ -17,11 +17,13 @@
 
 namespace milvus_backup::service {
 
-/// Both keep the configuration to work with: the server's own, with the storage that was asked for.
+/// All keep the configuration to work with: the server's own, with the storage that was asked for.
+/// `digest` stands for what decides what is done, but for the name of the backup.
 struct CreateRequest {
   bool is_async = false;
   backup::CreateOptions options;
   config::Config config;
+  std::string digest{};
 };
 
 struct RestoreRequest {
@@ -31,6 +33,7 @@ struct RestoreRequest {
   bool is_async = false;
   backup::RestoreOptions options;
   config::Config config;
+  std::string digest{};
 };
 
 /// Of a request of ours; `config` as above.
@@ -38,6 +41,7 @@ struct PruneBody {
   bool is_async = false;
   backup::PruneRequest request;
   config::Config config;
+  std::string digest{};
 };
 
 Result<CreateRequest> ParseCreate(const Body& body, const config::Config& config);

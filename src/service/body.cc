@@ -1,5 +1,10 @@
 #include "body.h"
 
+#include "envelope.h"
+
+#include "milvus_backup/base/bytes.h"
+#include "milvus_backup/base/encoding.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -23,7 +28,13 @@ Status Wrong(std::string_view key, std::string_view expected) {
   return Malformed(fmt::format("{} is not {}", key, expected));
 }
 
+std::string DigestOfText(const std::string& text) { return HexEncode(Sha256(AsBytes(text))); }
+
 }  // namespace
+
+std::string DigestOf(const nlohmann::ordered_json& settled) {
+  return DigestOfText(DumpJson(settled));
+}
 
 bool EqualInAnyCase(std::string_view a, std::string_view b) {
   return std::ranges::equal(
@@ -142,6 +153,23 @@ std::vector<std::string> Body::Keys() const {
   std::vector<std::string> keys;
   for (const auto& [name, value] : object_.items()) keys.push_back(name);
   return keys;
+}
+
+std::string Body::Digest(std::span<const std::string_view> but) const {
+  json asked = json::object();
+  for (const auto& item : object_.items()) {
+    std::string key = item.key();
+    const bool is_left_out =
+        item.value().is_null() || std::ranges::any_of(but, [&key](std::string_view each) {
+          return EqualInAnyCase(key, each);
+        });
+    if (is_left_out) continue;
+    std::ranges::transform(key, key.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    // Of two that are the same Find takes the first as well.
+    if (!asked.contains(key)) asked[key] = item.value();
+  }
+  return DigestOfText(asked.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 Status Body::CheckKeys(std::string_view request, std::span<const std::string_view> known) const {

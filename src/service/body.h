@@ -17,6 +17,9 @@ namespace milvus_backup::service {
 /// values of another type.
 bool IsMalformed(const Status& status);
 
+/// Stands for what a request asks for; see JobRequest.
+std::string DigestOf(const nlohmann::ordered_json& settled);
+
 bool EqualInAnyCase(std::string_view a, std::string_view b);
 
 /// Keys match in any case, unknown ones are ignored, and null means absent, as in the reference
@@ -48,6 +51,9 @@ class Body {
 
   /// Whether there is such a key with a value.
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
+  /// Of everything but these keys: equal for bodies that ask for the same in another order, with
+  /// keys in another case or null.
+  std::string Digest(std::span<const std::string_view> but) const;
   /// As they are spelt, null ones included.
   std::vector<std::string> Keys() const;
   /// For requests of ours, where a misspelt key would do something else than what was asked for:

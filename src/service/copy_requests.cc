@@ -1,9 +1,6 @@
 #include "copy_requests.h"
 
-#include "envelope.h"
-
 #include "milvus_backup/base/bytes.h"
-#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/service/amounts.h"
 #include "milvus_backup/service/services.h"
@@ -64,11 +61,6 @@ std::string StorageName(const std::string& name) {
   std::ranges::transform(lower, lower.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return lower;
-}
-
-std::string DigestOf(const nlohmann::ordered_json& settled) {
-  const std::string text = DumpJson(settled);
-  return HexEncode(Sha256(AsBytes(text)));
 }
 
 /// From `least` to `most`; `absent` when absent.
@@ -176,7 +168,9 @@ Result<VerifyBody> ParseVerify(const Body& body, const config::Config& config) {
   parsed.from = StorageName(from);
   MB_ASSIGN_OR_RETURN(choices.deep, body.Flag("deep"));
   MB_ASSIGN_OR_RETURN(choices.sample, body.GivenText("sample", "leave it out to read all"));
-  MB_ASSIGN_OR_RETURN(choices.seed, body.Count("seed", UINT32_MAX));
+  if (body.Has("seed")) {
+    MB_ASSIGN_OR_RETURN(choices.seed, body.Count("seed", UINT32_MAX));
+  }
   MB_ASSIGN_OR_RETURN(choices.seal, body.Flag("seal"));
   MB_ASSIGN_OR_RETURN(choices.restore_test, body.Flag("restore_test"));
   MB_ASSIGN_OR_RETURN(choices.rows,
@@ -191,7 +185,7 @@ Result<VerifyBody> ParseVerify(const Body& body, const config::Config& config) {
                             {"from", parsed.from},
                             {"deep", choices.deep},
                             {"sample", choices.sample},
-                            {"seed", choices.seed},
+                            {"seed", choices.seed.value_or(0)},
                             {"seal", choices.seal},
                             {"restore_test", choices.restore_test},
                             {"rows", choices.rows}});

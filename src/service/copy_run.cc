@@ -151,6 +151,11 @@ std::string_view NameOf(CopiedBackup::Outcome outcome) {
   return "";
 }
 
+std::string_view OutcomeText(CopiedBackup::Outcome outcome, bool dry_run) {
+  const bool would = dry_run && outcome == CopiedBackup::Outcome::kCopied;
+  return would ? "would be copied" : NameOf(outcome);
+}
+
 std::string EncodeCopyReport(const backup::CopyAllReport& all, const CopyChoices& choices,
                              const std::string& own) {
   const backup::CopyReport& report = all.total;

@@ -1,7 +1,9 @@
 #include "milvus_backup/service/job_runner.h"
 
+#include "job_advice.h"
 #include "job_store.h"
 
+#include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/process.h"
@@ -16,8 +18,10 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -26,6 +30,8 @@ namespace {
 
 /// Of one job.
 constexpr size_t kMaxWarnings = 100;
+/// Records up to so many bytes are held once they were listed; most are a tenth of it.
+constexpr size_t kKeptBytes = 4 * kKiB;
 constexpr char kServerEnded[] = "interrupted: the server ended before the task did";
 
 /// A job that this process has been given.
@@ -35,6 +41,7 @@ struct Job {
   uint64_t number = 0;
   /// See JobRequest.
   std::string place;
+  bool ends_for_good = false;
   JobWork work;
   std::stop_source stop;
   bool is_cancelled = false;
@@ -42,6 +49,9 @@ struct Job {
   /// None before it begins.
   std::optional<std::chrono::steady_clock::time_point> began;
 };
+
+/// A record as EncodeJob has it, shared with those who read it.
+using KeptRecord = std::shared_ptr<const std::string>;
 
 /// A job that has ended. A server does so for months, and small pieces that stay keep large ones
 /// between them from going back to the system.
@@ -51,7 +61,20 @@ struct EndedJob {
   uint64_t number = 0;
   /// What could not be written to the disk; shared with those who read it.
   std::shared_ptr<const JobRecord> unsaved{};
+  /// Of a small record that was listed.
+  KeptRecord kept{};
 };
+
+struct RecalledJob {
+  JobRecord record;
+  /// The record was read from the disk, whole.
+  bool is_read = false;
+};
+
+/// Equal for jobs that do the same; nothing tells that of those without a digest of their request.
+using JobEssence = std::tuple<std::string, std::string, std::string>;
+
+JobEssence EssenceOf(const JobSummary& job) { return {job.kind, job.subject, job.request}; }
 
 JobSummary SummaryOf(const JobRecord& record) {
   return {.id = record.id,
@@ -87,10 +110,6 @@ Status CheckIdIsFree(const JobSummary& known, const JobRequest& request) {
       .WithAdvice("send the request with another id");
 }
 
-std::string Join(const std::string& error, const std::string& advice) {
-  return advice.empty() ? error : error + "; " + advice;
-}
-
 }  // namespace
 
 struct JobRunner::Impl {
@@ -117,10 +136,14 @@ struct JobRunner::Impl {
   const Job* HolderOf(const std::string& place) const;
   void Forget();
   JobRecord Snapshot(Job& job) const;
+  /// Whether one that did the same has succeeded later.
+  bool IsDoneSince(const EndedJob& job) const;
 
   /// Called without `mutex`: the whole record of a job that has ended. None when it was forgotten
   /// meanwhile.
-  std::optional<JobRecord> Recall(const EndedJob& job) const;
+  std::optional<RecalledJob> Recall(const EndedJob& job) const;
+  /// Called without `mutex`: hold these records, by the numbers of their jobs.
+  void Keep(const std::map<uint64_t, KeptRecord>& records);
 
   void Work();
   void Run(const JobPtr& job);
@@ -197,10 +220,12 @@ void JobRunner::Impl::End(Job& job, JobState state, std::string error) {
     record.parts_done = record.parts;
     record.advice.clear();
   }
+  const bool is_given_up = state == JobState::kFailed || state == JobState::kCancelled;
+  if (job.ends_for_good && is_given_up) record.advice.clear();
   // A failed restore is gone on with like an interrupted one, but its own error says what to do.
   record.error = state == JobState::kFailed || state == JobState::kSucceeded
                      ? std::move(error)
-                     : Join(error, record.advice);
+                     : WithAdviceOf(record, error);
   for (JobItem& item : record.items) {
     if (IsFinal(item.state)) continue;
     item.state = state;
@@ -254,24 +279,46 @@ JobRecord JobRunner::Impl::Snapshot(Job& job) const {
   return job.record;
 }
 
-std::optional<JobRecord> JobRunner::Impl::Recall(const EndedJob& job) const {
-  if (job.unsaved != nullptr) return *job.unsaved;
+bool JobRunner::Impl::IsDoneSince(const EndedJob& job) const {
+  if (job.summary.state == JobState::kSucceeded || job.summary.request.empty()) return false;
+  return std::ranges::any_of(ended_jobs, [&](const auto& one) {
+    const EndedJob& other = one.second;
+    return other.number > job.number && other.summary.state == JobState::kSucceeded &&
+           EssenceOf(other.summary) == EssenceOf(job.summary);
+  });
+}
+
+std::optional<RecalledJob> JobRunner::Impl::Recall(const EndedJob& job) const {
+  if (job.unsaved != nullptr) return RecalledJob{.record = *job.unsaved};
   const JobSummary& summary = job.summary;
+  if (job.kept != nullptr) {
+    if (auto kept = DecodeJob(*job.kept, summary.id); kept.ok()) {
+      return RecalledJob{.record = *std::move(kept)};
+    }
+  }
   auto record = store->Read(summary.id);
   if (record.ok()) {
     if (record->state == JobState::kSucceeded) record->advice.clear();  // of the first versions
-    return *std::move(record);
+    return RecalledJob{.record = *std::move(record), .is_read = true};
   }
   if (record.status().code() == Code::kNotFound) return std::nullopt;
   log::Warn("{}", record.status().ToString());
-  return JobRecord{.id = summary.id,
-                   .kind = summary.kind,
-                   .subject = summary.subject,
-                   .state = summary.state,
-                   .error = "what became of it cannot be read: " + record.status().ToString(),
-                   .created = summary.created,
-                   .started = summary.started,
-                   .ended = summary.ended};
+  return RecalledJob{
+      .record = {.id = summary.id,
+                 .kind = summary.kind,
+                 .subject = summary.subject,
+                 .state = summary.state,
+                 .error = "what became of it cannot be read: " + record.status().ToString(),
+                 .created = summary.created,
+                 .started = summary.started,
+                 .ended = summary.ended}};
+}
+
+void JobRunner::Impl::Keep(const std::map<uint64_t, KeptRecord>& records) {
+  const std::scoped_lock lock(mutex);
+  for (auto& [id, job] : ended_jobs) {
+    if (const auto kept = records.find(job.number); kept != records.end()) job.kept = kept->second;
+  }
 }
 
 void JobRunner::Impl::Work() {
@@ -304,6 +351,7 @@ void JobRunner::Impl::Run(const JobPtr& job) {
   const JobState state = StateOf(status, *job);
   std::string error;
   if (state == JobState::kFailed) error = status.ToString();
+  if (state == JobState::kFailed && FailsAgain(status)) job->record.advice.clear();
   if (state == JobState::kCancelled) error = "cancelled";
   if (state == JobState::kInterrupted) error = "interrupted: the server was stopped";
   End(*job, state, std::move(error));
@@ -379,6 +427,7 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
                  .created = impl_->Now()};
   job->number = impl_->next_number++;
   job->place = request.place;
+  job->ends_for_good = request.ends_for_good;
   job->work = std::move(work);
   MB_RETURN_IF_ERROR(impl_->store->Save(job->record));
   impl_->ended_jobs.erase(request.id);
@@ -390,6 +439,7 @@ Result<JobRecord> JobRunner::Submit(const JobRequest& request, JobWork work) {
 
 std::optional<JobRecord> JobRunner::Find(const std::string& id) const {
   EndedJob ended;
+  bool is_done_since = false;
   {
     const std::scoped_lock lock(impl_->mutex);
     const auto job = impl_->jobs.find(id);
@@ -397,8 +447,12 @@ std::optional<JobRecord> JobRunner::Find(const std::string& id) const {
     const auto found = impl_->ended_jobs.find(id);
     if (found == impl_->ended_jobs.end()) return std::nullopt;
     ended = found->second;
+    is_done_since = impl_->IsDoneSince(ended);
   }
-  return impl_->Recall(ended);
+  std::optional<RecalledJob> recalled = impl_->Recall(ended);
+  if (!recalled) return std::nullopt;
+  if (is_done_since) DropAdvice(recalled->record);
+  return std::move(recalled->record);
 }
 
 std::optional<JobRecord> JobRunner::FindLatest(const std::string& kind,
@@ -425,7 +479,9 @@ std::optional<JobRecord> JobRunner::FindLatest(const std::string& kind,
     if (latest == nullptr) return std::nullopt;
     ended = *latest;
   }
-  return impl_->Recall(ended);
+  std::optional<RecalledJob> recalled = impl_->Recall(ended);
+  if (!recalled) return std::nullopt;
+  return std::move(recalled->record);
 }
 
 std::vector<JobRecord> JobRunner::List() const {
@@ -437,13 +493,31 @@ std::vector<JobRecord> JobRunner::List() const {
     for (const auto& [id, job] : impl_->ended_jobs) known.emplace(job.number, job);
   }
   std::vector<JobRecord> records;
+  std::map<uint64_t, KeptRecord> small;
+  std::set<JobEssence> done;
   for (auto one = known.rbegin(); one != known.rend(); ++one) {
     if (auto* record = std::get_if<JobRecord>(&one->second)) {
       records.push_back(std::move(*record));
-    } else if (auto recalled = impl_->Recall(std::get<EndedJob>(one->second))) {
-      records.push_back(*std::move(recalled));
+      continue;
     }
+    const EndedJob& ended = std::get<EndedJob>(one->second);
+    const JobEssence essence = EssenceOf(ended.summary);
+    const bool is_told = !ended.summary.request.empty();
+    if (ended.summary.state == JobState::kSucceeded && is_told) done.insert(essence);
+    std::optional<RecalledJob> recalled = impl_->Recall(ended);
+    if (!recalled) continue;
+    if (recalled->is_read) {
+      const std::string text = EncodeJob(recalled->record);
+      if (text.size() <= kKeptBytes) {
+        small.emplace(ended.number, std::make_shared<const std::string>(text));
+      }
+    }
+    if (ended.summary.state != JobState::kSucceeded && done.contains(essence)) {
+      DropAdvice(recalled->record);
+    }
+    records.push_back(std::move(recalled->record));
   }
+  impl_->Keep(small);
   return records;
 }
 
@@ -522,29 +596,6 @@ void JobRunner::Stop() {
   for (std::jthread& worker : impl_->workers) {
     if (worker.joinable()) worker.join();
   }
-}
-
-int32_t PercentOf(const transfer::Progress& progress) {
-  const std::pair<uint64_t, uint64_t> counters[] = {
-      {progress.segments_done, progress.segments_planned},
-      {progress.bytes_done, progress.bytes_planned},
-      {progress.rows_done, progress.rows_planned},
-      {progress.imports_done, progress.imports_planned},
-  };
-  double sum = 0;
-  int known = 0;
-  for (const auto& [done, planned] : counters) {
-    if (planned == 0) continue;
-    sum += std::min(1.0, static_cast<double>(done) / static_cast<double>(planned));
-    ++known;
-  }
-  double share = known == 0 ? 0 : sum / known;
-  // What is planned of collections that have not begun is not known yet.
-  if (const uint64_t collections = progress.collections_planned; collections > 0) {
-    const auto done = static_cast<double>(progress.collections_done.load());
-    share = std::min(1.0, (done + share) / static_cast<double>(collections));
-  }
-  return static_cast<int32_t>(std::min(99.0, share * 100));
 }
 
 }  // namespace milvus_backup::service

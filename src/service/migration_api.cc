@@ -83,6 +83,7 @@ HttpReply MigrationApi::Submit(const HttpRequest& request, std::string_view kind
   const auto job = jobs_.Submit({.id = id,
                                  .kind = std::string(kind),
                                  .subject = planned->subject,
+                                 .request = planned->request,
                                  .advice = kGoOn,
                                  .place = planned->place},
                                 std::move(planned->work));

@@ -1,10 +1,14 @@
 #include "migration_jobs.h"
 
+#include "body.h"
+
 #include "milvus_backup/config/migration.h"
+#include "milvus_backup/migration/milvus2x.h"
 #include "milvus_backup/service/migration_runs.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <system_error>
@@ -31,22 +35,43 @@ std::string AbsolutePath(const std::string& path) {
   return absolute;
 }
 
+std::string TextOf(const migration::StorePlace& place) {
+  if (place.is_local) return AbsolutePath(place.directory);
+  return fmt::format("{}:{}/{}{}{}", place.s3.address, place.s3.port, place.s3.bucket,
+                     place.directory.empty() ? "" : "/", place.directory);
+}
+
 /// Where the dump is.
 std::string DumpPlace(const migration::Options& options) {
-  const migration::StorePlace& target = options.target;
-  std::string place =
-      target.is_local
-          ? AbsolutePath(target.directory)
-          : fmt::format("{}:{}/{}{}{}", target.s3.address, target.s3.port, target.s3.bucket,
-                        target.directory.empty() ? "" : "/", target.directory);
-  place += "/migration";
+  std::string place = TextOf(options.target) + "/migration";
   if (options.work_mode == migration::WorkMode::kFaiss) place += "/" + options.faiss.collection;
   return place;
 }
 
-MigrationPlan PlanWithDump(const migration::Options& options, JobWork work) {
+std::string TextOf(const milvus::ClientOptions& server) {
+  return fmt::format("{}:{}", server.address, server.port);
+}
+
+/// What the configuration says besides the place of the dump, which is the subject. Nothing secret,
+/// so of a MySQL only that it is one.
+std::string DigestOfDump(const migration::Options& options,
+                         const std::vector<std::string>& collections) {
+  return DigestOf({{"collections", collections},
+                   {"source", TextOf(options.source)},
+                   {"meta_mode", static_cast<int>(options.meta.mode)},
+                   {"meta", options.meta.path},
+                   {"faiss", options.faiss.file},
+                   {"milvus", TextOf(options.milvus)},
+                   {"database", options.database}});
+}
+
+MigrationPlan PlanWithDump(const migration::Options& options,
+                           const std::vector<std::string>& collections, JobWork work) {
   const std::string place = DumpPlace(options);
-  return {.subject = place, .place = place, .work = std::move(work)};
+  return {.subject = place,
+          .place = place,
+          .request = DigestOfDump(options, collections),
+          .work = std::move(work)};
 }
 
 Status DumpAndLoad(JobContext& job, const migration::Options& options) {
@@ -59,7 +84,9 @@ Status DumpAndLoad(JobContext& job, const migration::Options& options) {
 }
 
 Status Migrate(JobContext& job, const Milvus2xOptions& options) {
-  for (const std::string& name : options.collections) job.SetItem(name, JobState::kQueued);
+  for (const std::string& name : options.collections) {
+    job.SetItem(migration::CollectionTitle(options.source_database, name), JobState::kQueued);
+  }
   RunObserver observer = ObserverOf(job);
   observer.on_percent = [&job](const std::string& collection, int percent) {
     job.SetItem(collection, percent == 100 ? JobState::kSucceeded : JobState::kRunning);
@@ -72,8 +99,19 @@ Status Migrate(JobContext& job, const Milvus2xOptions& options) {
 MigrationPlan PlanMilvus2x(const config::LoadOptions& config) {
   const auto options = LoadMilvus2xOptions(config, {});
   if (!options.ok()) return Failing(options.status());
-  return {.subject = fmt::format("{}", fmt::join(options->collections, ",")),
+  const bool is_whole = !options->databases.empty();
+  return {.subject = fmt::format(
+              "{}", fmt::join(is_whole ? options->databases : options->collections, ",")),
           .place = AbsolutePath(options->state_dir),
+          .request = DigestOf({{"source", TextOf(options->source)},
+                               {"target", TextOf(options->target)},
+                               {"source_database", options->source_database},
+                               {"target_database", options->target_database},
+                               {"collections", options->collections},
+                               {"databases", options->databases},
+                               {"fields", options->fields},
+                               {"target_collection", options->target_collection},
+                               {"upsert", options->upsert}}),
           .work = [options = *options](JobContext& job) { return Migrate(job, options); }};
 }
 
@@ -83,7 +121,7 @@ MigrationPlan PlanDumpJob(const config::LoadOptions& config,
                           const std::vector<std::string>& collections) {
   const auto options = config::LoadMigration(config, {.source = true});
   if (!options.ok()) return Failing(options.status());
-  return PlanWithDump(*options, [options = *options, collections](JobContext& job) {
+  return PlanWithDump(*options, collections, [options = *options, collections](JobContext& job) {
     return RunDump(job.call(), options, {.collections = collections}, ObserverOf(job)).status();
   });
 }
@@ -92,7 +130,7 @@ MigrationPlan PlanLoadJob(const config::LoadOptions& config,
                           const std::vector<std::string>& collections) {
   const auto options = config::LoadMigration(config, {.milvus = true});
   if (!options.ok()) return Failing(options.status());
-  return PlanWithDump(*options, [options = *options, collections](JobContext& job) {
+  return PlanWithDump(*options, collections, [options = *options, collections](JobContext& job) {
     return RunLoad(job.call(), options, {.collections = collections}, ObserverOf(job)).status();
   });
 }
@@ -103,7 +141,7 @@ MigrationPlan PlanStartJob(const config::LoadOptions& config) {
   if (*mode == "milvus2x") return PlanMilvus2x(config);
   const auto options = config::LoadMigration(config, {.source = true, .milvus = true});
   if (!options.ok()) return Failing(options.status());
-  return PlanWithDump(*options,
+  return PlanWithDump(*options, {},
                       [options = *options](JobContext& job) { return DumpAndLoad(job, options); });
 }
 

@@ -14,6 +14,8 @@ struct MigrationPlan {
   std::string subject;
   /// See JobRequest.
   std::string place;
+  /// See JobRequest; empty where nothing can be done.
+  std::string request{};
   JobWork work;
 };
 

@@ -9,8 +9,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace milvus_backup::service {
 namespace {
@@ -49,6 +52,70 @@ Result<std::unique_ptr<milvus::Client>> ConnectTo(const CallContext& ctx,
   return client;
 }
 
+/// One flag says which collections are meant.
+Status RefuseTwoWays(const Milvus2xChoices& choices) {
+  const std::pair<bool, const char*> ways[] = {{choices.all, "--all"},
+                                               {!choices.table.empty(), "--table"},
+                                               {!choices.databases.empty(), "--databases"}};
+  const char* given = nullptr;
+  for (const auto& [is_given, flag] : ways) {
+    if (!is_given) continue;
+    if (given != nullptr) {
+      return InvalidArgumentError(fmt::format("{} and {} exclude each other", given, flag));
+    }
+    given = flag;
+  }
+  return Status::Ok();
+}
+
+/// Where databases go over whole, everything keeps its name.
+Status RefuseOtherNames(const Milvus2xOptions& options) {
+  const std::pair<bool, const char*> others[] = {
+      {!options.collections.empty(), "meta.collection"},
+      {!options.source_database.empty(), "source.milvus2x.database"},
+      {!options.target_database.empty(), "target.milvus2x.database"},
+      {!options.target_collection.empty(), "meta.milvus.collection"}};
+  for (const auto& [is_set, key] : others) {
+    if (!is_set) continue;
+    return InvalidArgumentError(
+               fmt::format("{} is set, but whole databases are to be migrated", key))
+        .WithOrigin(Origin::kConfig)
+        .WithAdvice(fmt::format("remove {}, or meta.databases and --databases", key));
+  }
+  return Status::Ok();
+}
+
+Result<std::unique_ptr<milvus::Client>> ConnectToTarget(const CallContext& ctx,
+                                                        const migration::Options& options) {
+  return ConnectTo(
+      ctx, options.milvus,
+      fmt::format("connecting to Milvus at {}:{}", options.milvus.address, options.milvus.port));
+}
+
+Result<migration::LoadReport> Preview(const CallContext& ctx, const migration::Options& options,
+                                      const std::vector<std::string>& collections,
+                                      bool looks_for_bucket) {
+  MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
+  MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
+  const migration::LoadRules rules{.looks_for_bucket = looks_for_bucket,
+                                   .merge_bytes = migration::kMergedImportBytes};
+  if (options.work_mode == migration::WorkMode::kFaiss) {
+    MB_RETURN_IF_ERROR(migration::CheckSelected(options.faiss, collections));
+    MB_ASSIGN_OR_RETURN(
+        const migration::DumpReport seen,
+        migration::DumpFaiss(ctx, options.faiss, source.store, target.store, {.dry_run = true}));
+    MB_ASSIGN_OR_RETURN(const auto client, ConnectToTarget(ctx, options));
+    return migration::PreviewLoadFaiss(ctx, *client, options.database, options.faiss, seen.rows(),
+                                       target.store, rules);
+  }
+  MB_ASSIGN_OR_RETURN(migration::SourceMeta read,
+                      migration::ReadSourceMeta(ctx, options.meta, source));
+  MB_ASSIGN_OR_RETURN(const migration::Meta meta,
+                      migration::SelectCollections(std::move(read.meta), collections));
+  MB_ASSIGN_OR_RETURN(const auto client, ConnectToTarget(ctx, options));
+  return migration::PreviewLoad(ctx, *client, options.database, meta, target.store, rules);
+}
+
 }  // namespace
 
 void Warn(const RunObserver& observer, const std::string& warning) {
@@ -56,17 +123,29 @@ void Warn(const RunObserver& observer, const std::string& warning) {
   observer.warn(warning);
 }
 
+Result<migration::LoadReport> PreviewLoad(const CallContext& ctx, const migration::Options& options,
+                                          const LoadChoices& choices) {
+  return Preview(ctx, options, choices.collections, true);
+}
+
 Result<migration::DumpReport> RunDump(const CallContext& ctx, const migration::Options& options,
                                       const DumpChoices& choices, const RunObserver& observer) {
   MB_ASSIGN_OR_RETURN(const migration::OpenedStore source, migration::OpenSource(options.source));
   MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
   log::Event(log::Level::kInfo, "[Dumper] begin to do dump!", {});
-  const migration::DumpRules rules{.parallel_segments = static_cast<size_t>(options.dump_limit),
-                                   .block_bytes = options.reader_buffer_bytes,
-                                   .skip_bad_rows = choices.skip_bad_rows,
-                                   .dry_run = choices.dry_run,
-                                   .then_load = choices.then_load,
-                                   .progress = observer.progress};
+  const migration::DumpRules rules{
+      .parallel_segments = static_cast<size_t>(options.dump_limit),
+      .block_bytes = options.reader_buffer_bytes,
+      .skip_bad_rows = choices.skip_bad_rows,
+      .dry_run = choices.dry_run,
+      .then_load = choices.then_load,
+      .load_bytes = static_cast<uint64_t>(options.load_limit) * migration::kMergedImportBytes,
+      .progress = observer.progress,
+      .before_writing = [&](const CallContext& call) -> Status {
+        if (!choices.then_load) return Status::Ok();
+        // Nobody sees what it warns of.
+        return Preview(call, options, choices.collections, false).status();
+      }};
   const auto dump = [&]() -> Result<migration::DumpReport> {
     if (options.work_mode == migration::WorkMode::kFaiss) {
       MB_RETURN_IF_ERROR(migration::CheckSelected(options.faiss, choices.collections));
@@ -92,16 +171,14 @@ Result<migration::LoadReport> RunLoad(const CallContext& ctx, const migration::O
                                       const LoadChoices& choices, const RunObserver& observer) {
   MB_ASSIGN_OR_RETURN(const migration::OpenedStore target, migration::OpenTarget(options.target));
   log::Event(log::Level::kInfo, "[Loader] begin to do load!", {});
-  MB_ASSIGN_OR_RETURN(const auto client,
-                      ConnectTo(ctx, options.milvus,
-                                fmt::format("connecting to Milvus at {}:{}", options.milvus.address,
-                                            options.milvus.port)));
+  MB_ASSIGN_OR_RETURN(const auto client, ConnectToTarget(ctx, options));
   const migration::LoadRules rules{.collections = choices.collections,
                                    .parallel_imports = static_cast<size_t>(options.load_limit),
                                    .create_indexes = choices.index,
                                    .keep = choices.keep,
                                    .dry_run = choices.dry_run,
-                                   .progress = observer.progress};
+                                   .progress = observer.progress,
+                                   .merge_bytes = migration::kMergedImportBytes};
   MB_ASSIGN_OR_RETURN(
       migration::LoadReport report,
       options.work_mode == migration::WorkMode::kFaiss
@@ -118,16 +195,28 @@ Result<migration::LoadReport> RunLoad(const CallContext& ctx, const migration::O
 Result<Milvus2xOptions> LoadMilvus2xOptions(const config::LoadOptions& config,
                                             const Milvus2xChoices& choices) {
   MB_ASSIGN_OR_RETURN(Milvus2xOptions options, config::LoadMilvus2x(config));
+  MB_RETURN_IF_ERROR(RefuseTwoWays(choices));
   if (!choices.table.empty()) {
-    if (choices.all) return InvalidArgumentError("--all and --table exclude each other");
     options.collections = {choices.table};
+    options.databases.clear();
     // As in the Go tool, whose users call it in a loop.
     if (!options.target_collection.empty()) options.target_collection = choices.table;
+  }
+  if (choices.all) options.databases.clear();
+  if (!choices.databases.empty()) {
+    options.databases = choices.databases;
+    options.collections.clear();
+  }
+  if (!options.databases.empty()) {
+    MB_RETURN_IF_ERROR(RefuseOtherNames(options));
+    return options;
   }
   if (options.collections.empty() && !choices.all) {
     return InvalidArgumentError("meta.collection is not set")
         .WithOrigin(Origin::kConfig)
-        .WithAdvice("set it, name a collection with --table, or take every one with --all");
+        .WithAdvice(
+            "set it or meta.databases, name a collection with --table, or take every one with "
+            "--all");
   }
   return options;
 }
@@ -135,7 +224,11 @@ Result<Milvus2xOptions> LoadMilvus2xOptions(const config::LoadOptions& config,
 Result<Milvus2xReport> RunMilvus2x(const CallContext& ctx, const Milvus2xOptions& options,
                                    const Milvus2xChoices& choices, const RunObserver& observer) {
   log::Event(log::Level::kInfo, "migration by queries and inserts: no --via-storage", {});
-  MB_ASSIGN_OR_RETURN(const auto source, ConnectTo(ctx, options.source, "source.milvus2x"));
+  milvus::ClientOptions of_source = options.source;
+  of_source.max_receive_bytes = migration::kMostAnswerBytes;
+  milvus::ClientOptions of_row = options.source;
+  of_row.max_receive_bytes = migration::kMostRowBytes;
+  MB_ASSIGN_OR_RETURN(const auto source, ConnectTo(ctx, of_source, "source.milvus2x"));
   MB_ASSIGN_OR_RETURN(const auto target, ConnectTo(ctx, options.target, "target.milvus2x"));
   MB_ASSIGN_OR_RETURN(const auto state,
                       storage::OpenLocal({.root = options.state_dir, .create = true}));
@@ -145,12 +238,15 @@ Result<Milvus2xReport> RunMilvus2x(const CallContext& ctx, const Milvus2xOptions
                {{"Percent", std::to_string(percent)}, {"collection", collection}});
     if (observer.on_percent) observer.on_percent(collection, percent);
   };
-  MB_ASSIGN_OR_RETURN(
-      Milvus2xReport report,
-      migration::MigrateMilvus2x(
-          ctx, *source, *target, options,
-          {.all = choices.all, .load_source = choices.load_source, .create_indexes = choices.index},
-          *state, *observer.progress, on_percent));
+  const migration::Milvus2xRules rules{.all = choices.all,
+                                       .load_source = choices.load_source,
+                                       .create_indexes = choices.index,
+                                       .connect_wider = [&of_row](const CallContext& call) {
+                                         return ConnectTo(call, of_row, "source.milvus2x");
+                                       }};
+  MB_ASSIGN_OR_RETURN(Milvus2xReport report,
+                      migration::MigrateMilvus2x(ctx, *source, *target, options, rules, *state,
+                                                 *observer.progress, on_percent));
   const std::string cost = fmt::format("{:f}", report.seconds);
   log::Event(log::Level::kInfo, "[Starter] migration Milvus2x to Milvus2x finish!!!",
              {{"Cost", cost}});

@@ -13,11 +13,13 @@
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace milvus_backup::service {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 using nlohmann::ordered_json;
 using std::chrono::seconds;
@@ -38,6 +40,14 @@ sys_seconds TimeOf(const json& value) {
     throw std::out_of_range(fmt::format("{} is no time", value.dump()));
   }
   return sys_seconds(seconds(value.get<int64_t>()));
+}
+
+/// A state takes the place of anything but a directory.
+Status CheckNoDirectory(const std::string& path) {
+  std::error_code error;
+  if (fs::symlink_status(path, error).type() != fs::file_type::directory) return Status::Ok();
+  return FailedPreconditionError(path + " is a directory, not the state of a schedule")
+      .WithAdvice("move it away: until then the schedule does not run");
 }
 
 LastRun LastOf(const json& value) {
@@ -109,7 +119,7 @@ Result<std::unique_ptr<ScheduleStore>> ScheduleStore::Open(const std::string& st
     MB_RETURN_IF_ERROR(MakeStateDirectory(directory));
   }
   MB_ASSIGN_OR_RETURN(std::unique_ptr<storage::Backend> files,
-                      storage::OpenLocal({.root = std::filesystem::absolute(directory).string()}));
+                      storage::OpenLocal({.root = fs::absolute(directory).string()}));
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the constructor is private
   return std::unique_ptr<ScheduleStore>(new ScheduleStore(directory, std::move(files)));
 }
@@ -136,8 +146,11 @@ Result<std::unique_ptr<ScheduleClaim>> ScheduleStore::Claim(const std::string& n
 
 Result<std::optional<ScheduleState>> ScheduleStore::Read(const std::string& name) {
   auto text = storage::ReadAll({}, *files_, FileOf(name), kMaxStateBytes);
-  if (!text.ok() && text.status().code() == Code::kNotFound) return std::optional<ScheduleState>();
   const std::string path = directory_ + "/" + FileOf(name);
+  if (!text.ok() && text.status().code() == Code::kNotFound) {
+    MB_RETURN_IF_ERROR(CheckNoDirectory(path));
+    return std::optional<ScheduleState>();
+  }
   if (text.status().code() == Code::kOutOfRange) {
     return DataLossError(path + " is no state of a schedule: it is too large");
   }

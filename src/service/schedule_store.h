@@ -57,10 +57,11 @@ class ScheduleStore {
   /// The states below the state directory of a server; with `make` its directory is made.
   static Result<std::unique_ptr<ScheduleStore>> Open(const std::string& state_dir, bool make);
 
-  /// kAlreadyExists while another claim on the schedule is held. A state that cannot be read is
-  /// named in the log and begun anew.
+  /// kAlreadyExists while another claim on the schedule is held. A state that is damaged is named
+  /// in the log and begun anew. Other errors as Read.
   Result<std::unique_ptr<ScheduleClaim>> Claim(const std::string& name);
-  /// Without a claim; nothing when there is none, kDataLoss naming the file when it is damaged.
+  /// Without a claim; nothing when there is none, kDataLoss naming the file when it is damaged,
+  /// kFailedPrecondition when a directory is in its place.
   Result<std::optional<ScheduleState>> Read(const std::string& name);
 
  private:

@@ -310,7 +310,8 @@ Status Scheduler::Begin(Entry& entry, std::unique_ptr<ScheduleClaim> claim, sys_
                            .kind = "schedule",
                            .subject = backup,
                            .advice = "the schedule goes on with it once it is served again",
-                           .replaces_ended = true};
+                           .replaces_ended = true,
+                           .ends_for_good = true};
   JobWork work = [lease = std::move(lease), shared = shared_, schedule = entry.schedule,
                   scheduled](JobContext& job) {
     Status status;

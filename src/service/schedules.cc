@@ -182,9 +182,13 @@ Result<std::vector<ScheduleView>> ListSchedules(const config::Config& config, sy
       view.next.push_back(*time);
     }
     const auto found = store->Read(settings.name);
-    if (!found.ok() && found.status().code() != Code::kDataLoss) return found.status();
-    if (!found.ok()) {
+    const Code code = found.status().code();
+    if (code == Code::kDataLoss) {
       view.problem = found.status().message() + "; the next run begins it anew";
+    } else if (code == Code::kFailedPrecondition) {
+      view.problem = found.status().ToString();
+    } else if (!found.ok()) {
+      return found.status();
     } else if (const std::optional<ScheduleState>& state = *found) {
       if (state->unfinished) {
         view.unfinished = backup::ScheduledName(settings.name, *state->unfinished);

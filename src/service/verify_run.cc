@@ -28,7 +28,7 @@ constexpr size_t kMaxListed = 10000;
 
 Result<backup::VerifyOptions> ToOptions(const VerifyChoices& choices) {
   backup::VerifyOptions options{
-      .deep = choices.deep || choices.seal, .seed = choices.seed, .seal = choices.seal};
+      .deep = choices.deep || choices.seal, .seed = choices.seed.value_or(0), .seal = choices.seal};
   MB_ASSIGN_OR_RETURN(options.sample, ParseSample(choices.sample));
   return options;
 }
@@ -148,6 +148,10 @@ Status CheckVerifyChoices(const VerifyChoices& choices, OptionStyle style) {
   const auto name = [style](std::string_view key) { return OptionName(key, style); };
   if (!choices.sample.empty() && !choices.deep) {
     return InvalidArgumentError(fmt::format("{} goes with {}", name("sample"), name("deep")));
+  }
+  if (choices.seed && choices.sample.empty()) {
+    return InvalidArgumentError(fmt::format("{} goes with {}", name("seed"), name("sample")))
+        .WithAdvice(fmt::format("{} says which share {} reads", name("seed"), name("deep")));
   }
   if (choices.seal && !choices.sample.empty()) {
     return InvalidArgumentError(

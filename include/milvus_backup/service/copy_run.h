@@ -85,6 +85,8 @@ Result<backup::CopyAllReport> RunCopy(const CallContext& ctx, const config::Conf
 
 /// `copied`, `already there` or `failed`.
 std::string_view NameOf(backup::CopiedBackup::Outcome outcome);
+/// The same for people: of a dry run `would be copied`.
+std::string_view OutcomeText(backup::CopiedBackup::Outcome outcome, bool dry_run);
 
 /// One JSON object on one line (docs/cli.md). `own` is the name of what was copied where it is a
 /// single backup.

@@ -43,12 +43,16 @@ struct JobRequest {
   std::string to = {};
   std::string as = {};
   std::string request = {};
-  /// How to go on with the job when it does not come to its end.
+  /// How to go on with the job when it does not come to its end. Left out of one whose error says
+  /// that the same request would fail again.
   std::string advice;
   /// What the job works on alone: one of two jobs with the same place is refused. Empty for none.
   std::string place;
   /// The id is the caller's own: forget the job that has had it, whatever became of that.
   bool replaces_ended = false;
+  /// A job that failed or was cancelled is not gone on with: `advice` is for one that is
+  /// interrupted.
+  bool ends_for_good = false;
 };
 
 /// What a job is given while it works. Thread-safe.
@@ -92,8 +96,8 @@ struct JobSummary {
 
 /// Every job reaches a final state: the one its work returns, kFailed when that throws, and
 /// kInterrupted when the process ends first, which the next runner of the same directory finds out.
-/// Of jobs that have ended a summary is held in memory; the rest is read when it is asked for.
-/// Thread-safe.
+/// Of jobs that have ended a summary is held in memory, and small records once they were listed;
+/// the rest is read when it is asked for. Thread-safe.
 class JobRunner {
  public:
   /// Take the directory and read what earlier runners left. Errors as they come from the disk;
@@ -113,7 +117,9 @@ class JobRunner {
   std::optional<JobRecord> Find(const std::string& id) const;
   /// The job of this kind and subject that was submitted last.
   std::optional<JobRecord> FindLatest(const std::string& kind, const std::string& subject) const;
-  /// The newest first. Reads the record of every job that has ended.
+  /// The newest first. Reads the records of jobs that have ended, small ones once. As Find: one
+  /// that did not succeed has no advice any more when a later one of its kind, subject and request
+  /// did.
   std::vector<JobRecord> List() const;
   /// The same without reading anything.
   std::vector<JobSummary> Summaries() const;

@@ -46,7 +46,12 @@ inline constexpr char kWasLoaded[] =
     "all of this was loaded before this run, which has removed what was left of the dump; "
     "the same command once more would add the rows again";
 
-/// `dump`: open source and target, read the meta, and dump. Errors as migration::Dump, DumpFaiss.
+/// The same of a dry run.
+inline constexpr char kWouldBeForgotten[] =
+    "all of this was loaded before: what is left of the dump would be removed, and nothing loaded";
+
+/// `dump`: open source and target, read the meta, and dump. With `then_load` Milvus is looked at
+/// before anything is written. Errors as migration::Dump, DumpFaiss, PreviewLoad.
 Result<migration::DumpReport> RunDump(const CallContext& ctx, const migration::Options& options,
                                       const DumpChoices& choices, const RunObserver& observer);
 
@@ -61,15 +66,24 @@ struct LoadChoices {
 Result<migration::LoadReport> RunLoad(const CallContext& ctx, const migration::Options& options,
                                       const LoadChoices& choices, const RunObserver& observer);
 
+/// What a load of the whole source would do, without a dump of it: Milvus answers, and collections
+/// that are there fit. Of the choices only `collections` matters. Changes nothing. Errors as
+/// migration::PreviewLoad.
+Result<migration::LoadReport> PreviewLoad(const CallContext& ctx, const migration::Options& options,
+                                          const LoadChoices& choices);
+
 struct Milvus2xChoices {
   /// Of --table; empty takes those of the configuration.
   std::string table;
+  /// Of --databases, instead of what the configuration says.
+  std::vector<std::string> databases;
   bool all = false;
   bool load_source = false;
   bool index = false;
 };
 
 /// Read the configuration of a workMode milvus2x, with what `choices` say of the collections.
+/// kInvalidArgument when they are named in two ways, or not at all.
 Result<migration::Milvus2xOptions> LoadMilvus2xOptions(const config::LoadOptions& config,
                                                        const Milvus2xChoices& choices);
 

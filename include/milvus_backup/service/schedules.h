@@ -59,7 +59,7 @@ struct ScheduleView {
   /// Name of the backup whose run has begun and not ended, whether or not something works on it.
   std::string unfinished;
   std::optional<LastRun> last;
-  /// Why nothing is known of its runs: the state is damaged. Empty when it is not.
+  /// Why nothing is known of its runs: the state is damaged, or a directory. Empty when it is not.
   std::string problem;
 };
 

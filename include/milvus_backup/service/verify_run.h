@@ -31,7 +31,8 @@ struct VerifyChoices {
   bool deep = false;
   /// As ParseSample takes it.
   std::string sample;
-  uint32_t seed = 0;
+  /// 0 when it is not given.
+  std::optional<uint32_t> seed{};
   bool seal = false;
   bool restore_test = false;
   uint64_t rows = backup::TrialOptions().rows;

@@ -1,13 +1,8 @@
 #include "milvus_backup/service/backup_api.h"
 
-#include "support/fake_milvus.h"
-#include "support/status_matchers.h"
-#include "support/temp_dir.h"
+#include "backup_api_fixture.h"
 
-#include "milvus_backup/meta/reader.h"
-#include "milvus_backup/milvus/client.h"
 #include "milvus_backup/service/backup_view.h"
-#include "milvus_backup/service/services.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -15,109 +10,17 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <set>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace milvus_backup::service {
 namespace {
 
 using nlohmann::json;
 
-class BackupApiTest : public ::testing::Test {
- protected:
-  BackupApiTest() {
-    clock_.Advance(std::chrono::seconds(1'717'000'000) - clock_.WallNow().time_since_epoch());
-    config_.milvus = milvus_.client_options();
-    for (config::StorageSettings* storage : {&config_.milvus_storage, &config_.backup_storage}) {
-      storage->kind = config::StorageKind::kLocal;
-      storage->provider = "local";
-      storage->bucket = "";
-    }
-    config_.milvus_storage.root_path = dir_.path() + "/data";
-    config_.backup_storage.root_path = dir_.path() + "/backup";
-    config_.gc_pause.enable = false;
-    testing::FakeCollection hello;
-    hello.info.schema.name = "hello";
-    hello.info.schema.fields = {
-        {.field_id = 100, .name = "id", .is_primary_key = true, .data_type = 5},
-        {.field_id = 101, .name = "v", .data_type = 101, .type_params = {{"dim", "4"}}}};
-    hello.info.shards_num = 1;
-    hello_id_ = milvus_.Add("default", hello);
-    StartServer();
-  }
-
-  /// A server with the records of the one before.
-  void StartServer() {
-    jobs_.reset();
-    auto jobs = JobRunner::Create(
-        {.directory = dir_.path() + "/state", .max_running = 1, .clock = &clock_});
-    ASSERT_OK(jobs);
-    jobs_ = *std::move(jobs);
-    api_ = std::make_unique<BackupApi>(CallContext{}, config_, *jobs_, clock_);
-  }
-
-  HttpReply Send(const std::string& method, const std::string& path,
-                 std::map<std::string, std::string> query = {}, const std::string& body = "",
-                 const std::string& request_id = "r1") {
-    return api_->Handle({.method = method,
-                         .path = "/api/v1" + path,
-                         .query = std::move(query),
-                         .headers = {{"request_id", request_id}},
-                         .body = body});
-  }
-  static json Parse(const HttpReply& reply) {
-    EXPECT_EQ(reply.content_type, "application/json; charset=utf-8");
-    return json::parse(reply.body, nullptr, false);
-  }
-  /// An answer of HTTP status 200.
-  static json Answer(const HttpReply& reply) {
-    EXPECT_EQ(reply.status, 200) << reply.body;
-    return Parse(reply);
-  }
-  json Get(const std::string& path, std::map<std::string, std::string> query = {}) {
-    return Answer(Send("GET", path, std::move(query)));
-  }
-  json Create(const std::string& body, const std::string& request_id = "r1") {
-    return Answer(Send("POST", "/create", {}, body, request_id));
-  }
-  json Restore(const std::string& body) { return Answer(Send("POST", "/restore", {}, body)); }
-
-  /// What get_backup says of a backup of `hello` that the task `id` made.
-  json HelloBrief(const std::string& id, int64_t meta_size) const {
-    json brief = json::parse(R"({"state_code":2,"start_time":1717000000,"end_time":1717000000,
-      "progress":100,"name":"demo","size":0,"milvus_version":"v2.3.5-lite",
-      "collection_backups":[{"db_name":"default","collection_name":"hello","shards_num":1,
-        "schema":{"name":"hello","fields":[
-          {"fieldID":100,"name":"id","is_primary_key":true,"data_type":5},
-          {"fieldID":101,"name":"v","data_type":101,"type_params":[{"key":"dim","value":"4"}]}]},
-        "size":0,"has_index":false,"load_state":"NotLoad",
-        "backup_physical_timestamp":1700000000}],
-      "database_backups":[{"db_name":"default"}]})");
-    brief["id"] = id;
-    brief["meta_size"] = meta_size;
-    brief["collection_backups"][0]["id"] = id;
-    brief["collection_backups"][0]["collection_id"] = hello_id_;
-    return brief;
-  }
-
-  testing::TempDir dir_;
-  testing::FakeMilvus milvus_;
-  FakeClock clock_;
-  config::Config config_;
-  int64_t hello_id_ = 0;
-  std::unique_ptr<JobRunner> jobs_;
-  std::unique_ptr<BackupApi> api_;
-};
+using BackupApiTest = BackupApiFixture;
 
 // Every path and method of docs/openapi.json is answered, and none beside them.
 TEST_F(BackupApiTest, TheDocumentNamesEveryRequest) {
@@ -150,44 +53,6 @@ TEST_F(BackupApiTest, ShowsMetrics) {
             std::string::npos);
   EXPECT_EQ(api_->Handle({.method = "POST", .path = "/metrics"}).status, 404);
 }
-
-/// Takes the only place of the runner until it is destroyed.
-class Occupied {
- public:
-  Occupied(JobRunner& jobs, JobRequest request) : jobs_(jobs), id_(request.id) {
-    const auto job = jobs.Submit(request, [this](JobContext& context) {
-      std::unique_lock lock(mutex_);
-      context.progress().bytes_planned = 100;
-      context.progress().bytes_done = 37;
-      context.SetItem("db2.c2", JobState::kRunning);
-      is_running_ = true;
-      changed_.notify_all();
-      changed_.wait(lock, [this] { return may_end_; });
-      return Status::Ok();
-    });
-    EXPECT_OK(job);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_running_; });
-  }
-  Occupied(const Occupied&) = delete;
-  Occupied& operator=(const Occupied&) = delete;
-  ~Occupied() {
-    {
-      const std::scoped_lock lock(mutex_);
-      may_end_ = true;
-      changed_.notify_all();
-    }
-    EXPECT_OK(jobs_.Wait(id_));
-  }
-
- private:
-  JobRunner& jobs_;
-  const std::string id_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool is_running_ = false;
-  bool may_end_ = false;
-};
 
 TEST_F(BackupApiTest, Hello) {
   for (const char* path : {"/", "/api/v1/hello"}) {
@@ -264,6 +129,16 @@ TEST_F(BackupApiTest, ARestartLosesNothing) {
   EXPECT_EQ(late["state_code"], 3);
   EXPECT_NE(late["errorMessage"].get<std::string>().find("the same request goes on with it"),
             std::string::npos);
+}
+
+// The same request would take another one.
+TEST_F(BackupApiTest, ABackupWithoutANameIsGoneOnWithByItsName) {
+  const Occupied occupied(*jobs_, {.id = "other", .kind = "x"});
+  Create(R"({"async":true})", "r2");
+  const json task = Answer(Send("POST", "/cancel", {{"id", "r2"}}))["data"];
+  const std::string name = task["subject"];
+  EXPECT_EQ(task["error"], "cancelled before it began; the request with backup_name " + name +
+                               " goes on with it, a delete of the backup removes what it has left");
 }
 
 TEST_F(BackupApiTest, BackupsOfNoTaskAreRead) {
@@ -420,6 +295,30 @@ TEST_F(BackupApiTest, TasksAreListedAndCancelled) {
   EXPECT_EQ(Answer(Send("POST", "/cancel"))["code"], 400);
 }
 
+TEST_F(BackupApiTest, AnotherRestoreOfTheBackupTakesNoAdviceAway) {
+  Create(R"({"backup_name":"demo"})");
+  const auto advice_of = [this](const std::string& id) {
+    const json tasks = Get("/tasks")["data"];
+    for (const json& task : tasks) {
+      if (task["id"] == id) return task["advice"].get<std::string>();
+    }
+    return std::string("not there");
+  };
+  {
+    const Occupied occupied(*jobs_, {.id = "busy", .kind = "other"});
+    Restore(R"({"backup_name":"demo","collection_suffix":"_one","id":"t1","async":true})");
+    Answer(Send("POST", "/cancel", {{"id", "t1"}}));
+  }
+  const std::string advice = advice_of("t1");
+  EXPECT_NE(advice, "");
+  EXPECT_EQ(Restore(R"({"backup_name":"demo","collection_suffix":"_two","id":"t2"})")["msg"],
+            "success");
+  EXPECT_EQ(advice_of("t1"), advice);
+  EXPECT_EQ(Restore(R"({"backup_name":"demo","collection_suffix":"_one","id":"t3"})")["msg"],
+            "success");
+  EXPECT_EQ(advice_of("t1"), "");
+}
+
 TEST_F(BackupApiTest, PruneAnswersWithWhatBecameOfTheBackups) {
   Create(R"({"backup_name":"demo1"})", "r1");
   Create(R"({"backup_name":"demo2"})", "r2");
@@ -499,273 +398,6 @@ TEST_F(BackupApiTest, PruneMayNameAConfiguredStorage) {
       Answer(Send("POST", "/prune", {}, R"({"keep_last":1,"storage":"Other"})", "r2"));
   EXPECT_EQ(answer["msg"], "success") << answer;
   EXPECT_EQ(answer["data"]["backups"], json::array());
-}
-
-class CopyApiTest : public BackupApiTest {
- protected:
-  CopyApiTest() {
-    config::StorageSettings other = config_.backup_storage;
-    other.root_path = dir_.path() + "/other";
-    config_.storages["other"] = other;
-    Create(R"({"backup_name":"demo"})");
-  }
-  json Post(const std::string& path, const std::string& body, const std::string& id = "r2") {
-    return Answer(Send("POST", path, {}, body, id));
-  }
-  /// The same without what differs from run to run.
-  json Copy(const std::string& body, const std::string& id = "r2") {
-    json answer = Post("/copy", body, id);
-    if (answer["data"].is_object()) answer["data"].erase("seconds");
-    return answer;
-  }
-  json Task(const std::string& id) {
-    const json tasks = Get("/tasks");
-    for (const json& task : tasks["data"]) {
-      if (task["id"] == id) return task;
-    }
-    return nullptr;
-  }
-  std::vector<std::string> Collections() const {
-    const auto client = milvus::Connect({}, milvus_.client_options());
-    EXPECT_OK(client);
-    if (!client.ok()) return {};
-    const auto names = (*client)->ListCollections({}, "default");
-    EXPECT_OK(names);
-    return names.ok() ? *names : std::vector<std::string>();
-  }
-  std::set<std::string> FilesBelow(const std::string& storage) const {
-    std::set<std::string> files;
-    const std::string root = dir_.path() + "/" + storage;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
-      if (entry.is_regular_file()) files.insert(entry.path().lexically_relative(root).string());
-    }
-    return files;
-  }
-  std::string FileOf(const std::string& storage, const std::string& name) const {
-    return dir_.path() + "/" + storage + "/" + name;
-  }
-};
-
-TEST_F(CopyApiTest, ACopyAnswersWithWhatItDid) {
-  const json planned = Copy(R"({"backup_name":"demo","to":"other","dry_run":true})", "r1b");
-  EXPECT_EQ(planned["data"]["dry_run"], true);
-  EXPECT_EQ(Task("r1b")["kind"], "copy_dry_run");
-  EXPECT_FALSE(std::filesystem::exists(FileOf("other", "demo")));
-  const json copied = Copy(R"({"backup_name":"demo","to":"other"})");
-  EXPECT_EQ(copied["msg"], "success") << copied;
-  EXPECT_EQ(copied["requestId"], "r2");
-  const json& data = copied["data"];
-  EXPECT_EQ(data["status"], "ok");
-  EXPECT_EQ(data["backups"], json::parse(R"([{"name":"demo","outcome":"copied"}])"));
-  EXPECT_GT(data["objects"], 0);
-  EXPECT_EQ(data["objects"], planned["data"]["objects"]);
-  EXPECT_FALSE(data.contains("left_out"));
-  EXPECT_TRUE(std::filesystem::exists(FileOf("other", "demo/meta/backup_meta.json")));
-  const json task = Task("r2");
-  EXPECT_EQ(task["kind"], "copy");
-  EXPECT_EQ(task["subject"], "demo");
-  EXPECT_EQ(task["state"], "succeeded");
-  EXPECT_EQ(task["items"][0]["name"], "copied demo");
-  // The same once more finds it there.
-  const json again = Copy(R"({"backup_name":"demo","to":"other"})", "r3");
-  EXPECT_EQ(again["data"]["backups"][0]["outcome"], "already there");
-  const json named = Copy(R"({"backup_name":"demo","from":"other","as":"demo2"})", "r4");
-  EXPECT_EQ(named["data"]["backups"][0]["name"], "demo2");
-  EXPECT_EQ(Get("/list")["data"].size(), 2U);
-  const json all = Copy(R"({"all":true,"to":"other","include":["demo2"]})", "r5");
-  EXPECT_EQ(all["data"]["left_out"], json::array());
-  EXPECT_EQ(all["data"]["backups"], json::parse(R"([{"name":"demo2","outcome":"copied"}])"));
-}
-
-TEST_F(CopyApiTest, AsyncCopiesAreToldByTheirTasks) {
-  {
-    const Occupied occupied(*jobs_, {.id = "busy", .kind = "x"});
-    EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other","async":true})"),
-              json::parse(R"({"requestId":"r2","msg":"copy is executing asynchronously",
-                              "data":null})"));
-    EXPECT_EQ(Post("/verify", R"({"backup_name":"demo","async":true})", "r3"),
-              json::parse(R"({"requestId":"r3","msg":"verify is executing asynchronously",
-                              "data":null})"));
-    EXPECT_EQ(Task("r2")["state"], "queued");
-    // One that was cancelled can be sent again.
-    EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["data"]["error"],
-              "cancelled before it began; the same request goes on with it");
-  }
-  ASSERT_OK(jobs_->Wait("r3"));
-  EXPECT_EQ(Task("r3")["state"], "succeeded");
-  EXPECT_EQ(Task("r3")["parts_done"], 1);
-  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other"})")["msg"], "success");
-  EXPECT_EQ(Task("r2")["state"], "succeeded");
-}
-
-TEST_F(CopyApiTest, WhatIsInTheWayIsAFailure) {
-  Copy(R"({"backup_name":"demo","to":"other"})");
-  std::ofstream(FileOf("other", "demo/meta/backup_meta.json")) << R"({"id":"x","name":"demo"})";
-  const json refused = Copy(R"({"backup_name":"demo","to":"other"})", "r3");
-  EXPECT_EQ(refused["code"], 3);
-  EXPECT_TRUE(refused["msg"].get<std::string>().starts_with("copy: ")) << refused;
-  EXPECT_EQ(Task("r3")["state"], "failed");
-  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other","overwrite":true})", "r4")["msg"],
-            "success");
-  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"backup"})", "r5")["code"], 400);  // one place
-  EXPECT_EQ(Task("r5"), nullptr);
-  EXPECT_EQ(Copy(R"({"backup_name":"none","to":"other"})", "r6")["code"], 3);
-}
-
-// The task is told by the object and its error, not by the backup that lacks it.
-TEST_F(CopyApiTest, AnObjectThatFailsIsNamed) {
-  std::filesystem::create_directories(FileOf("other", "demo/meta/collection_meta.json/x"));
-  const json failed = Copy(R"({"backup_name":"demo","to":"other"})");
-  EXPECT_EQ(failed["code"], 3);
-  const std::string message = failed["msg"];
-  EXPECT_NE(message.find("1 objects were not copied, among them"), std::string::npos) << message;
-  EXPECT_NE(message.find("collection_meta.json"), std::string::npos) << message;
-  const json task = Task("r2");
-  EXPECT_EQ(task["items"][0]["name"], "failed demo");
-  ASSERT_GE(task["warnings"].size(), 2U);
-  EXPECT_NE(task["warnings"][0].get<std::string>().find("collection_meta.json"), std::string::npos);
-  EXPECT_TRUE(task["warnings"][1].get<std::string>().starts_with("demo: ")) << task;
-  std::filesystem::remove_all(FileOf("other", "demo/meta/collection_meta.json"));
-  EXPECT_EQ(Copy(R"({"backup_name":"demo","to":"other"})")["msg"], "success");
-}
-
-TEST_F(CopyApiTest, TasksTellPlacesAndKeepRequestsApart) {
-  EXPECT_EQ(Copy(R"({"backup_name":"none","to":"other","as":"copy"})")["code"], 3);
-  const json task = Task("r2");
-  EXPECT_EQ(task["from"], "backup");
-  EXPECT_EQ(task["to"], "other");
-  EXPECT_EQ(task["as"], "copy");
-  const json refused = Copy(R"({"backup_name":"none","from":"other"})");
-  EXPECT_NE(refused["msg"].get<std::string>().find("task r2 has ended already"), std::string::npos)
-      << refused;
-  EXPECT_EQ(Post("/verify", R"({"backup_name":"none","from":"other"})", "r3")["code"], 3);
-  EXPECT_EQ(Task("r3")["from"], "other");
-}
-
-TEST_F(CopyApiTest, AnErrorNamesTheFirstOfManyBackups) {
-  for (int i = 0; i < 12; ++i) {
-    const std::string name = "copy" + std::to_string(i);
-    Copy(R"({"backup_name":"demo","to":"other","as":")" + name + R"("})", name);
-    std::filesystem::remove(FileOf("other", name + "/meta/full_meta.json"));
-  }
-  const json answer = Post("/verify", R"({"all":true,"from":"other"})");
-  EXPECT_EQ(answer["data"]["backups"].size(), 12U);
-  const std::string message = answer["msg"];
-  EXPECT_TRUE(message.ends_with("; and 2 more")) << message;
-  // Nobody waits for the answer of this one: its problems are told by the task alone.
-  Post("/verify", R"({"all":true,"from":"other","async":true})", "r3");
-  ASSERT_OK(jobs_->Wait("r3"));
-  EXPECT_EQ("verify: " + Task("r3")["error"].get<std::string>(), message);
-  EXPECT_EQ(Task("r3")["warnings"], Task("r2")["warnings"]);
-}
-
-/// Wait until a task is in the middle of its work.
-void Await(const std::function<bool()>& has_begun) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!has_begun()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not begin";
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
-TEST_F(CopyApiTest, ARunningCopyIsEndedAndGoneOnWith) {
-  config_.cross_storage = true;  // bytes pass through this process, where they are limited
-  StartServer();
-  const std::string slow = R"({"backup_name":"demo","to":"other","bwlimit":"1","async":true})";
-  for (const std::string end : {"cancelled", "interrupted"}) {
-    Copy(slow);
-    Await([&] {
-      return Task("r2")["state"] == "running" && std::filesystem::exists(FileOf("other", "demo"));
-    });
-    if (end == "cancelled") {
-      EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["msg"], "success");
-      ASSERT_OK(jobs_->Wait("r2"));
-    } else {
-      jobs_->Stop();
-      StartServer();
-    }
-    EXPECT_EQ(Task("r2")["state"], end);
-    EXPECT_FALSE(std::filesystem::exists(FileOf("other", "demo/meta/backup_meta.json")));
-  }
-  // The limit is not a part of what was asked for.
-  const json whole = Copy(R"({"backup_name":"demo","to":"other"})");
-  EXPECT_EQ(whole["msg"], "success") << whole;
-  EXPECT_EQ(Post("/verify", R"({"backup_name":"demo","from":"other","deep":true})", "r3")["msg"],
-            "success");
-  EXPECT_EQ(FilesBelow("other"), FilesBelow("backup"));
-}
-
-TEST_F(CopyApiTest, ARunningVerifyIsEndedAndDoneAgain) {
-  const std::string test = R"({"backup_name":"demo","restore_test":true,"async":true})";
-  for (const std::string end : {"cancelled", "interrupted"}) {
-    const size_t asked = milvus_.count("Query");
-    milvus_.Plan("Query", {.delay = std::chrono::minutes(10)});
-    Post("/verify", test);
-    Await([&] { return milvus_.count("Query") > asked; });
-    if (end == "cancelled") {
-      EXPECT_EQ(Answer(Send("POST", "/cancel", {{"id", "r2"}}))["msg"], "success");
-      ASSERT_OK(jobs_->Wait("r2"));
-    } else {
-      jobs_->Stop();
-      StartServer();
-    }
-    EXPECT_EQ(Task("r2")["state"], end);
-    EXPECT_EQ(Collections(), std::vector<std::string>{"hello"});
-  }
-  const json whole = Post("/verify", R"({"backup_name":"demo","restore_test":true})");
-  EXPECT_EQ(whole["msg"], "success") << whole;
-  EXPECT_EQ(Collections(), std::vector<std::string>{"hello"});
-}
-
-TEST_F(CopyApiTest, VerifyFindsDamage) {
-  const json whole = Post("/verify", R"({"backup_name":"demo","deep":true})");
-  EXPECT_EQ(whole["msg"], "success") << whole;
-  EXPECT_EQ(whole["data"]["status"], "ok");
-  EXPECT_EQ(whole["data"]["backups"][0]["name"], "demo");
-  EXPECT_EQ(whole["data"]["backups"][0]["problems"], json::array());
-  EXPECT_EQ(Task("r2")["items"][0]["name"], "demo");
-  EXPECT_EQ(Task("r2")["items"][0]["state"], "succeeded");
-
-  Copy(R"({"backup_name":"demo","to":"other"})", "r3");
-  std::filesystem::remove(FileOf("other", "demo/meta/full_meta.json"));
-  const json damaged = Post("/verify", R"({"backup_name":"demo","from":"other"})", "r4");
-  EXPECT_EQ(damaged["code"], 3);
-  EXPECT_EQ(damaged["data"]["status"], "damaged");
-  const json& backup = damaged["data"]["backups"][0];
-  EXPECT_EQ(backup["problem_count"], backup["problems"].size());
-  EXPECT_GT(backup["problems"].size(), 0U);
-  const std::string message = damaged["msg"];
-  EXPECT_NE(message.find("verify: backup demo is damaged"), std::string::npos) << message;
-  EXPECT_NE(message.find("full_meta.json"), std::string::npos) << message;
-  const json task = Task("r4");
-  EXPECT_EQ(task["state"], "failed");
-  EXPECT_EQ(task["items"][0]["state"], "failed");
-  EXPECT_EQ(task["warnings"].size(), backup["problems"].size());
-
-  // With all of them the sound ones are told too.
-  Copy(R"({"backup_name":"demo","to":"other","as":"sound"})", "r5");
-  const json all = Post("/verify", R"({"all":true,"from":"other"})", "r6");
-  EXPECT_EQ(all["data"]["status"], "damaged");
-  ASSERT_EQ(all["data"]["backups"].size(), 2U);
-  EXPECT_EQ(all["data"]["backups"][1]["name"], "sound");
-  EXPECT_EQ(all["data"]["backups"][1]["status"], "ok");
-  EXPECT_EQ(Task("r6")["parts"], 2);
-  const json none = Post("/verify", R"({"backup_name":"none"})", "r7");
-  EXPECT_EQ(none["code"], 3);
-  EXPECT_EQ(none["data"], nullptr);
-}
-
-TEST_F(CopyApiTest, WhatIsNotUnderstoodIsRefused) {
-  for (const char* path : {"/copy", "/verify"}) {
-    const json unknown = Post(path, R"({"backup_name":"demo","to_config":"x"})");
-    EXPECT_EQ(unknown["code"], 400) << path;
-    EXPECT_NE(unknown["msg"].get<std::string>().find("'to_config'"), std::string::npos);
-    const HttpReply typed = Send("POST", path, {}, R"({"backup_name":7})");
-    EXPECT_EQ(typed.status, 400);
-    EXPECT_EQ(Parse(typed)["error"], "invalid request body: backup_name is not a string");
-    EXPECT_EQ(Send("POST", path, {}, "[").status, 400);
-  }
-  EXPECT_EQ(jobs_->List().size(), 1U);
 }
 
 TEST_F(BackupApiTest, MetricsTellWhenSchedulesSucceeded) {

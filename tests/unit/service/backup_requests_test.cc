@@ -152,5 +152,26 @@ TEST_F(BackupRequestsTest, OnlyConfiguredPlacesMayBeNamed) {
   EXPECT_EQ(restore.config.backup_storage.root_path, "archive");
 }
 
+TEST_F(BackupRequestsTest, ADigestStandsForWhatIsAskedFor) {
+  const auto create = [&](const std::string& text) {
+    const auto request = Create(text);
+    EXPECT_OK(request);
+    return request.ok() ? request->digest : "";
+  };
+  const auto restore = [&](const std::string& text) {
+    const auto request = Restore(text);
+    EXPECT_OK(request);
+    return request.ok() ? request->digest : "";
+  };
+  EXPECT_EQ(create("{}").size(), 64U);
+  EXPECT_EQ(create("{}"), create(R"({"async":true,"backup_name":"b","rbac":null})"));
+  EXPECT_NE(create("{}"), create(R"({"collection_names":["c"]})"));
+  const std::string plain = restore(R"({"backup_name":"b","collection_suffix":"_x","rbac":true})");
+  EXPECT_EQ(plain, restore(R"({"RBAC":true,"id":"i","requestId":"r","async":true,
+                               "collection_suffix":"_x","backup_name":"b"})"));
+  EXPECT_NE(plain, restore(R"({"backup_name":"b","collection_suffix":"_y","rbac":true})"));
+  EXPECT_NE(plain, restore(R"({"backup_name":"b","collection_suffix":"_x"})"));
+}
+
 }  // namespace
 }  // namespace milvus_backup::service

@@ -138,9 +138,9 @@ TEST_F(CopyRequestsTest, TheLargestValuesAreTaken) {
                        Copy(R"({"backup_name":"b","to":"archive","concurrency":256,
                                 "part_size":"256M","memory":"1G","request_limit":1000000})"));
   EXPECT_EQ(copy.choices.concurrency, 256U);
-  ASSERT_OK_AND_ASSIGN(
-      const VerifyBody verify,
-      Verify(R"({"backup_name":"b","seed":4294967295,"restore_test":true,"rows":10000})"));
+  ASSERT_OK_AND_ASSIGN(const VerifyBody verify,
+                       Verify(R"({"backup_name":"b","deep":true,"sample":"1%","seed":4294967295,
+                 "restore_test":true,"rows":10000})"));
   EXPECT_EQ(verify.choices.seed, 4294967295U);
   EXPECT_EQ(verify.choices.rows, 10000U);
 }
@@ -185,6 +185,8 @@ TEST_F(CopyRequestsTest, AVerifyThatIsWrongNamesTheKey) {
       {R"({"backup_name":"b","sample":"10%"})", "sample goes with deep"},
       {R"({"backup_name":"b","deep":true,"sample":"x"})", "sample: 'x' is no share"},
       {R"({"backup_name":"b","rows":7})", "rows goes with restore_test"},
+      {R"({"backup_name":"b","seed":0})", "seed goes with sample"},
+      {R"({"backup_name":"b","deep":true,"seed":7})", "seed goes with sample"},
       {R"({"backup_name":"b","seed":-1})", "seed is -1"},
       {R"({"backup_name":"b","seed":4294967296})", "which is not from 0 to 4294967295"},
       {R"({"backup_name":"b","restore_test":true,"rows":10001})", "from 0 to 10000"},

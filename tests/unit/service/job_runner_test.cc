@@ -1,6 +1,7 @@
 #include "milvus_backup/service/job_runner.h"
 
 #include "service/job_store.h"
+#include "support/latch.h"
 #include "support/sanitizer.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
@@ -9,11 +10,9 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <malloc.h>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <sys/stat.h>
@@ -25,25 +24,7 @@ namespace milvus_backup::service {
 namespace {
 
 using testing::IsError;
-
-/// Opens once, for good.
-class Latch {
- public:
-  void Open() {
-    const std::scoped_lock lock(mutex_);
-    is_open_ = true;
-    changed_.notify_all();
-  }
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool is_open_ = false;
-};
+using testing::Latch;
 
 Status WaitForStop(const JobContext& job) {
   Latch stopped;
@@ -308,7 +289,6 @@ TEST_F(JobRunnerTest, WhatHasEndedIsReadFromTheDisk) {
   ASSERT_OK_AND_ASSIGN(const JobRecord a, runner->Wait("a"));
   EXPECT_EQ(runner->Find("a"), a);
   EXPECT_EQ(runner->FindLatest("create", "b_a"), a);
-  EXPECT_EQ(runner->List(), std::vector<JobRecord>{a});
   ASSERT_EQ(runner->Summaries().size(), 1U);
   EXPECT_EQ(runner->Summaries()[0].id, "a");
   EXPECT_EQ(runner->Summaries()[0].subject, "b_a");
@@ -327,6 +307,146 @@ TEST_F(JobRunnerTest, WhatHasEndedIsReadFromTheDisk) {
   std::filesystem::remove(file);
   EXPECT_FALSE(runner->Find("a").has_value());
   EXPECT_TRUE(runner->List().empty());
+}
+
+TEST_F(JobRunnerTest, SmallRecordsAreReadForAListOnce) {
+  const auto runner = Start();
+  const auto run = [&](const std::string& id, size_t warning_bytes, const Status& status) {
+    ASSERT_OK(runner->Submit(Request(id), [&](JobContext& job) {
+      job.Warn(std::string(warning_bytes, 'w'));
+      return status;
+    }));
+    ASSERT_OK(runner->Wait(id));
+  };
+  run("small", 10, DataLossError("bad"));
+  run("large", 10000, Status::Ok());
+  const std::vector<JobRecord> first = runner->List();
+  ASSERT_EQ(first.size(), 2U);
+  EXPECT_EQ(first[1].id, "small");
+  EXPECT_EQ(first[1].warnings, std::vector<std::string>{std::string(10, 'w')});
+  for (const char* id : {"small", "large"}) {
+    std::filesystem::remove(options_.directory + "/" + id + ".json");
+  }
+  EXPECT_EQ(runner->List(), std::vector<JobRecord>{first[1]});
+  EXPECT_EQ(runner->Find("small"), first[1]);
+  EXPECT_FALSE(runner->Find("large").has_value());
+  // A job that takes up its id takes its place.
+  run("small", 20, Status::Ok());
+  ASSERT_EQ(runner->List().size(), 1U);
+  EXPECT_EQ(runner->List()[0].state, JobState::kSucceeded);
+  EXPECT_EQ(runner->List()[0].warnings, std::vector<std::string>{std::string(20, 'w')});
+}
+
+// What would fail again is not to be sent again.
+TEST_F(JobRunnerTest, AdviceIsForWhatMaySucceed) {
+  const auto runner = Start();
+  const auto advice_after = [&](const Status& status) {
+    const JobRequest request = Request("a");
+    EXPECT_OK(runner->Submit(request, [&](JobContext&) { return status; }));
+    const auto ended = runner->Wait("a");
+    EXPECT_OK(ended);
+    return ended.ok() ? ended->advice : "";
+  };
+  EXPECT_EQ(advice_after(InvalidArgumentError("no such database")), "");
+  EXPECT_EQ(advice_after(UnimplementedError("not built yet")), "");
+  EXPECT_EQ(advice_after(NotFoundError("backup b not found")), "");
+  EXPECT_EQ(advice_after(AlreadyExistsError("backup b already exists")), "");
+  EXPECT_EQ(advice_after(NotFoundError("x").WithOrigin(Origin::kStorage)), "send it again");
+  EXPECT_EQ(advice_after(Status(Code::kUnavailable, "gone")), "send it again");
+  EXPECT_EQ(advice_after(DataLossError("bad")), "send it again");
+}
+
+TEST_F(JobRunnerTest, WhatIsDoneSinceNeedsNoAdvice) {
+  options_.max_running = 1;
+  const auto runner = Start();
+  const auto request = [](const std::string& id, const std::string& subject) {
+    return JobRequest{.id = id,
+                      .kind = "create",
+                      .subject = subject,
+                      .request = "digest",
+                      .advice = "send it again"};
+  };
+  const auto good = [](JobContext&) { return Status::Ok(); };
+  Latch begun;
+  Latch end;
+  ASSERT_OK(runner->Submit(request("busy", "x"), [&](JobContext&) {
+    begun.Open();
+    end.Wait();
+    return Status::Ok();
+  }));
+  begun.Wait();
+  for (const char* id : {"a", "other"}) {
+    ASSERT_OK(runner->Submit(request(id, std::string("b_") + id), good));
+    ASSERT_OK(runner->Cancel(id));
+  }
+  end.Open();
+  EXPECT_EQ(runner->Find("a")->error, "cancelled before it began; send it again");
+  ASSERT_OK(runner->Submit(request("again", "b_a"), good));
+  ASSERT_OK(runner->Wait("again"));
+  const auto advice_of = [&](const std::string& id) {
+    for (const JobRecord& job : runner->List()) {
+      if (job.id != id) continue;
+      EXPECT_EQ(runner->Find(id), job);
+      return job.error + "|" + job.advice;
+    }
+    return std::string("not there");
+  };
+  for (int i = 0; i < 2; ++i) {  // read, and held
+    EXPECT_EQ(advice_of("a"), "cancelled before it began|");
+    EXPECT_EQ(advice_of("other"), "cancelled before it began; send it again|send it again");
+  }
+}
+
+TEST_F(JobRunnerTest, AnotherRequestForTheSameIsNotTheSame) {
+  const auto runner = Start();
+  const auto run = [&](const std::string& id, const std::string& digest, const Status& status) {
+    ASSERT_OK(runner->Submit(
+        {.id = id, .kind = "restore", .subject = "b", .request = digest, .advice = "send it again"},
+        [&](JobContext&) { return status; }));
+    ASSERT_OK(runner->Wait(id));
+  };
+  run("one", "1", DataLossError("bad"));
+  run("untold", "", DataLossError("bad"));
+  run("other", "2", Status::Ok());
+  run("untold_too", "", Status::Ok());
+  const auto advice_of = [&](const std::string& id) {
+    for (const JobRecord& job : runner->List()) {
+      if (job.id != id) continue;
+      EXPECT_EQ(runner->Find(id), job);
+      return job.advice;
+    }
+    return std::string("not there");
+  };
+  EXPECT_EQ(advice_of("one"), "send it again");
+  EXPECT_EQ(advice_of("untold"), "send it again");
+  run("again", "1", Status::Ok());
+  EXPECT_EQ(advice_of("one"), "");
+  EXPECT_EQ(advice_of("untold"), "send it again");
+}
+
+TEST_F(JobRunnerTest, WhatEndsForGoodIsGoneOnWithWhenItIsInterruptedAlone) {
+  options_.max_running = 1;
+  auto request = Request("a");
+  request.ends_for_good = true;
+  request.replaces_ended = true;
+  {
+    const auto runner = Start();
+    ASSERT_OK(runner->Submit(request, [](JobContext&) { return DataLossError("bad"); }));
+    ASSERT_OK_AND_ASSIGN(const JobRecord failed, runner->Wait("a"));
+    EXPECT_EQ(failed.advice, "");
+    Latch begun;
+    ASSERT_OK(runner->Submit(request, [&](JobContext& job) {
+      begun.Open();
+      return WaitForStop(job);
+    }));
+    begun.Wait();
+    ASSERT_OK(runner->Cancel("a"));
+    ASSERT_OK_AND_ASSIGN(const JobRecord cancelled, runner->Wait("a"));
+    EXPECT_EQ(cancelled.error, "cancelled");
+    ASSERT_OK(runner->Submit(request, WaitForStop));
+    runner->Stop();
+    EXPECT_EQ(runner->Find("a")->error, "interrupted: the server was stopped; send it again");
+  }
 }
 
 #ifndef MB_UNDER_SANITIZER  // which has another allocator

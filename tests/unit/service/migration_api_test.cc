@@ -2,20 +2,21 @@
 
 #include "migration/npy.h"
 #include "migration/row_columns.h"
+#include "support/latch.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 #include "support/test_paths.h"
 #include "unit/migration/milvus2x_fixture.h"
 
+#include "milvus_backup/service/migration_runs.h"
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -24,33 +25,24 @@ namespace milvus_backup::service {
 namespace {
 
 using nlohmann::json;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 
 /// Closed until it is opened; tells whether somebody waits.
 class Gate {
  public:
   void Pass() {
-    std::unique_lock lock(mutex_);
-    is_reached_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return is_open_; });
+    reached_.Open();
+    open_.Wait();
   }
-  void AwaitReached() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_reached_; });
-  }
-  void Open() {
-    const std::scoped_lock lock(mutex_);
-    is_open_ = true;
-    changed_.notify_all();
-  }
+  void AwaitReached() { reached_.Wait(); }
+  void Open() { open_.Open(); }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool is_reached_ = false;
-  bool is_open_ = false;
+  testing::Latch reached_;
+  testing::Latch open_;
 };
 
 std::string Slurp(const std::string& path) {
@@ -91,12 +83,12 @@ class MigrationApiTest : public migration::Milvus2xFixture {
     return fmt::format("{}:{}", server.client_options().address, server.port());
   }
   /// The guide's file.
-  void ConfigureMilvus2x(const std::string& collection = "c") const {
+  void ConfigureMilvus2x(const std::string& collections = "collection: c") const {
     Configure(fmt::format(
         "dumper:\n  worker:\n    workMode: milvus2x\n    reader:\n      bufferSize: 20\n"
-        "meta:\n  mode: config\n  version: 2.3.0\n  collection: {}\n"
+        "meta:\n  mode: config\n  version: 2.3.0\n  {}\n"
         "source:\n  milvus2x:\n    endpoint: {}\ntarget:\n  milvus2x:\n    endpoint: {}\n",
-        collection, Endpoint(*source_), Endpoint(*target_)));
+        collections, Endpoint(*source_), Endpoint(*target_)));
   }
   /// The sample of Milvus 1.x: 7 segments, of which one is without rows.
   void ConfigureMilvus1x() const {
@@ -190,6 +182,50 @@ TEST_F(MigrationApiTest, TheGuidesRequestWithoutABodyMigrates) {
   }
 }
 
+TEST_F(MigrationApiTest, DatabasesGoOverWhole) {
+  FillWithNumbers(20, "a");
+  FillWithNumbers(30, "a", "sales");
+  ConfigureMilvus2x("databases: [default, sales]");
+  for (int run = 0; run < 2; ++run) {  // the second finds everything done
+    const std::string id = IdOf(Post("/start"));
+    EXPECT_EQ(GetJob(id), Job(id, "success", 100, "", 2, 2));
+  }
+  EXPECT_EQ(Rows(*target_, "a"), Rows(*source_, "a"));
+  EXPECT_EQ(Rows(*target_, "a", "sales"), Rows(*source_, "a", "sales"));
+  ConfigureMilvus2x("databases: sales\n  collection: a");
+  EXPECT_THAT(Post("/start"), HasSubstr("meta.collection is set, but whole databases are to be"));
+  ConfigureMilvus2x("databases: sales\n  milvus:\n    collection: a");
+  EXPECT_THAT(Post("/start"), HasSubstr("meta.milvus.collection is set"));
+}
+
+TEST_F(MigrationApiTest, TheFlagsSayWhichCollectionsAreMeant) {
+  const config::LoadOptions config{.path = ConfigPath(),
+                                   .sets = {},
+                                   .environment = [](const std::string&) { return std::nullopt; }};
+  const auto load = [&config](const Milvus2xChoices& choices) {
+    return LoadMilvus2xOptions(config, choices);
+  };
+  ConfigureMilvus2x("databases: sales");
+  ASSERT_OK_AND_ASSIGN(const migration::Milvus2xOptions whole, load({}));
+  EXPECT_THAT(whole.databases, ElementsAre("sales"));
+  ASSERT_OK_AND_ASSIGN(const migration::Milvus2xOptions one, load({.table = "t"}));
+  EXPECT_THAT(one.databases, IsEmpty());
+  EXPECT_THAT(one.collections, ElementsAre("t"));
+  ASSERT_OK_AND_ASSIGN(const migration::Milvus2xOptions all, load({.all = true}));
+  EXPECT_THAT(all.databases, IsEmpty());
+  ConfigureMilvus2x();
+  ASSERT_OK_AND_ASSIGN(const migration::Milvus2xOptions named, load({.databases = {"a", "b"}}));
+  EXPECT_THAT(named.databases, ElementsAre("a", "b"));
+  EXPECT_THAT(named.collections, IsEmpty());
+  EXPECT_THAT(load({.table = "t", .databases = {"a"}}).status(),
+              testing::IsError(Code::kInvalidArgument, "--table and --databases exclude each"));
+  EXPECT_THAT(load({.databases = {"a"}, .all = true}).status(),
+              testing::IsError(Code::kInvalidArgument, "--all and --databases exclude each"));
+  ConfigureMilvus2x("collection:");
+  EXPECT_THAT(load({}).status(),
+              testing::IsError(Code::kInvalidArgument, "meta.collection is not set"));
+}
+
 TEST_F(MigrationApiTest, TheConfigurationIsReadForEachRequest) {
   const std::string before = Post("/start");
   EXPECT_EQ(json::parse(before)["code"], 500);
@@ -210,14 +246,15 @@ TEST_F(MigrationApiTest, DumpLoadAndStartOfMilvus1x) {
   const json loaded = json::parse(GetJob(load))["data"];
   EXPECT_EQ(loaded["jobStatus"], "success") << loaded;
   EXPECT_EQ(loaded["jobProcess"], 100);
-  EXPECT_EQ(loaded["totalTasks"], 6);
-  EXPECT_EQ(loaded["finishTasks"], 6);
+  // The small segments of each of the three partitions together.
+  EXPECT_EQ(loaded["totalTasks"], 3);
+  EXPECT_EQ(loaded["finishTasks"], 3);
   EXPECT_TRUE(target_->Find("default", "demo_l2").has_value());
   EXPECT_FALSE(std::filesystem::exists(dir_.path() + "/out/migration/meta.json"));
   target_->Drop("default", "demo_l2");
-  // Segments and pieces together.
+  // Segments and imports.
   const std::string start = IdOf(Post("/start"));
-  EXPECT_EQ(json::parse(GetJob(start))["data"]["totalTasks"], 13);
+  EXPECT_EQ(json::parse(GetJob(start))["data"]["totalTasks"], 10);
   EXPECT_TRUE(target_->Find("default", "demo_l2").has_value());
 }
 
@@ -233,6 +270,19 @@ TEST_F(MigrationApiTest, CollectionsAreChosen) {
   EXPECT_EQ(GetJob(id), Job(id, "fail", 1, message, 0, 0));
   EXPECT_EQ(json::parse(Post("/load", R"({"collectionNames":["demo_bin"]})"))["code"], 0);
   EXPECT_TRUE(target_->Find("default", "demo_bin").has_value());
+}
+
+TEST_F(MigrationApiTest, JobsTellWhichWereAskedForTheSame) {
+  ConfigureMilvus1x();
+  const std::string one = R"({"collectionNames":["demo_bin"]})";
+  for (const std::string& body : {one, std::string("{}"), one}) {
+    ASSERT_EQ(json::parse(Post("/dump", body))["code"], 0) << body;
+  }
+  const json jobs = json::parse(Text(Send("GET", "/jobs")))["data"];
+  ASSERT_EQ(jobs.size(), 3U);
+  EXPECT_EQ(jobs[0]["request"].get<std::string>().size(), 64U);
+  EXPECT_NE(jobs[0]["request"], jobs[1]["request"]);
+  EXPECT_EQ(jobs[0]["request"], jobs[2]["request"]);
 }
 
 TEST_F(MigrationApiTest, AnAsyncJobThatCannotBeginFails) {

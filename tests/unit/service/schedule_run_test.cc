@@ -466,6 +466,19 @@ TEST_F(RunNowTest, ADamagedStateHidesNoOtherSchedule) {
   EXPECT_NE(again.at(0).problem.find("too large"), std::string::npos);
 }
 
+TEST_F(RunNowTest, ADirectoryInThePlaceOfAStateIsNamedAndLetsNothingRun) {
+  std::filesystem::create_directories(Path("state/schedules/nightly.json"));
+  EXPECT_NE(View().problem.find("schedules/nightly.json is a directory"), std::string::npos)
+      << View().problem;
+  EXPECT_EQ(View().next.size(), 2U);
+  EXPECT_THAT(RunNow(), IsError(Code::kFailedPrecondition, "nightly.json is a directory"));
+  EXPECT_TRUE(Backups("backup").empty());
+  std::filesystem::remove(Path("state/schedules/nightly.json"));
+  EXPECT_EQ(View().problem, "");
+  ASSERT_OK_AND_ASSIGN(const RunReport report, RunNow());
+  EXPECT_OK(report.status);
+}
+
 TEST_F(RunNowTest, NamesNobodyKnowsAreRefused) {
   const auto unknown = RunNow("weekly");
   EXPECT_THAT(unknown, IsError(Code::kInvalidArgument, "no schedule is called 'weekly'"));

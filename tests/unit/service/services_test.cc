@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 namespace milvus_backup::service {
@@ -34,6 +35,16 @@ TEST_F(ServicesTest, MilvusSeesALocalStorageWhereWeDo) {
   EXPECT_EQ(services->site().milvus_storage.milvus_prefix, dir_.path() + "/data/");
   EXPECT_EQ(services->site().backup_storage.milvus_prefix, dir_.path() + "/backup/");
   EXPECT_TRUE(services->site().backup_visible_to_milvus);
+}
+
+TEST_F(ServicesTest, RelativeRootsLieBelowTheWorkingDirectory) {
+  config_.milvus_storage.root_path = "data";
+  config_.backup_storage.root_path = "backups/of/all";
+  ASSERT_OK_AND_ASSIGN(const auto services,
+                       Services::Create({}, config_, Services::Needs::kEverything));
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_EQ(services->site().milvus_storage.milvus_prefix, here + "/data/");
+  EXPECT_EQ(services->site().backup_storage.milvus_prefix, here + "/backups/of/all/");
 }
 
 TEST_F(ServicesTest, MilvusInAContainerSeesOnlyWhatIsSaid) {
