@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using backup::Compression;
 
 /// How often a wait for a stream looks whether a stop was requested.
-constexpr int kPollMs = 200;
+constexpr int kPollMs = 100;
 /// As much as a pipe that is ready takes without blocking (POSIX, PIPE_BUF).
 constexpr size_t kPipeBytes = 4096;
 constexpr size_t kIdDigits = 8;

@@ -51,6 +51,19 @@ std::string_view NameWithoutValue(std::string_view word) {
   return word.substr(0, word.size() - 1);
 }
 
+void RefuseEmptyValuesBut(CLI::App& app, const std::set<const CLI::Option*>& allowed) {
+  const auto check = [](const std::string& text) {
+    return std::string(text.empty() ? "it is empty" : "");
+  };
+  for (CLI::Option* option : app.get_options()) {
+    const bool takes_value = option->get_items_expected_min() > 0;
+    if (takes_value && !allowed.contains(option)) option->check(check);
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    RefuseEmptyValuesBut(*command, allowed);
+  }
+}
+
 }  // namespace
 
 void ParseArguments(CLI::App& app, const std::vector<std::string>& arguments) {
@@ -134,11 +147,14 @@ void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags) {
   }
 }
 
-void RefuseEmpty(CLI::App& command, std::initializer_list<const char*> options) {
-  const auto check = [](std::string_view text) {
-    return text.empty() ? InvalidArgumentError("it is empty") : Status::Ok();
-  };
-  for (const char* option : options) command.get_option(option)->check(Checker(check));
+void RefuseEmptyValues(CLI::App& app, std::initializer_list<CommandOption> exceptions) {
+  std::set<const CLI::Option*> allowed;
+  for (const auto& [command, option] : exceptions) {
+    const bool is_global = std::string_view(command).empty();
+    CLI::App* const owner = is_global ? &app : app.get_subcommand(std::string(command));
+    allowed.insert(owner->get_option(option));
+  }
+  RefuseEmptyValuesBut(app, allowed);
 }
 
 std::function<std::string(const std::string&)> Checker(

@@ -41,9 +41,18 @@ struct UnbuiltFlag {
 /// Accept such flags on a command line only to refuse them with a text that says so.
 void AddUnbuiltFlags(CLI::App& command, const std::vector<UnbuiltFlag>& flags);
 
-/// Refuse an empty value of these options of `command`: a variable of a script that is not set must
-/// not mean the default.
-void RefuseEmpty(CLI::App& command, std::initializer_list<const char*> options);
+/// An option of a command, such as `create` and `--strategy`; of the program itself when the
+/// command is empty.
+struct CommandOption {
+  const char* command;
+  const char* option;
+};
+
+/// Refuse an empty value of every option of `app` and its commands but `exceptions`, which the
+/// tools that this program takes after give a meaning: a variable of a script that is not set must
+/// not mean the default. To be called once all options are there. Throws as CLI11 for an exception
+/// that is no option.
+void RefuseEmptyValues(CLI::App& app, std::initializer_list<CommandOption> exceptions);
 
 /// `validate` in the form that CLI11 takes: the text of the error, empty when there is none.
 std::function<std::string(const std::string&)> Checker(

@@ -1,7 +1,5 @@
 #include "backup_source.h"
 
-#include "arguments.h"
-
 #include "milvus_backup/meta/layout.h"
 #include "milvus_backup/service/services.h"
 
@@ -64,7 +62,6 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
   command.add_option("--from", flags.from, "In the backup storage called so in storages:");
   command.add_option("--from-config", flags.from_config,
                      "In the backup storage of this configuration file");
-  RefuseEmpty(command, {"--from", "--from-config"});
 }
 
 Result<BackupSource> FindSource(const config::Config& own, const SourceFlags& flags,

@@ -81,9 +81,7 @@ void PrintText(const backup::CopyAllReport& all, bool dry_run, const std::string
     const std::string& name = backup.dir.empty() ? own : backup.dir;
     if (!backup.status.ok())
       PrintErrorLine("Error: backup " + name + ": " + backup.status.ToString());
-    const bool would = dry_run && backup.outcome == CopiedBackup::Outcome::kCopied;
-    PrintLine(fmt::format("backup {}: {}", name,
-                          would ? "would be copied" : service::NameOf(backup.outcome)));
+    PrintLine(fmt::format("backup {}: {}", name, service::OutcomeText(backup.outcome, dry_run)));
   }
   for (const CopiedBackup& backup : all.left_out) {
     PrintErrorLine(fmt::format("{} is not copied: {}", backup.dir, backup.status.message()));

@@ -159,9 +159,7 @@ Command AddCreate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("create", "Take a backup of collections");
   auto flags = std::make_shared<CreateFlags>();  // shared with the returned function
   command->add_option("-n,--name", flags->name, "Name of the backup; default backup_<UTC time>")
-      ->check(Checker([](std::string_view name) {
-        return name.empty() ? Status::Ok() : meta::ValidateBackupName(name);
-      }));
+      ->check(Checker(meta::ValidateBackupName));
   AddSelectionFlags(*command, flags->selection);
   command
       ->add_option("--strategy", flags->strategy,

@@ -25,6 +25,12 @@ struct DeleteFlags {
 
 void Print(const DeleteFlags& flags, const std::string& place, const meta::DeletedBackup& deleted,
            bool json) {
+  if (deleted.left > 0) {
+    const std::string more =
+        deleted.left == 1 ? "" : fmt::format(", and {} more", deleted.left - 1);
+    PrintErrorLine(
+        fmt::format("Warning: {} is no file and would stay{}", Printable(deleted.one_left), more));
+  }
   if (json) {
     nlohmann::ordered_json document = {{"status", "ok"}, {"name", flags.name}};
     if (flags.dry_run) document["dry_run"] = true;

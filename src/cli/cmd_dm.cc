@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::cli {
@@ -183,10 +184,26 @@ Status WriteFiles(const CallContext& ctx, const migration::DmOptions& options) {
   return Status::Ok();
 }
 
+/// With the keys of this program: the client's advice names those of backup.yaml.
+Status WithOwnKeys(Status status, DmTask task) {
+  if (status.origin() != Origin::kMilvus) return status;
+  const std::string_view name = migration::NameOf(task);
+  if (status.code() == Code::kUnauthenticated) {
+    return std::move(status).WithAdvice(
+        fmt::format("check {0}.dest_user and {0}.dest_password", name));
+  }
+  if (status.code() == Code::kPermissionDenied) {
+    return std::move(status).WithAdvice(
+        fmt::format("give the user of {}.dest_user this privilege or set another user", name));
+  }
+  return status;
+}
+
 Status Run(const CallContext& ctx, const std::string& yaml, const std::string& work_dir) {
   MB_ASSIGN_OR_RETURN(const config::DmConfig config, config::LoadDm(yaml));
-  return config.options.task == DmTask::kM2H ? WriteFiles(ctx, config.options)
-                                             : Bring(ctx, config, work_dir);
+  const DmTask task = config.options.task;
+  if (task == DmTask::kM2H) return WriteFiles(ctx, config.options);
+  return WithOwnKeys(Bring(ctx, config, work_dir), task);
 }
 
 }  // namespace
@@ -198,6 +215,7 @@ int DmMain(int argc, char** argv) {
   app.footer(kExitStatuses);
   std::string yaml;
   app.add_option("--yaml", yaml, "The task and its settings: M2M, H2M, M2H or F2M")->required();
+  RefuseEmptyValues(app, {});
   try {
     ParseArguments(app, Completed(argc, argv));
   } catch (const CLI::ParseError& error) {

@@ -128,7 +128,6 @@ Command AddExport(CLI::App& app) {
   command->add_option("--from", flags->from, "From the backup storage called so in storages:");
   command->add_option("--from-config", flags->from_config,
                       "From the backup storage of this configuration file");
-  RefuseEmpty(*command, {"--from", "--from-config"});
   return [flags](const CommandContext& context) { return RunExport(context, *flags); };
 }
 

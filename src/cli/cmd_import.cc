@@ -88,7 +88,6 @@ Command AddImport(CLI::App& app) {
   command->add_option("--to", flags->to, "Into the backup storage called so in storages:");
   command->add_option("--to-config", flags->to_config,
                       "Into the backup storage of this configuration file");
-  RefuseEmpty(*command, {"--to", "--to-config"});
   return [flags](const CommandContext& context) { return RunImport(context, *flags); };
 }
 

@@ -60,6 +60,15 @@ class MigrationProgram {
     app_.get_subcommand("start")->add_flag("--json", json_,
                                            "milvus2x: print the result as JSON, the log on stderr");
     app_.add_subcommand("version", "Print the version of this program");
+    // As in the Go tool: an empty path is looked for, no name is every collection, and words behind
+    // `server` mean nothing. Its empty `-o` has always been the current directory here.
+    RefuseEmptyValues(app_, {{"", "--config"},
+                             {"", "--table"},
+                             {"dump", "--col"},
+                             {"export", "--output"},
+                             {"load", "--col"},
+                             {"server", "words"},
+                             {"start", "--col"}});
   }
 
   int Run(int argc, char** argv) {

@@ -56,7 +56,7 @@ Result<migration::DumpReport> DumpAndPrint(const CallContext& ctx,
                                         .then_load = flags.then_load},
                                        {.warn = PrintWarning}));
   if (report.was_loaded) {
-    PrintLine(service::kWasLoaded);
+    PrintLine(flags.dry_run ? service::kWouldBeForgotten : service::kWasLoaded);
   } else {
     PrintReport(report, flags.dry_run);
   }

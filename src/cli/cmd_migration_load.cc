@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "cmd_migration.h"
 #include "output.h"
 
@@ -66,6 +67,7 @@ Status RunLoad(const MigrationContext& context, const LoadFlags& flags) {
 struct StartFlags {
   LoadFlags load;
   DumpFlags dump;
+  std::string databases;
   StartMilvus2xFlags milvus2x;
 };
 
@@ -80,13 +82,20 @@ Status RunStart(MigrationContext& context, const StartFlags& flags) {
   if (mode == "milvus2x") {
     MB_RETURN_IF_ERROR(RefuseFlag(flags.load.keep, "--keep", mode));
     MB_RETURN_IF_ERROR(RefuseFlag(flags.dump.skip_bad_rows, "--skip-bad-rows", mode));
+    MB_RETURN_IF_ERROR(RefuseFlag(!flags.dump.collections.empty(), "--col", mode));
+    MB_RETURN_IF_ERROR(RefuseFlag(flags.dump.dry_run, "--dry-run", mode));
     StartMilvus2xFlags of_milvus2x = flags.milvus2x;
     of_milvus2x.choices.index = flags.load.index;
+    of_milvus2x.choices.databases = SplitNames(flags.databases);
+    if (!flags.databases.empty() && of_milvus2x.choices.databases.empty()) {
+      return InvalidArgumentError("--databases names no database");
+    }
     return StartMilvus2x(context, of_milvus2x);
   }
   MB_ASSIGN_OR_RETURN(const migration::Options options,
                       config::LoadMigration(context.config, {.source = true, .milvus = true}));
   MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.choices.all, "--all", mode));
+  MB_RETURN_IF_ERROR(RefuseFlag(!flags.databases.empty(), "--databases", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.choices.load_source, "--load-source", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(flags.milvus2x.via_storage, "--via-storage", mode));
   MB_RETURN_IF_ERROR(RefuseFlag(context.json, "--json", mode));
@@ -95,6 +104,15 @@ Status RunStart(MigrationContext& context, const StartFlags& flags) {
   dump.then_load = true;
   MB_ASSIGN_OR_RETURN(const migration::DumpReport dumped,
                       DumpAndPrint(context.call, options, dump));
+  if (dump.dry_run) {
+    if (dumped.was_loaded) return Status::Ok();
+    MB_ASSIGN_OR_RETURN(
+        const migration::LoadReport expected,
+        service::PreviewLoad(context.call, options, {.collections = SplitNames(dump.collections)}));
+    PrintWarnings(expected.warnings);
+    PrintReport(expected, true);
+    return Status::Ok();
+  }
   if (dumped.was_loaded) {
     job.PrintSuccess(dumped.seconds);
     return Status::Ok();
@@ -122,11 +140,16 @@ MigrationCommand AddMigrationStart(CLI::App& app) {
       "start", "Dump and load in one run, or with milvus2x everything from server to server");
   auto flags = std::make_shared<StartFlags>();  // shared with the returned function
   AddLoadFlags(*command, flags->load);
+  command->add_option("--col", flags->dump.collections, "milvus1x: only these collections: a,b,c");
+  command->add_flag("--dry-run", flags->dump.dry_run,
+                    "milvus1x: look at every file and at Milvus, and change nothing");
   command->add_flag("--skip-bad-rows", flags->dump.skip_bad_rows,
                     "milvus1x: leave out rows with a NaN or an infinity, which 2.x refuses");
   StartMilvus2xFlags& milvus2x = flags->milvus2x;
   command->add_flag("--all", milvus2x.choices.all,
                     "milvus2x: every collection of the source's database");
+  command->add_option("--databases", flags->databases,
+                      "milvus2x: every collection of these databases: a,b; '*' is all of them");
   command->add_flag("--load-source", milvus2x.choices.load_source,
                     "milvus2x: load collections of the source that are not, and release them");
   CLI::Option* via = command->add_flag(

@@ -27,6 +27,8 @@ using migration::Milvus2xReport;
 nlohmann::ordered_json ToJson(const Migrated& one) {
   return {{"source", one.source},
           {"target", one.target},
+          {"source_database", one.source_database},
+          {"target_database", one.target_database},
           {"rows_counted", one.counted},
           {"rows", one.rows},
           {"rows_repeated", one.repeated},
@@ -50,14 +52,16 @@ void PrintReport(const Milvus2xReport& report) {
 
 void PrintText(const Milvus2xReport& report) {
   for (const Migrated& one : report.collections) {
+    const std::string source = migration::CollectionTitle(one.source_database, one.source);
     if (one.was_done) {
-      PrintLine(fmt::format("{}: done before this run", one.source));
+      PrintLine(fmt::format("{}: done before this run", source));
       continue;
     }
     const std::string compared = one.compared > 0
                                      ? fmt::format(", {} of them compared one by one", one.compared)
                                      : std::string();
-    PrintLine(fmt::format("{}: {} rows are in {}{}", one.source, one.rows, one.target, compared));
+    PrintLine(fmt::format("{}: {} rows are in {}{}", source, one.rows,
+                          migration::CollectionTitle(one.target_database, one.target), compared));
   }
 }
 

@@ -192,7 +192,6 @@ Command AddPrune(CLI::App& app) {
   command->add_option("--schedule", flags->schedule,
                       "Only backups called NAME_<YYYYMMDDTHHMMSSZ>, as a schedule calls them");
   command->add_option("--storage", flags->storage, "In the backup storage called so in storages:");
-  RefuseEmpty(*command, {"--schedule", "--storage"});
   command->add_option("--undo", flags->undo, "Take this backup back while its data is there")
       ->check(Checker([](std::string_view text) { return meta::BackupDir("", text).status(); }));
   command->add_flag("--dry-run", flags->dry_run, "Print what would be done and change nothing");

@@ -173,7 +173,6 @@ Command AddRestore(CLI::App& app) {
       {"--from-config", &flags->from_config,
        "Read the backup from the backup storage of this configuration file"}};
   for (const auto& [names, value, help] : options) command->add_option(names, *value, help);
-  RefuseEmpty(*command, {"--from", "--from-config"});
   command->get_option("--suffix")->check(Checker(backup::ValidateSuffix));
   command->add_option("--max_shard_num", flags->max_shard_num,
                       "Shards of a created collection at most; 0 for as many as in the backup");

@@ -61,7 +61,6 @@ Command AddTag(CLI::App& app) {
       ->check(Checker(meta::ValidateTag))
       ->type_name("TAG");
   command->add_option("--storage", flags->storage, "In the backup storage called so in storages:");
-  RefuseEmpty(*command, {"--storage"});
   return [flags](const CommandContext& context) { return RunTag(context, *flags); };
 }
 

@@ -113,8 +113,7 @@ Command AddVerify(CLI::App& app) {
       ->add_option("--sample", choices.sample, "With --deep: read this share of the logs, as 10%")
       ->check(Checker(
           [](std::string_view text) { return service::ParseSample(std::string(text)).status(); }));
-  command->add_option("--seed", choices.seed, "With --sample: another seed reads other logs")
-      ->capture_default_str();
+  command->add_option("--seed", choices.seed, "With --sample: another seed reads other logs");
   command->add_flag("--seal", choices.seal,
                     "As --deep, then write a manifest for a whole backup that has none");
   command->add_flag("--restore-test", choices.restore_test,

@@ -78,7 +78,6 @@ void AddCopyFlags(CLI::App& command, CopyFlags& flags) {
       {"--from", &choices.from, "From the backup storage called so in storages:"},
       {"--from-config", &flags.from_config, "From the backup storage of this configuration file"}};
   for (const auto& [names, value, help] : sides) command.add_option(names, *value, help);
-  RefuseEmpty(command, {"--to", "--to-config", "--from", "--from-config"});
   const std::initializer_list<std::tuple<const char*, bool*, const char*>> switches = {
       {"--all", &choices.all, "Every complete backup that is not there yet"},
       {"--dry-run", &choices.dry_run, "Print what would be copied and write nothing"},

@@ -96,6 +96,9 @@ class Program {
     for (const char* name : {"migrate", "l0compact"}) {
       AddUnbuiltCommand(app_, name);
     }
+    // An empty text is the default of the two, and no suffix, in the reference tool too.
+    RefuseEmptyValues(app_,
+                      {{"create", "--strategy"}, {"create", "--format"}, {"restore", "--suffix"}});
   }
 
   int Run(int argc, char** argv) {

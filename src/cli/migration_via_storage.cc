@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -63,26 +64,31 @@ Result<config::Config> LoadSite(const std::string& path, const char* flag,
   return config;
 }
 
-/// The same for the same source and target, so that it is taken up again.
-std::string BackupName(const Milvus2xOptions& options, bool all) {
-  constexpr size_t kDigits = 16;
-  std::string text =
-      fmt::format("{}:{}/{}>{}:{}/{}/{}", options.source.address, options.source.port,
-                  DatabaseOf(options.source_database), options.target.address, options.target.port,
-                  DatabaseOf(options.target_database), options.target_collection);
-  if (!all) {
-    for (const std::string& name : options.collections) text += "," + name;
+/// The names in one order, each once.
+std::vector<std::string> Sorted(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Result<backup::Selection> SelectionOf(const Milvus2xOptions& options, bool all) {
+  if (std::ranges::any_of(options.databases, migration::IsEveryDatabase)) {
+    return backup::Selection();
   }
-  return "migration_" + HexEncode(Sha256(AsBytes(text))).substr(0, kDigits);
+  // Without names it is the whole database.
+  std::map<std::string, std::vector<std::string>> wanted;
+  for (const std::string& name : options.databases) wanted.try_emplace(name);
+  if (wanted.empty()) {
+    wanted[DatabaseOf(options.source_database)] =
+        all ? std::vector<std::string>() : options.collections;
+  }
+  return backup::Selection::FromDatabases(wanted);
 }
 
 Status TakeBackup(const CallContext& ctx, backup::Site& site, const Milvus2xOptions& options,
                   bool all, const std::string& name) {
-  const std::map<std::string, std::vector<std::string>> wanted = {
-      {DatabaseOf(options.source_database),
-       all ? std::vector<std::string>() : options.collections}};
   backup::CreateOptions create{.name = name};
-  MB_ASSIGN_OR_RETURN(create.selection, backup::Selection::FromDatabases(wanted));
+  MB_ASSIGN_OR_RETURN(create.selection, SelectionOf(options, all));
   auto report = backup::CreateBackup(ctx, site, create);
   if (report.status().code() == Code::kAlreadyExists) {
     // Of a run whose restore has not begun, or has ended: its rows are of another time.
@@ -116,6 +122,19 @@ Result<backup::RestoreOptions> RestoreOptionsOf(const Milvus2xOptions& options,
 
 }  // namespace
 
+std::string ViaStorageBackupName(const Milvus2xOptions& options, bool all) {
+  constexpr size_t kDigits = 16;
+  std::string text =
+      fmt::format("{}:{}/{}>{}:{}/{}/{}", options.source.address, options.source.port,
+                  DatabaseOf(options.source_database), options.target.address, options.target.port,
+                  DatabaseOf(options.target_database), options.target_collection);
+  if (!all) {
+    for (const std::string& name : Sorted(options.collections)) text += "," + name;
+  }
+  for (const std::string& name : Sorted(options.databases)) text += ";" + name;
+  return "migration_" + HexEncode(Sha256(AsBytes(text))).substr(0, kDigits);
+}
+
 Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
                                                 const Milvus2xOptions& options,
                                                 const ViaStorageFlags& flags) {
@@ -125,7 +144,7 @@ Result<backup::RestoreReport> MigrateViaStorage(const CallContext& ctx,
   MB_ASSIGN_OR_RETURN(config::Config target,
                       LoadSite(flags.target_config, "--target-config", options.target));
   target.backup_storage = source.backup_storage;
-  const std::string name = BackupName(options, flags.all);
+  const std::string name = ViaStorageBackupName(options, flags.all);
   MB_ASSIGN_OR_RETURN(const auto state,
                       storage::OpenLocal({.root = options.state_dir, .create = true}));
   MB_ASSIGN_OR_RETURN(

@@ -20,6 +20,10 @@ struct ViaStorageFlags {
   bool show_progress = true;
 };
 
+/// Of the backup that a run takes: the same for the same source, target and set of names, in
+/// whatever order and however often they are given, so that an interrupted run is taken up.
+std::string ViaStorageBackupName(const migration::Milvus2xOptions& options, bool all);
+
 /// Back the collections up into the source's backup storage, restore them into the target from
 /// there, and remove the backup. The same call goes on after a run that failed or was killed while
 /// it restored, with the rows of its backup and a warning; else a new backup is taken.

@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/service/error_view.h"
 
 #include <fmt/format.h>
@@ -51,12 +52,16 @@ void PrintText(std::string_view text) {
     state.error = EBADF;
     return;
   }
-  const bool is_written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  // Programs that read it want names as they are.
+  const std::string shown = isatty(STDOUT_FILENO) != 0 ? PrintableLines(text) : std::string(text);
+  const bool is_written = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() &&
+                          std::fflush(stdout) == 0;
   if (!is_written && state.error == 0) state.error = errno;
 }
 
-void PrintErrorLine(std::string_view text) { PrintErrorText(fmt::format("{}\n", text)); }
+void PrintErrorLine(std::string_view text) {
+  PrintErrorText(fmt::format("{}\n", PrintableLines(text)));
+}
 
 void PrintErrorText(std::string_view text) {
   static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));

@@ -15,12 +15,14 @@ namespace milvus_backup::cli {
 /// that no file of ours gets their numbers, and have a broken pipe reported as an error.
 void OpenStandardStreams();
 
-/// Onto stdout. Never throws for a failed write: see StdoutStatus.
+/// Onto stdout, for a terminal as PrintableLines makes it, else byte for byte. Never throws for a
+/// failed write: see StdoutStatus.
 void PrintLine(std::string_view text);
-/// As it is, without a newline at its end.
+/// The same without a newline at its end.
 void PrintText(std::string_view text);
-/// Onto stderr. What cannot be written there is lost.
+/// Onto stderr, as PrintableLines makes it. What cannot be written there is lost.
 void PrintErrorLine(std::string_view text);
+/// The same, but byte for byte and without a newline.
 void PrintErrorText(std::string_view text);
 
 /// The program's stdout, for bytes that are no text; the caller closes it. What is printed from now

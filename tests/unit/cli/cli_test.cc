@@ -11,10 +11,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <set>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -64,6 +68,44 @@ TEST(OutputTest, BytesAreReadable) {
   EXPECT_EQ(FormatBytes(812), "812 B");
   EXPECT_EQ(FormatBytes(1536), "1.5 KiB");
   EXPECT_EQ(FormatBytes(5.0 * 1024 * 1024 * 1024), "5.0 GiB");
+}
+
+constexpr char kHostileName[] = "a\x1b[2J\xC2\x9B\xE2\x80\xAE\xFF.";
+
+/// What a terminal shows when `text` is printed on stdout; empty where there are no terminals.
+std::string ShownOnTerminal(const std::string& text) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0) return "";
+  std::array<char, 64> name{};
+  EXPECT_EQ(grantpt(terminal), 0);
+  EXPECT_EQ(unlockpt(terminal), 0);
+  EXPECT_EQ(ptsname_r(terminal, name.data(), name.size()), 0);
+  const int screen = open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  EXPECT_GE(screen, 0);
+  std::fflush(stdout);
+  const int before = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  dup2(screen, STDOUT_FILENO);
+  PrintLine(text);
+  dup2(before, STDOUT_FILENO);
+  std::array<char, 256> shown{};
+  const ssize_t length = read(terminal, shown.data(), shown.size());
+  for (const int file : {before, screen, terminal}) close(file);
+  return {shown.data(), length > 0 ? static_cast<size_t>(length) : 0};
+}
+
+TEST(OutputTest, NamesOfOthersSteerNoTerminal) {
+  ::testing::internal::CaptureStderr();
+  PrintErrorLine(std::string("two\nlines of ") + kHostileName);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "two\nlines of a?[2J???.\n");
+  const std::string shown = ShownOnTerminal(kHostileName);
+  if (shown.empty()) GTEST_SKIP() << "no terminal can be made here";
+  EXPECT_EQ(shown.substr(0, shown.find('\r')), "a?[2J???.");
+}
+
+TEST(OutputTest, ProgramsGetNamesAsTheyAre) {
+  ::testing::internal::CaptureStdout();
+  PrintLine(kHostileName);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), std::string(kHostileName) + "\n");
 }
 
 TEST(ProgressLineTest, ShowsRateAndTimeLeft) {
@@ -165,6 +207,75 @@ TEST(CommandLineTest, NothingBehindAnEqualsSignIsAnEmptyValue) {
   // As --strategy ''; where it is a value it is nothing special.
   EXPECT_NE(ErrorOf({"create", "--strategy=", "--nope"}, 2).find("--nope"), std::string::npos);
   EXPECT_NE(ErrorOf({"create", "-n", "--strategy="}, 2).find("'--strategy='"), std::string::npos);
+}
+
+// A variable of a script that is not set must not mean the default.
+TEST(CommandLineTest, EmptyValuesAreRefused) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"list", "--config="}, "--config"},
+      {{"list", "--set="}, "--set"},
+      {{"list", "--milvus-version="}, "--milvus-version"},
+      {{"list", "--collection="}, "--collection"},
+      {{"create", "--name="}, "--name"},
+      {{"create", "-n", ""}, "--name"},
+      {{"create", "--colls="}, "--colls"},
+      {{"create", "-c", ""}, "--colls"},
+      {{"create", "--databases="}, "--databases"},
+      {{"create", "--database_collections="}, "--database_collections"},
+      {{"create", "--filter="}, "--filter"},
+      {{"restore", "-n", "a", "--collections="}, "--collections"},
+      {{"restore", "-n", "a", "--databases="}, "--databases"},
+      {{"restore", "-n", "a", "--database_collections="}, "--database_collections"},
+      {{"restore", "-n", "a", "--filter="}, "--filter"},
+      {{"restore", "-n", "a", "--rename="}, "--rename"},
+      {{"restore", "-n", "a", "--skip_params="}, "--skip_params"},
+      {{"restore", "-n", "a", "--max_shard_num="}, "--max_shard_num"},
+      {{"copy", "a", "b", "--include="}, "--include"},
+      {{"copy", "a", "b", "--include", "x", "--exclude", ""}, "--exclude"},
+      {{"copy", "a", "b", "--concurrency="}, "--concurrency"},
+      {{"copy", "a", "b", "--part-size="}, "--part-size"},
+      {{"copy", "a", "b", "--memory="}, "--memory"},
+      {{"copy", "a", "b", "--bwlimit="}, "--bwlimit"},
+      {{"copy", "a", "b", "--request-limit="}, "--request-limit"},
+      {{"copy", "-n", "a", "--as="}, "--as"},
+      {{"verify", "-n", "a", "--deep", "--sample="}, "--sample"},
+      {{"verify", "-n", "a", "--deep", "--seed="}, "--seed"},
+      {{"verify", "-n", "a", "--restore-test", "--rows="}, "--rows"},
+      {{"verify", ""}, "place"},
+      {{"inspect", "-n", "a", "--rows="}, "--rows"},
+      {{"inspect", "-n", "a", "--colls="}, "--colls"},
+      {{"inspect", "-n", "a", "--format="}, "--format"},
+      {{"export", "-n", "a", "--output="}, "--output"},
+      {{"export", "-n", "a", "-o", "-", "--compression="}, "--compression"},
+      {{"import", ""}, "archive"},
+      {{"import", "f.tar", "--name="}, "--name"},
+      {{"prune", "--keep-last="}, "--keep-last"},
+      {{"prune", "--keep-within="}, "--keep-within"},
+      {{"prune", "--keep-tag="}, "--keep-tag"},
+      {{"prune", "--undo="}, "--undo"},
+      {{"tag", "a", "--add="}, "--add"},
+      {{"tag", "a", "--remove="}, "--remove"},
+      {{"schedule", "run-now", ""}, "name"},
+      {{"schedule", "list", "--times="}, "--times"},
+      {{"schedule", "run", "--state-dir="}, "--state-dir"},
+      {{"server", "--port="}, "--port"},
+      {{"server", "--host="}, "--host"},
+      {{"server", "--state-dir="}, "--state-dir"},
+      {{"config", "migrate", "--output="}, "--output"}};
+  for (const auto& [arguments, flag] : wrong) {
+    const std::string error = ErrorOf(arguments, 2);
+    EXPECT_TRUE(error.starts_with("Error: " + flag + ": ")) << error;
+    EXPECT_EQ(error.find('\n'), error.size() - 1) << error;
+  }
+}
+
+// Those that mean something in the reference tool. What is wrong with a flag is said before the
+// help.
+TEST(CommandLineTest, AnEmptySuffixIsNone) {
+  ::testing::internal::CaptureStdout();
+  const int status = RunProgram({"restore", "-n", "a", "--suffix=", "--help"});
+  ::testing::internal::GetCapturedStdout();
+  EXPECT_EQ(status, 0);
 }
 
 TEST(CommandLineTest, TagWantsABackup) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::cli {
@@ -20,6 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 
 /// Errors of usage end before anything is opened.
 std::string ErrorOf(std::vector<std::string> arguments, int expected_status) {
@@ -43,6 +45,7 @@ TEST(MigrationProgramTest, IsChosenByNameAndByCommand) {
     EXPECT_THAT(ErrorOf(with({"check"}), 2), HasSubstr("unknown command 'check'"));
     EXPECT_THAT(ErrorOf(with({"server", "run", "--nope"}), 2), HasSubstr("--nope"));
     EXPECT_THAT(ErrorOf(with({"dump", "--nope"}), 2), HasSubstr("--nope"));
+    EXPECT_THAT(ErrorOf(with({"start", "--databases="}), 2), HasSubstr("--databases"));
   }
 }
 
@@ -53,7 +56,37 @@ TEST(DmProgramTest, IsChosenByNameAndByCommandAndTakesPrefixes) {
     EXPECT_THAT(ErrorOf({"milvusdm", prefix}, 2), HasSubstr("--yaml: 1 required"));
   }
   EXPECT_THAT(ErrorOf({"milvusdm", "--yaml", "f", "--nope"}, 2), HasSubstr("--nope"));
-  EXPECT_THAT(ErrorOf({"milvusdm", "--yam=", "--nope"}, 2), HasSubstr("--nope"));
+  EXPECT_THAT(ErrorOf({"milvusdm", "--yam=", "--nope"}, 2), HasSubstr("--yaml: it is empty"));
+}
+
+TEST(MigrationProgramTest, EmptyValuesAreRefusedButWhereTheGoToolGivesThemAMeaning) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"start", "--databases="}, "--databases: it is empty"},
+      {{"start", "--via-storage", "--source-config="}, "--source-config: it is empty"},
+      {{"start", "--via-storage", "--target-config="}, "--target-config: it is empty"},
+      {{"export", "-s="}, "--sqlite: it is empty"},
+      {{"export", "--mysql="}, "--mysql: it is empty"},
+      {{"server", "run", "-p="}, "--port: it is empty"}};
+  for (auto [arguments, text] : wrong) {
+    arguments.insert(arguments.begin(), "milvus-migration");
+    EXPECT_THAT(ErrorOf(arguments, 2), HasSubstr(text));
+  }
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(ErrorOf({"milvus-migration", "export", "-c", "", "-o", "", "--help"}, 0), "");
+  EXPECT_NE(::testing::internal::GetCapturedStdout(), "");
+  const std::vector<std::vector<std::string>> right = {{"dump", "--col="},
+                                                       {"load", "--col", ""},
+                                                       {"start", "--col="},
+                                                       {"start", "--table="},
+                                                       {"start", "-t", ""}};
+  for (std::vector<std::string> arguments : right) {
+    arguments.insert(arguments.begin(), "milvus-migration");
+    // An empty value is looked at before the flag that is not known.
+    arguments.emplace_back("--nope");
+    const std::string error = ErrorOf(arguments, 2);
+    EXPECT_THAT(error, HasSubstr("--nope"));
+    EXPECT_THAT(error, Not(HasSubstr("it is empty")));
+  }
 }
 
 TEST(MigrationProgramTest, NamesAreSeparatedByCommas) {

@@ -103,6 +103,15 @@ TEST_F(VerifyCommandTest, AllSaysOfUnfinishedBackupsThatTheyCouldNotBeChecked) {
   EXPECT_THAT(out_, HasSubstr("backup half is unfinished"));
 }
 
+TEST_F(VerifyCommandTest, ASeedWithoutAShareIsRefused) {
+  Write("a");
+  for (const std::vector<std::string>& flags : std::vector<std::vector<std::string>>{
+           {"-n", "a", "--seed", "0"}, {"--all", "--deep", "--seed", "7"}}) {
+    EXPECT_THAT(Run(flags), IsError(Code::kInvalidArgument, "--seed goes with --sample"));
+  }
+  EXPECT_OK(Run({"-n", "a", "--deep", "--sample", "50%", "--seed", "7"}));
+}
+
 TEST_F(VerifyCommandTest, AllOfADirectoryThatIsNotThereIsAnError) {
   EXPECT_THAT(Run({"--all", dir_.path() + "/typo"}), IsError(Code::kNotFound, "typo"));
 }
