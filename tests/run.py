@@ -156,6 +156,7 @@ def stage_lint(tally: Tally) -> None:
     check("format", ["clang-format", "--dry-run", "-Werror", *files], tally)
     check("includes", [sys.executable, "tests/lint/check_includes.py", "."], tally)
     check("compatibility", [sys.executable, "tests/lint/check_compatibility.py", "."], tally)
+    check("compatibility-test", [sys.executable, "tests/lint/check_compatibility_test.py"], tally)
     check("shell", ["sh", "-n", "tests/support/install.sh"], tally)
     check("python", [sys.executable, "-m", "compileall", "-q", "tests", "bench"], tally)
     # The generated proto headers must exist before clang-tidy can read what includes them.
@@ -197,6 +198,7 @@ def integration(tally: Tally, soak: bool = False) -> None:
 
 FUZZ_TARGETS = (
     "InsertLog", "DeltaLog", "Parquet", "Values", "MetaJson", "Manifest", "ConfigYaml", "S3Xml", "Keys", "Faiss",
+    "Hdf5",
 )
 
 

@@ -13,6 +13,10 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
+from configs import backup_config  # noqa: E402
+from copying import BucketPlace  # noqa: E402
+from mariadb import PROGRAM as MARIADB  # noqa: E402
+from mariadb import MariaDb  # noqa: E402
 from rows import Row, connected, fill, read_by_partition  # noqa: E402
 from servers import MilvusServer, MinioServer, NotInstalled, mc_program, stop_all  # noqa: E402
 from tool import Tool  # noqa: E402
@@ -76,6 +80,13 @@ def milvus_b(minio_b: MinioServer) -> Iterator[MilvusServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def milvus_local() -> Iterator[MilvusServer]:
+    """Milvus with its data on its local disk, one for each file that wants it."""
+    with MilvusServer() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def alias_a(milvus_a: MilvusServer) -> Iterator[str]:
     """pymilvus connection to Milvus A."""
@@ -88,6 +99,15 @@ def alias_b(milvus_b: MilvusServer) -> Iterator[str]:
     """pymilvus connection to Milvus B."""
     with connected(milvus_b) as alias:
         yield alias
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A MariaDB server with the meta of the synthetic Milvus 1.x."""
+    if not MARIADB.exists():
+        pytest.skip("MariaDB is not installed: apt-get install mariadb-server-core")
+    with MariaDb() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +146,33 @@ def migration(binary: Path, tmp_path: Path) -> Tool:
 def make_cli(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tool]:
     """Give the program under test in a new folder, for fixtures that outlive a test."""
     return lambda name: Tool(binary, tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture
+def at_a(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
+    """The program configured for Milvus A, with backups on its store."""
+    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
+    return cli
+
+
+@pytest.fixture
+def at_b(cli: Tool, milvus_b: MilvusServer, minio_b: MinioServer, minio_a: MinioServer) -> Tool:
+    """The program configured for Milvus B, with backups on the store of A."""
+    cli.write_config("backup.yaml", backup_config(milvus_b, minio_b, minio_a))
+    return cli
+
+
+@pytest.fixture
+def at_both(
+    make_cli: Callable[[str], Tool],
+    milvus_a: MilvusServer,
+    minio_a: MinioServer,
+    milvus_b: MilvusServer,
+    minio_b: MinioServer,
+) -> Tool:
+    """The program with a file per site, `a.yaml` and `b.yaml`; each knows the other's storage."""
+    tool = make_cli("sites")
+    site_a, site_b = BucketPlace("site_a", minio_a).settings(), BucketPlace("site_b", minio_b).settings()
+    tool.write_config("a.yaml", backup_config(milvus_a, minio_a) + "storages:\n" + site_b)
+    tool.write_config("b.yaml", backup_config(milvus_b, minio_b) + "storages:\n" + site_a)
+    return tool

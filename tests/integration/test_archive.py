@@ -5,31 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
-from typing import Callable
 
-import pytest
-from configs import backup_config
-from rows import Row, compare_partitions, read_by_partition
-from servers import MilvusServer, MinioServer
-from test_create_restore import dropped_after, leftovers
+from rows import Row, compare_partitions, dropped_after, read_by_partition
+from servers import MinioServer
+from stores import leftovers
 from tool import Tool
 
 FAILED, USAGE, MISSING, EXISTS, INTEGRITY = 1, 2, 10, 11, 20
-
-
-@pytest.fixture
-def at_both(
-    make_cli: Callable[[str], Tool],
-    milvus_a: MilvusServer,
-    minio_a: MinioServer,
-    milvus_b: MilvusServer,
-    minio_b: MinioServer,
-) -> Tool:
-    """The program with a file per site."""
-    tool = make_cli("archive-sites")
-    tool.write_config("a.yaml", backup_config(milvus_a, minio_a))
-    tool.write_config("b.yaml", backup_config(milvus_b, minio_b))
-    return tool
 
 
 def test_a_backup_goes_through_a_pipe_and_is_restored(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Iterator
 
-import pytest
 from pymilvus import utility
 
 from configs import backup_config
@@ -27,13 +25,6 @@ def test_translated_configuration_works(cli: Tool, milvus_a: MilvusServer, minio
     cli.succeed("--config", "v2.yaml", "list")
 
 
-@pytest.fixture(scope="module")
-def local_milvus() -> Iterator[MilvusServer]:
-    """Milvus over its local disk."""
-    with MilvusServer() as server:
-        yield server
-
-
 LOCAL_CONFIG = """\
 configVersion: v2
 milvus:
@@ -44,25 +35,25 @@ backup:
 """
 
 
-def test_local_storage_is_named_as_milvus_sees_it(cli: Tool, local_milvus: MilvusServer, tmp_path: Path) -> None:
+def test_local_storage_is_named_as_milvus_sees_it(cli: Tool, milvus_local: MilvusServer, tmp_path: Path) -> None:
     seen, backups = tmp_path / "seen", tmp_path / "backups"
-    seen.symlink_to(local_milvus.local_root)
+    seen.symlink_to(milvus_local.local_root)
 
     def write(local_path: object, backup_path: str = "") -> None:
         cli.write_config(
             "backup.yaml",
             LOCAL_CONFIG.format(
-                milvus=local_milvus, seen=seen, local_path=local_path, backups=backups, backup_path=backup_path
+                milvus=milvus_local, seen=seen, local_path=local_path, backups=backups, backup_path=backup_path
             ),
         )
 
-    with connected(local_milvus) as alias:
+    with connected(milvus_local) as alias:
         fill(alias, "coll")
         rows = read_by_partition(alias, "coll")
-        write(local_milvus.local_root)
+        write(milvus_local.local_root)
         cli.succeed("create", "-c", "coll", "-n", "local")
         meta = (backups / "local" / "meta" / "segment_meta.json").read_text()
-        assert f"{local_milvus.local_root}/insert_log/" in meta
+        assert f"{milvus_local.local_root}/insert_log/" in meta
         assert str(seen) not in meta
 
         # Milvus is not known to see the backups, so they are staged where it looks.
@@ -70,7 +61,7 @@ def test_local_storage_is_named_as_milvus_sees_it(cli: Tool, local_milvus: Milvu
         assert staged["staged_objects"] > 0
         assert compare_partitions(rows, read_by_partition(alias, "coll_staged")) is None
 
-        write(local_milvus.local_root, f", localPath: {backups}")
+        write(milvus_local.local_root, f", localPath: {backups}")
         in_place = json.loads(cli.succeed("restore", "-n", "local", "-s", "_in_place", "--json").stdout)
         assert in_place["staged_objects"] == 0
         assert compare_partitions(rows, read_by_partition(alias, "coll_in_place")) is None

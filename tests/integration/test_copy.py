@@ -7,14 +7,13 @@ import itertools
 import json
 import subprocess
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Iterator
 
 import pytest
-from configs import backup_config
 from copying import BucketPlace, DiskPlace, Place, config_of, fill, sample_backup, sample_tree
-from rows import Row, compare_partitions, read_by_partition
-from servers import MilvusServer, MinioServer, MotoServer, VersityGw
-from test_create_restore import dropped_after, leftovers
+from rows import Row, compare_partitions, dropped_after, read_by_partition
+from servers import MinioServer, MotoServer, VersityGw
+from stores import leftovers
 from tool import Tool
 
 USAGE, SOME_FAILED, BAD_CONFIG, MISSING, EXISTS, UNREACHABLE = 2, 3, 4, 10, 11, 13
@@ -168,22 +167,6 @@ def test_limits_are_kept(tool: Tool, places: dict[str, Place], trees: dict[str, 
     tool.succeed("copy", places["minio"].location("src"), places["disk"].location("limited"), *flags, "--no-check",
                  "--concurrency", "3", "--exclude", "many")
     assert places["disk"].tree("limited") == {key: sum_ for key, sum_ in trees.items() if not key.startswith("many/")}
-
-
-@pytest.fixture
-def at_both(
-    make_cli: Callable[[str], Tool],
-    milvus_a: MilvusServer,
-    minio_a: MinioServer,
-    milvus_b: MilvusServer,
-    minio_b: MinioServer,
-) -> Tool:
-    """The program with a file per site; each knows the other's storage."""
-    tool = make_cli("sites")
-    site_a, site_b = BucketPlace("site_a", minio_a).settings(), BucketPlace("site_b", minio_b).settings()
-    tool.write_config("a.yaml", backup_config(milvus_a, minio_a) + "storages:\n" + site_b)
-    tool.write_config("b.yaml", backup_config(milvus_b, minio_b) + "storages:\n" + site_a)
-    return tool
 
 
 def test_a_copied_backup_is_restored_at_the_other_site(

@@ -34,13 +34,6 @@ def make_collection(alias: str, name: str) -> Collection:
 
 
 @pytest.fixture
-def at_a(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
-    """The program configured for Milvus A, with backups on its store."""
-    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
-    return cli
-
-
-@pytest.fixture
 def growing(alias_a: str) -> Iterator[str]:
     """Name of a collection as `make_collection` leaves it."""
     make_collection(alias_a, "growing")

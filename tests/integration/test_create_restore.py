@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-from typing import Callable, Iterator
+from typing import Any, Callable
 
+import golden
 import pytest
 from configs import backup_config
 from gate import Gate
 from pymilvus import Collection, utility
-from rows import INDEX, PARTITIONS, Row, compare_partitions, read_by_partition
+from rows import INDEX, PARTITIONS, Row, compare_partitions, dropped_after, read_by_partition
 from servers import MilvusServer, MinioServer
+from stores import leftovers
 from tool import Tool, finish
 
 INTERRUPTED = 130
-
-
-@contextlib.contextmanager
-def dropped_after(alias: str, name: str) -> Iterator[None]:
-    """Drop collection `name` at the end of the block, if it is there."""
-    try:
-        yield
-    finally:
-        if utility.has_collection(name, using=alias):
-            utility.drop_collection(name, using=alias)
-
-
-def leftovers(store: MinioServer) -> list[str]:
-    """Keys in the bucket of `store` that belong to a run and not to a backup or to Milvus."""
-    marks = ("restore-temp-", "/.locks/", "/meta/run.json", "milvus_backup_check_")
-    return [key for key in store.client.keys(store.bucket) if any(mark in f"/{key}" for mark in marks)]
-
-
-@pytest.fixture
-def at_a(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
-    """The program configured for Milvus A, with backups on its store."""
-    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
-    return cli
-
-
-@pytest.fixture
-def at_b(cli: Tool, milvus_b: MilvusServer, minio_b: MinioServer, minio_a: MinioServer) -> Tool:
-    """The program configured for Milvus B, with backups on the store of A."""
-    cli.write_config("backup.yaml", backup_config(milvus_b, minio_b, minio_a))
-    return cli
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +40,33 @@ def test_create_leaves_a_backup_in_the_reference_layout(shared: str, minio_a: Mi
     assert any(key.startswith(f"backup/{shared}/binlogs/insert_log/") for key in keys)
     assert any(key.startswith(f"backup/{shared}/binlogs/delta_log/") for key in keys)
     assert leftovers(minio_a) == []
+
+
+def _paths(value: Any, path: str = "") -> set[str]:
+    """Where members stand in a JSON value, whatever the number of items in lists."""
+    if isinstance(value, list):
+        return {each for item in value for each in _paths(item, path + "[]")}
+    if not isinstance(value, dict):
+        return set()
+    return {f"{path}.{key}" for key in value} | {
+        each for key, item in value.items() for each in _paths(item, f"{path}.{key}")
+    }
+
+
+def test_metas_have_the_members_of_the_reference_tool(shared: str, minio_a: MinioServer) -> None:
+    """Those of a backup that it took of the same version of Milvus, less what `coll` does not have."""
+    not_in_coll = {
+        ".aliases",
+        ".consistency_level",
+        ".schema.fields[].autoID",
+        ".schema.fields[].element_type",
+        ".schema.fields[].is_partition_key",
+    }
+    (ours,) = json.loads(minio_a.client.get("bucket-a", f"backup/{shared}/meta/full_meta.json"))["collection_backups"]
+    theirs = json.loads(golden.files("golden_0516")["meta/full_meta.json"])["collection_backups"]
+    expected = {path for collection in theirs for path in _paths(collection)}
+    assert _paths(ours) - expected == set()
+    assert expected - _paths(ours) <= not_in_coll
 
 
 def test_restore_in_place(

@@ -10,7 +10,8 @@ from rows import Row
 from servers import MilvusServer, MinioServer, free_ports
 from tool import Finished, Tool
 
-USAGE, BAD_CONFIG, MISSING, EXISTS, REFUSED, STORAGE_DOWN, MILVUS_DOWN = 2, 4, 10, 11, 12, 13, 14
+FAILED, USAGE, BAD_CONFIG, MISSING, EXISTS, REFUSED = 1, 2, 4, 10, 11, 12
+STORAGE_DOWN, MILVUS_DOWN, DAMAGED = 13, 14, 20
 PERMANENT_S = 2.0
 UNREACHABLE_S = 30.0
 
@@ -19,13 +20,6 @@ UNREACHABLE_S = 30.0
 def config(milvus_a: MilvusServer, minio_a: MinioServer) -> str:
     """A configuration for Milvus A that works."""
     return backup_config(milvus_a, minio_a)
-
-
-@pytest.fixture
-def at_a(cli: Tool, config: str) -> Tool:
-    """The program configured for Milvus A."""
-    cli.write_config("backup.yaml", config)
-    return cli
 
 
 def assert_failed(finished: Finished, status: int, *named: str, limit_s: float = PERMANENT_S) -> None:
@@ -91,23 +85,33 @@ def test_backup_exists(at_a: Tool, coll_rows: dict[str, dict[int, Row]]) -> None
 def test_storage_credentials_refused(
     cli: Tool, config: str, minio_a: MinioServer, command: tuple[str, ...], coll_rows: dict[str, dict[int, Row]]
 ) -> None:
-    cli.write_config("backup.yaml", config.replace("ecretAccessKey: minioadmin", "ecretAccessKey: wrong-secret"))
-    finished = cli.run(*command)
-    assert_failed(finished, REFUSED, "bucket-a", str(minio_a.port))
-    assert "wrong-secret" not in finished.stderr + finished.stdout
+    for key in ("ccessKeyID", "ecretAccessKey"):
+        cli.write_config("backup.yaml", config.replace(f"{key}: minioadmin", f"{key}: wrong-value"))
+        finished = cli.run(*command)
+        assert_failed(finished, REFUSED, "bucket-a", str(minio_a.port), "ccessKeyID")
+        assert key == "ccessKeyID" or "wrong-value" not in finished.stderr + finished.stdout
 
 
-def test_bucket_missing(cli: Tool, config: str) -> None:
+def test_bucket_missing(cli: Tool, config: str, minio_a: MinioServer) -> None:
     cli.write_config("backup.yaml", config.replace('ackupBucketName: "bucket-a"', 'ackupBucketName: "bucket-none"'))
-    finished = cli.run("list")
-    assert finished.status not in (0, REFUSED), finished
-    assert_failed(finished, finished.status, "bucket-none")
+    assert_failed(cli.run("list"), STORAGE_DOWN, "bucket-none", str(minio_a.port), "minio.backupBucketName")
+    cli.write_config("backup.yaml", config.replace(' bucketName: "bucket-a"', ' bucketName: "bucket-none"'))
+    # Only `create` makes a bucket, and never that of Milvus.
+    assert_failed(cli.run("check"), STORAGE_DOWN, "bucket-none", str(minio_a.port), "minio.bucketName")
+
+
+@pytest.mark.parametrize("key", ["minio.accessKeyID", "minio.secretAccessKey", "minio.address", "minio.bucketName"])
+def test_key_without_a_value(at_a: Tool, key: str) -> None:
+    """What backups inherit is missing there first."""
+    inherited = key.replace("minio.", "")
+    named = f"minio.backup{inherited[0].upper()}{inherited[1:]}"
+    assert_failed(at_a.run("--set", f"{key}=", "--set", f"{named}=", "list"), BAD_CONFIG, f"{named} is not set")
 
 
 def test_storage_unreachable(cli: Tool, config: str, minio_a: MinioServer) -> None:
     port = str(free_ports(1)[0])
     cli.write_config("backup.yaml", config.replace(str(minio_a.port), port))
-    assert_failed(cli.run("list"), STORAGE_DOWN, port, limit_s=UNREACHABLE_S)
+    assert_failed(cli.run("list"), STORAGE_DOWN, port, "bucket-a", "minio.backupAddress")
 
 
 def test_milvus_unreachable(cli: Tool, config: str, milvus_a: MilvusServer, minio_a: MinioServer) -> None:
@@ -128,7 +132,7 @@ def test_milvus_credentials_refused(cli: Tool) -> None:
 
 def test_collection_missing(at_a: Tool, minio_a: MinioServer) -> None:
     finished = at_a.run("create", "-n", "never", "-c", "no_such_collection")
-    assert finished.status != 0 and "no_such_collection" in finished.stderr, finished
+    assert_failed(finished, FAILED, "no_such_collection")
     assert minio_a.client.keys("bucket-a", "backup/never/") == []
 
 
@@ -137,6 +141,6 @@ def test_wrong_root_path_is_not_an_empty_backup(
 ) -> None:
     cli.write_config("backup.yaml", config.replace('rootPath: "files"', 'rootPath: "not-there"'))
     finished = cli.run("create", "-c", "coll", "-n", "never")
-    assert finished.status != 0, finished
-    assert "not-there" in finished.stderr, finished
-    assert "backup/never/meta/backup_meta.json" not in minio_a.client.keys("bucket-a", "backup/never/")
+    assert finished.status == DAMAGED, finished
+    assert "no insert logs under 'not-there/" in finished.stderr and "minio.rootPath" in finished.stderr, finished
+    assert minio_a.client.keys("bucket-a", "backup/never/") == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable, Iterator
 
 import golden
@@ -40,13 +39,6 @@ def restore_at_once(runs: list[tuple[Tool, Restored]]) -> None:
         ended = [finish(process, RESTORE_LIMIT_S) for process in started]
     for finished in ended:
         assert finished.status == 0, finished
-
-
-@pytest.fixture(scope="module")
-def milvus_local() -> Iterator[MilvusServer]:
-    """Milvus with its data on its local disk."""
-    with MilvusServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ import events
 import pytest
 from configs import backup_config
 from copying import BucketPlace
-from rows import Row
+from rows import Row, dropped_after
 from servers import MilvusServer, MinioServer
-from test_create_restore import dropped_after
 from tool import Tool, finish
 
 USAGE, MISSING, DAMAGED = 2, 10, 20

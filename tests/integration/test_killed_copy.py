@@ -13,9 +13,9 @@ import pytest
 from copying import BucketPlace, DiskPlace, Place, config_of, fill, sample_backup, sample_tree
 from gate import Gate
 from servers import MinioServer, VersityGw
+from stores import REQUEST
 from tool import Tool, finish
 
-REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
 POINTS = (3, 9, 16, 24, 28, 32, 36, 40, 44, 48, 53, 58)
 ALL_POINTS = tuple(range(1, 61)) * 2
 INTERRUPTED = 130

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Iterator
+from dataclasses import replace
+from typing import Iterable, Iterator
 
 import pytest
 from configs import backup_config
 from figures import keep_figures
-from gate import Gate
+from killing import Point, Victim
 from pymilvus import utility
-from rows import Row, compare_partitions, read_by_partition
+from rows import Row, compare_partitions, dropped_after, read_by_partition
 from servers import MilvusServer, MinioServer
-from test_create_restore import dropped_after, leftovers
+from stores import leftovers
 from tool import Tool
 
-REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
+FLUSH = Point("flush", "milvus", rb"MilvusService/Flush", passes=True)
+WAIT = Point("wait for the flush", "milvus", rb"MilvusService/GetFlushState", passes=True)
 # A create of these rows sends about 100 requests to both servers together; later points find a run that has finished.
-POINTS = (rb"MilvusService/Flush", rb"MilvusService/GetFlushState", *range(1, 106, 5))
+POINTS = (FLUSH, WAIT, *range(1, 106, 5))
 ALL_POINTS = tuple(range(1, 110)) * 2
 FINISHED_S = 20.0
+COMMAND = ("create", "-c", "coll", "-n", "killed")
+META = rb"PUT /bucket-a/backup/killed/meta/"
+# Ten points in each phase, half of them with the request on its way.
+PHASES = {
+    "flush": [replace(point, passes=passes) for point in (FLUSH, WAIT) for passes in (False, True)] * 3,
+    "copy": [Point("copy", "store", rb"(?i)x-amz-copy-source: ", nth, nth % 2 == 0) for nth in range(1, 11)],
+    "metas": [
+        Point("metas", "store", META + rb"(?:collection|partition|segment|full)_meta\.json", 1 + nth % 4, nth >= 5)
+        for nth in range(10)
+    ],
+    "header": [Point("header", "store", META + rb"backup_meta\.json", passes=nth % 2 == 0) for nth in range(10)],
+}
 
 
 def files_on_disk(store: MinioServer, below: str) -> list[str]:
@@ -34,49 +48,20 @@ def files_on_disk(store: MinioServer, below: str) -> list[str]:
 
 
 @pytest.fixture
-def emptied(at_gate: Tool, minio_a: MinioServer) -> Iterator[Tool]:
+def emptied(at_a: Tool) -> Iterator[Tool]:
     """The program configured for Milvus A; the backup `killed` is gone at the end."""
-    yield at_gate
-    at_gate.run("delete", "-n", "killed")
+    yield at_a
+    at_a.run("delete", "-n", "killed")
 
 
-@pytest.fixture
-def at_gate(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
-    """The program; `gated.yaml` is written by the test."""
-    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
-    return cli
-
-
-def _run_until(tool: Tool, gates: dict[int, Gate], config: str) -> bool:
-    """Run create until one of the gates has shut and kill it there; whether it came that far."""
-    for port, gate in gates.items():
-        config = config.replace(f" {port}\n", f" {gate.port}\n")
-    tool.write_config("gated.yaml", config)
-    first = next(iter(gates.values()))
-    with tool.started("--config", "gated.yaml", "create", "-c", "coll", "-n", "killed") as process:
-        while process.poll() is None and not first.reached_within(0.02):
-            pass
-        reached = process.poll() is None
-        process.kill()
-        process.communicate()
-    return reached
-
-
-def _killed(tool: Tool, milvus: MilvusServer, store: MinioServer, point: int | bytes) -> bool:
-    """Kill create at a request, counted over both servers, or when it has sent that call to Milvus."""
-    config = backup_config(milvus, store)
-    if isinstance(point, int):
-        with Gate(store.port, REQUEST, point) as storage, Gate(milvus.port, None, beside=storage) as calls:
-            return _run_until(tool, {store.port: storage, milvus.port: calls}, config)
-    with (
-        Gate(milvus.port, point, passes=True) as calls,
-        Gate(store.port, rb"\x00 never sent \x00", beside=calls) as storage,
-    ):
-        return _run_until(tool, {milvus.port: calls, store.port: storage}, config)
+def _killed(tool: Tool, milvus: MilvusServer, store: MinioServer, point: int | Point) -> bool:
+    """Kill create at a request, counted over both servers, or at a point."""
+    victim = Victim(tool, backup_config(milvus, store), milvus, store)
+    return victim.kill_after(point, *COMMAND) if isinstance(point, int) else victim.kill_at(point, *COMMAND)
 
 
 def _sweep(
-    tool: Tool, milvus: MilvusServer, store: MinioServer, points: tuple[int | bytes, ...]
+    tool: Tool, milvus: MilvusServer, store: MinioServer, points: Iterable[int | Point]
 ) -> dict[str, int]:
     """Kill and run again at every point; how many runs were cut and how they went on."""
     went: dict[str, int] = {"resumed": 0, "from nothing": 0, "was complete": 0}
@@ -84,11 +69,13 @@ def _sweep(
     for nth in points:
         reached = _killed(tool, milvus, store, nth)
         keys = store.client.keys("bucket-a", "backup/killed/")
-        listed = "killed" in tool.succeed("list").stdout.splitlines()
+        shown = tool.succeed("list")
+        listed = "killed" in shown.stdout.splitlines()
         assert listed == ("backup/killed/meta/backup_meta.json" in keys), (nth, keys)
+        assert listed or not keys or "killed is not a complete backup" in shown.stderr, (nth, shown)
         if listed:
             tool.succeed("verify", "-n", "killed", "--deep")
-        again = tool.run("--json", "create", "-c", "coll", "-n", "killed", timeout_s=FINISHED_S)
+        again = tool.run("--json", *COMMAND, timeout_s=FINISHED_S)
         if again.status != 0:
             assert listed and again.status == 11, (nth, again)
             went["was complete"] += 1
@@ -121,7 +108,7 @@ def test_killed_create_goes_on(
     assert went["resumed"] >= len(POINTS) // 2, went
 
     assert _killed(emptied, milvus_a, minio_a, 40)
-    emptied.succeed("create", "-c", "coll", "-n", "killed")
+    emptied.succeed(*COMMAND)
     with dropped_after(alias_a, "coll_killed"):
         emptied.succeed("restore", "-n", "killed", "-s", "_killed", "--rebuild_index")
         assert compare_partitions(coll_rows, read_by_partition(alias_a, "coll_killed")) is None
@@ -134,3 +121,16 @@ def test_killed_create_goes_on_from_anywhere(
     emptied: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, dict[int, Row]]
 ) -> None:
     keep_figures("killed_create", _sweep(emptied, milvus_a, minio_a, ALL_POINTS))
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not os.environ.get("MB_SOAK"), reason="long")
+def test_killed_create_goes_on_from_every_phase(
+    emptied: Tool, milvus_a: MilvusServer, minio_a: MinioServer, coll_rows: dict[str, dict[int, Row]]
+) -> None:
+    figures = {}
+    for phase, points in PHASES.items():
+        assert len(points) >= 10
+        for how, count in _sweep(emptied, milvus_a, minio_a, points).items():
+            figures[f"{phase}: {how}"] = count
+    keep_figures("killed_create_phases", figures)

@@ -8,7 +8,7 @@ from typing import Callable
 
 import golden
 import pytest
-from test_server import serving
+from serving import serving
 from tool import Tool
 
 SERIES = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="[^"]*",?)*)\})? (\S+)')

@@ -2,87 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-from pathlib import Path
-from typing import Iterator
-
 import milvus1x
-import pytest
-from servers import HOST, Server, accepts, free_ports
+from mariadb import PASSWORD, MariaDb
+from migrating import SYNTHETIC, remote
+from rows import dropped_after
+from servers import HOST, MilvusServer, MinioServer
+from test_migration_1x import SYNTHETIC_NAMES, check_synthetic, config, local_source
 from tool import Tool
-
-SYNTHETIC = Path(__file__).resolve().parents[2] / "tests" / "data" / "milvus1x"
-PROGRAM = Path("/usr/sbin/mariadbd")
-SYSTEM_TABLES = Path("/usr/share/mysql")
-PASSWORD = "p@ss:w/ord?"
-
-
-def statements_of(sqlite: Path) -> list[str]:
-    """The rows of a meta.sqlite as INSERTs."""
-    with sqlite3.connect(sqlite) as database:
-        return [line for line in database.iterdump() if line.startswith("INSERT")]
-
-
-class MariaDb(Server):
-    """A MariaDB server with the databases `milvus` (the synthetic meta) and `notes` (something else)."""
-
-    name = "mariadb"
-
-    def __init__(self) -> None:
-        super().__init__()
-        (self.port,) = free_ports(1)
-        self.socket = self.folder / "s"
-        data = self.folder / "data"
-        data.mkdir()
-        # What mariadb-install-db does, which wants a program of the client's package.
-        tables = [(SYSTEM_TABLES / name).read_text() for name in ("mysql_system_tables.sql", "mysql_performance_tables.sql")]
-        subprocess.run(
-            [PROGRAM, "--no-defaults", "--bootstrap", "--user=root", f"--datadir={data}", "--basedir=/usr"],
-            input="CREATE DATABASE mysql;\nUSE mysql;\n" + "\n".join(tables),
-            text=True,
-            check=True,
-            capture_output=True,
-        )
-        schema = milvus1x.SCHEMA.replace("INTEGER PRIMARY KEY NOT NULL", "BIGINT PRIMARY KEY AUTO_INCREMENT")
-        rows = [line.replace('INTO "', "INTO ").replace('" VALUES', " VALUES", 1) for line in statements_of(SYNTHETIC / "db" / "meta.sqlite")]
-        setup = [
-            "CREATE DATABASE milvus; USE milvus;",
-            schema,
-            *rows,
-            "CREATE DATABASE notes; CREATE TABLE notes.notes (id INT); CREATE DATABASE empty;",
-            f"CREATE USER reader@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON *.* TO reader@'%';",
-        ]
-        # The server reads a statement a line.
-        self._setup = self.folder / "setup.sql"
-        self._setup.write_text("\n".join(" ".join(text.split("\n")) for text in setup).replace("; ", ";\n") + "\n")
-
-    def command(self) -> list[str | Path]:
-        """Start it by hand on its own port and socket."""
-        return [
-            PROGRAM,
-            "--no-defaults",
-            "--user=root",
-            f"--datadir={self.folder / 'data'}",
-            f"--port={self.port}",
-            f"--bind-address={HOST}",
-            f"--socket={self.socket}",
-            f"--init-file={self._setup}",
-            "--innodb-fast-shutdown=2",
-        ]
-
-    def ready(self) -> bool:
-        """Whether it takes connections."""
-        return accepts(self.port)
-
-
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[MariaDb]:
-    """The server, running."""
-    if not PROGRAM.exists():
-        pytest.skip("MariaDB is not installed: apt-get install mariadb-server-core")
-    with MariaDb() as server:
-        yield server
 
 
 def test_the_guides_export_from_mysql(migration: Tool, mariadb: MariaDb) -> None:
@@ -108,6 +34,25 @@ target: {{mode: local, local: {{outputDir: dumped}}}}
 """,
     )
     assert "dumped 251 rows" in migration.succeed("dump").stdout
+
+
+def test_the_guide_from_mysql_to_milvus(
+    migration: Tool, mariadb: MariaDb, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str
+) -> None:
+    migration.write_config(
+        "configs/migration.yaml",
+        config(
+            f'  mode: mysql\n  mysqlUrl: "reader:{PASSWORD}@tcp({HOST}:{mariadb.port})/milvus?parseTime=True"',
+            local_source(SYNTHETIC / "db/tables"),
+            remote(minio_b, "outputDir", "mysql"),
+            milvus_b,
+        ),
+    )
+    assert "dumped 251 rows" in migration.succeed("dump", "--config=configs/migration.yaml").stdout
+    with dropped_after(alias_b, *SYNTHETIC_NAMES):
+        migration.succeed("load", "--index", "--config=configs/migration.yaml")
+        check_synthetic(alias_b)
+    assert minio_b.client.keys(minio_b.bucket, "mysql/") == []
 
 
 def test_refusals_of_mysql_are_one_line(migration: Tool, mariadb: MariaDb) -> None:

@@ -1,8 +1,12 @@
-"""Milvus 2.3.5 into another: the guide, collections of every kind, interruptions, refusals. Every row is compared."""
+"""Milvus 2.3.5 into another: the guide, collections of every kind, databases, interruptions, refusals; Milvus Lite.
+
+Every row is compared.
+"""
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import re
 from typing import Any, Iterable, Iterator
@@ -12,15 +16,28 @@ import pytest
 from configs import backup_config
 from gate import Gate
 from pairwise import Combination
-from pymilvus import Collection, connections, db, utility
-from rows import PARTITIONS, Row, compare_partitions, create_collection, make_row, read_by_partition, vectors_of
-from servers import MilvusServer, MinioServer
-from test_matrix import FEW, TENANTS, Made, make
-from test_migration_1x import dropped_after
+from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections, db, utility
+from rows import (
+    DIM,
+    PARTITIONS,
+    Row,
+    compare_partitions,
+    connected,
+    create_collection,
+    dropped_after,
+    make_row,
+    read_by_partition,
+    vectors_of,
+)
+from servers import MilvusLite, MilvusServer, MinioServer, NotInstalled
+from test_matrix import ALL, AT_ONCE, FEW, LIMIT_S, TENANTS, Made, make
 from tool import Tool, finish
 from typed_rows import comparable, difference, make_readable, read
 
 DATABASE = "matrix2x"
+TEXT_KEYS = ["", '"', "\\", '\\"', "a\nb", "tab\t", "\x01", "\x7f", "it's", "é", "\u4e2d\u6587", "😀", "%_", "~~"]
+# Milvus 2.3.5 counts a row with the key 2**63 - 1 and answers it to no query.
+NUMBER_KEYS = [-(2**63), -(2**63) + 1, -(2**53) - 1, -1, 0, 1, 2**31, 2**53 + 1, 2**63 - 2]
 # Requests to the target after which a run is killed; every other one still arrives.
 KILLED_AFTER = [8, 14, 17, 20, 31]
 MORE_KILLED_AFTER = range(5, 45, 2)
@@ -28,7 +45,7 @@ SMALL_ROWS = 600
 
 
 def config(
-    source: MilvusServer,
+    source: MilvusServer | MilvusLite,
     target: MilvusServer,
     *,
     collection: str = "",
@@ -176,27 +193,207 @@ def check(made: Made, alias: str) -> None:
     moved.release()
 
 
+def migrate_kinds(
+    tool: Tool, servers: tuple[MilvusServer, MilvusServer], aliases: tuple[str, str], kinds: list[Combination]
+) -> None:
+    """Make a collection of each kind in the source, migrate all of them in one run, and compare."""
+    source, target = aliases
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda item: make(source, f"kind_{item[0]}", item[1]), enumerate(kinds)))
+            list(pool.map(lambda each: make_readable(each.collection), made))
+            # The first is loaded by the program.
+            made[0].collection.release()
+            tool.write_config("migration.yaml", config(*servers, database=DATABASE, rows=25))
+            refused = tool.run("start", "--all")
+            assert refused.status == 1 and f"collection not loaded: {DATABASE}.kind_0" in refused.stderr, refused
+            result = tool.succeed("start", "--all", "--load-source", "--json", timeout_s=LIMIT_S)
+            assert len(events.checked("migration_start", result.stdout)["collections"]) == len(kinds)
+            connections.connect(target, host=servers[1].address, port=servers[1].port, db_name=DATABASE)
+            checks = [(str(each.kind), pool.submit(check, each, target)) for each in made]
+            outcomes = {kind: str(done.exception()) for kind, done in checks if done.exception()}
+        assert outcomes == {}
+        assert utility.load_state("kind_0", using=source).name == "NotLoad"
+    finally:
+        for alias in (each for each in aliases if connections.has_connection(each)):
+            for name in utility.list_collections(using=alias):
+                utility.drop_collection(name, using=alias)
+
+
 def test_every_pair_of_settings(
     migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, databases: tuple[str, str]
 ) -> None:
-    source, target = databases
-    made: list[Made] = []
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda item: make(source, f"kind_{item[0]}", item[1]), enumerate(FEW)))
-        list(pool.map(lambda each: make_readable(each.collection), made[1:]))
-        # The first is loaded by the program.
-        make_readable(made[0].collection)
-        made[0].collection.release()
-        migration.write_config("migration.yaml", config(milvus_a, milvus_b, database=DATABASE, rows=25))
-        refused = migration.run("start", "--all")
-        assert refused.status == 1 and "collection not loaded" in refused.stderr
-        result = migration.succeed("start", "--all", "--load-source", "--json")
-        assert len(events.checked("migration_start", result.stdout)["collections"]) == len(FEW)
-        connections.connect(target, host=milvus_b.address, port=milvus_b.port, db_name=DATABASE)
-        checks = {str(each.kind): pool.submit(check, each, target) for each in made}
-        outcomes = {kind: str(done.exception()) for kind, done in checks.items() if done.exception()}
-    assert outcomes == {}
-    assert utility.load_state("kind_0", using=source).name == "NotLoad"
+    migrate_kinds(migration, (milvus_a, milvus_b), databases, FEW)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(0, len(ALL), AT_ONCE))
+def test_every_combination(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, databases: tuple[str, str], first: int
+) -> None:
+    migrate_kinds(migration, (milvus_a, milvus_b), databases, ALL[first : first + AT_ONCE])
+
+
+@pytest.mark.parametrize("kind", [DataType.VARCHAR, DataType.INT64], ids=["text", "number"])
+def test_every_key_is_a_bound(
+    migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer, alias_a: str, alias_b: str, kind: DataType
+) -> None:
+    """With two rows in a range, every second key is part of a condition."""
+    keys = TEXT_KEYS if kind == DataType.VARCHAR else NUMBER_KEYS
+    fields = [
+        FieldSchema("pk", kind, is_primary=True, **({"max_length": 64} if kind == DataType.VARCHAR else {})),
+        FieldSchema("number", DataType.INT64),
+        FieldSchema("vector", DataType.FLOAT_VECTOR, dim=4),
+    ]
+    name = f"keys_{kind.name.lower()}"
+    with dropped_after(alias_a, name), dropped_after(alias_b, name):
+        source = Collection(name, CollectionSchema(fields), using=alias_a, num_shards=2)
+        rows = [{"pk": key, "number": number, "vector": [number / 7] * 4} for number, key in enumerate(keys)]
+        source.insert(rows)
+        make_readable(source)
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, collection=name, rows=2))
+        result = migration.succeed("start", "--index", "--json")
+        assert events.checked("migration_start", result.stdout)["collections"][0]["rows"] == len(keys)
+        target = Collection(name, using=alias_b)
+        target.load()
+        found = read(target, expression="number >= 0")
+        assert len(found) == len(keys)
+        assert difference(comparable(rows, target.schema), comparable(found, target.schema)) is None
+
+
+@contextlib.contextmanager
+def in_database(server: MilvusServer, name: str, *, made: bool) -> Iterator[str]:
+    """pymilvus connection to a database, which is created unless it is `made`, and dropped with all it holds."""
+    with connected(server) as plain:
+        alias = f"{plain}-{name}"
+        if not made:
+            db.create_database(name, using=plain)
+        connections.connect(alias, host=server.address, port=server.port, db_name=name)
+        try:
+            yield alias
+        finally:
+            for collection in utility.list_collections(using=alias):
+                utility.drop_collection(collection, using=alias)
+            connections.disconnect(alias)
+            db.drop_database(name, using=plain)
+
+
+def test_databases_go_over_whole(migration: Tool, milvus_a: MilvusServer, milvus_b: MilvusServer) -> None:
+    names = ("sales2x", "hr2x")
+    with contextlib.ExitStack() as stack:
+        sources = {name: stack.enter_context(in_database(milvus_a, name, made=False)) for name in names}
+        # Two of one name, with other rows.
+        put(sources["sales2x"], "staff")
+        put(sources["hr2x"], "staff").delete(f"pk in {list(range(100))}")
+        put(sources["hr2x"], "other")
+        meta = f"  databases: [{', '.join(names)}]\n"
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, meta=meta))
+        result = migration.succeed("start", "--json")
+        targets = {name: stack.enter_context(in_database(milvus_b, name, made=True)) for name in names}
+        done = events.checked("migration_start", result.stdout)["collections"]
+        assert {(each["target_database"], each["target"], each["rows"]) for each in done} == {
+            ("sales2x", "staff", SMALL_ROWS),
+            ("hr2x", "staff", SMALL_ROWS - 100),
+            ("hr2x", "other", SMALL_ROWS),
+        }
+        for each in done:
+            expected = read_by_partition(sources[each["source_database"]], each["source"])
+            found = read_by_partition(targets[each["target_database"]], each["target"])
+            assert sum(len(rows) for rows in found.values()) == each["rows"]
+            assert compare_partitions(expected, found) is None
+        # The flag takes the place of what the file says.
+        again = migration.succeed("start", "--databases", "sales2x")
+        assert "sales2x.staff: done before this run" in again.stdout and "hr2x" not in again.stdout
+        refused = migration.run("start", "--databases", "sales2x,nowhere2x")
+        assert refused.status == 1 and "the source has no database nowhere2x" in refused.stderr, refused
+        refused = migration.run("start", "--databases", "sales2x", "--all")
+        assert refused.status == 2 and "exclude each other" in refused.stderr, refused
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b, meta=meta, database="sales2x"))
+        refused = migration.run("start")
+        assert refused.status == 4 and "source.milvus2x.database is set" in refused.stderr, refused
+
+
+def test_databases_through_the_storages(
+    migration: Tool, milvus_a: MilvusServer, minio_a: MinioServer, milvus_b: MilvusServer, minio_b: MinioServer
+) -> None:
+    names = ("stored2x_one", "stored2x_two")
+    migration.write_config("a.yaml", backup_config(milvus_a, minio_a))
+    migration.write_config("b.yaml", backup_config(milvus_b, minio_b))
+    sites = ("--source-config", "a.yaml", "--target-config", "b.yaml")
+    with contextlib.ExitStack() as stack:
+        sources = {name: stack.enter_context(in_database(milvus_a, name, made=False)) for name in names}
+        put(sources[names[0]], "staff")
+        put(sources[names[1]], "staff").delete(f"pk in {list(range(100))}")
+        migration.write_config("migration.yaml", config(milvus_a, milvus_b))
+        moved = migration.succeed("start", "--json", "--databases", ",".join(names), "--via-storage", *sites)
+        targets = {name: stack.enter_context(in_database(milvus_b, name, made=True)) for name in names}
+        done = events.checked("migration_start_via_storage", moved.stdout)["collections"]
+        assert {each["target"] for each in done} == {f"{name}.staff" for name in names}
+        for name in names:
+            expected, found = (read_by_partition(alias, "staff") for alias in (sources[name], targets[name]))
+            assert compare_partitions(expected, found) is None
+
+
+def test_user_and_password(migration: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    with MilvusServer(auth=True) as guarded, connected(guarded) as alias, dropped_after(alias_b, "guarded"):
+        put(alias, "guarded")
+        text = config(guarded, milvus_b, collection="guarded")
+        migration.write_config("migration.yaml", text.replace(f'"{guarded.password}"', '"wrong"'))
+        refused = migration.run("start")
+        assert refused.status == 12 and "source.milvus2x" in refused.stderr, refused
+        migration.write_config("migration.yaml", text)
+        migration.succeed("start")
+        rows = read_by_partition(alias_b, "guarded")
+        assert compare_partitions(read_by_partition(alias, "guarded"), rows) is None
+        # And back, into one that asks for them.
+        migration.write_config("migration.yaml", config(milvus_b, guarded, collection="guarded", meta=into("back")))
+        migration.succeed("start")
+        assert compare_partitions(rows, read_by_partition(alias, "back")) is None
+
+
+def test_milvus_lite_is_a_source(migration: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    """It tells no time, no ids of partitions and no version, sends keys along, and has no index here."""
+    try:
+        server = MilvusLite()
+    except NotInstalled as error:
+        pytest.skip(str(error))
+    vectors = vectors_of(SMALL_ROWS)
+    with server, connected(server) as alias, dropped_after(alias_b, "lite_numbers", "lite_texts"):
+        expected: dict[str, dict[str, list[Row]]] = {}
+        for name, kind in (("lite_numbers", DataType.INT64), ("lite_texts", DataType.VARCHAR)):
+            text = {"max_length": 512}
+            fields = [
+                FieldSchema("pk", kind, is_primary=True, **(text if kind == DataType.VARCHAR else {})),
+                FieldSchema("title", DataType.VARCHAR, **text),
+                FieldSchema("info", DataType.JSON),
+                FieldSchema("numbers", DataType.ARRAY, element_type=DataType.INT64, max_capacity=8),
+                FieldSchema("vector", DataType.FLOAT_VECTOR, dim=DIM),
+            ]
+            source = Collection(name, CollectionSchema(fields, enable_dynamic_field=True), using=alias)
+            expected[name] = {}
+            for offset, partition in enumerate(PARTITIONS):
+                source.create_partition(partition)
+                rows = []
+                for number in range(offset, SMALL_ROWS, 2):
+                    key = number if kind == DataType.INT64 else f'key "{number}" \\ é'
+                    numbers = list(range(number % 9))
+                    vector = [float(value) for value in vectors[number]]
+                    rows.append({**make_row(number, vectors[number]), "pk": key, "numbers": numbers, "vector": vector})
+                source.insert(rows, partition_name=partition)
+                expected[name][partition] = rows
+        names = f"[{', '.join(expected)}]"
+        migration.write_config("migration.yaml", config(server, milvus_b, collection=names, rows=50))
+        result = migration.succeed("start", "--json")
+        done = events.checked("migration_start", result.stdout)["collections"]
+        assert {each["rows"] for each in done} == {SMALL_ROWS}
+        for name, partitions in expected.items():
+            target = Collection(name, using=alias_b)
+            make_readable(target)
+            assert read(target, partition="_default") == []
+            for partition, rows in partitions.items():
+                found = read(target, partition=partition)
+                assert len(found) == len(rows)
+                assert difference(comparable(rows, target.schema), comparable(found, target.schema)) is None
 
 
 def put(alias: str, name: str) -> Collection:

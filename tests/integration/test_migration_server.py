@@ -14,10 +14,11 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from gate import Gate
-from migrating import SYNTHETIC, dropped_after, remote
+from migrating import SYNTHETIC, remote
 from pymilvus import Collection
-from rows import Row, compare_partitions, read_by_partition
+from rows import Row, compare_partitions, dropped_after, read_by_partition
 from servers import MilvusServer, MinioServer, make_certificates
+from serving import kill, listening, terminate
 from test_migration_1x import SYNTHETIC_NAMES, check_synthetic, local_source
 from test_migration_1x import config as config_1x
 from test_migration_2x import config
@@ -25,8 +26,6 @@ from tool import Tool, finish
 
 # A start of `coll` sends about 60 requests to the target; by then it inserts.
 INSERTING = 20
-# By then a signal has reached the program's thread for signals.
-SETTLED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,8 @@ class Api:
 @contextlib.contextmanager
 def serving(tool: Tool, *flags: str) -> Iterator[Api]:
     """`server run` of `tool` on a free port; its log is on stdout too."""
-    with tool.started("server", "run", "-p", "0", *flags) as process:
-        assert process.stdout is not None
-        seen = []
-        for line in process.stdout:
-            seen.append(line)
-            if line.startswith("listening on "):
-                yield Api(line.removeprefix("listening on ").strip(), process)
-                return
-        raise AssertionError(f"{seen} {finish(process)}")
+    with listening(tool, "server", "run", "-p", "0", *flags) as (url, process):
+        yield Api(url, process)
 
 
 def test_the_guide_with_curl(
@@ -164,7 +156,7 @@ def test_dump_and_load_of_milvus_1x(
         unknown = api.post("/load", '{"collectionNames":["nope"]}')
         assert unknown["code"] == 500 and "nope" in unknown["msg"], unknown
         loaded = api.wait(api.start("/load"))
-        assert (loaded["jobStatus"], loaded["totalTasks"], loaded["finishTasks"]) == ("success", 6, 6), loaded
+        assert (loaded["jobStatus"], loaded["totalTasks"], loaded["finishTasks"]) == ("success", 3, 3), loaded
         for name, index, metric in (
             ("demo_l2", "FLAT", "L2"),
             ("demo_ip", "FLAT", "IP"),
@@ -176,27 +168,14 @@ def test_dump_and_load_of_milvus_1x(
     assert minio_b.client.keys(minio_b.bucket, "served/") == []
 
 
-def _kill(api: Api, _gate: Gate) -> None:
-    api.process.kill()
-    api.process.communicate()
-
-
-def _terminate(api: Api, gate: Gate) -> None:
-    api.process.send_signal(signal.SIGTERM)
-    time.sleep(SETTLED_S)
-    gate.open()
-    finished = finish(api.process)
-    assert finished.status == 0, finished
-
-
-@pytest.mark.parametrize("end", [_kill, _terminate])
+@pytest.mark.parametrize("end", [kill, terminate])
 def test_ended_server_says_so_and_goes_on(
     migration: Tool,
     milvus_a: MilvusServer,
     milvus_b: MilvusServer,
     alias_b: str,
     coll_rows: dict[str, dict[int, Row]],
-    end: Callable[[Api, Gate], None],
+    end: Callable[[subprocess.Popen[str], Gate], None],
 ) -> None:
     with dropped_after(alias_b, "coll"):
         with Gate(milvus_b.port, None, INSERTING) as gate:
@@ -208,7 +187,7 @@ def test_ended_server_says_so_and_goes_on(
                 assert api.job(job)["jobStatus"] == "running"
                 refused = api.post("/start")
                 assert refused["code"] == 500 and job in refused["msg"], refused
-                end(api, gate)
+                end(api.process, gate)
         with Gate(milvus_b.port, None, 10**6, listen=gate.port), serving(migration) as api:
             data = api.job(job)
             assert data["jobStatus"] == "fail", data

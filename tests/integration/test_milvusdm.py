@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy
 import pytest
-from migrating import SYNTHETIC, dropped_after, expected_rows, read_rows, remote
+from mariadb import PASSWORD, USER, MariaDb
+from migrating import SYNTHETIC, expected_rows, read_rows, remote
 from milvus1x import Rows
 from pymilvus import Collection, utility
-from servers import MilvusServer, MinioServer
+from rows import connected, dropped_after
+from servers import HOST, MilvusServer, MinioServer
 from tool import Tool, finish
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -113,6 +115,27 @@ def test_h2m_by_inserts(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
     assert not list((dm.folder / "work/state").rglob("*.json"))
 
 
+def published_floats() -> Rows:
+    """MilvusDM's own example: 5000 x 100 doubles, and their ids at the end."""
+    data = (HDF5 / "float_example.h5").read_bytes()
+    ids = numpy.frombuffer(data[-40_000:], dtype="<i8")
+    vectors = numpy.frombuffer(data[2048 : 2048 + 4_000_000], dtype="<f8").reshape(5000, 100).astype("<f4")
+    return {int(key): vector.tobytes() for key, vector in zip(ids, vectors)}
+
+
+@pytest.mark.parametrize("by_import", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_h2m_of_the_published_example(
+    dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, by_import: bool
+) -> None:
+    expected = published_floats()
+    assert len(expected) == 5000
+    with dropped_after(alias_b, "published"):
+        text = collection_task("H2M", h2m_files(HDF5 / "float_example.h5"), milvus_b, "published", (100, "L2"))
+        run_task(dm, text + (storage(minio_b) if by_import else ""))
+        index(alias_b, "published")
+        assert read_rows(alias_b, "published", "embedding") == {"_default": expected}
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("by_import", [False, True])
 def test_h2m_of_binary_vectors(
@@ -136,7 +159,7 @@ def test_h2m_of_binary_vectors(
 def test_h2m_by_bulk_insert_in_every_mode(
     dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str, tmp_path: Path
 ) -> None:
-    shutil.copytree(HDF5, tmp_path / "dir", ignore=shutil.ignore_patterns("byte*", "uint8*", "float32.h5", "*latest*"))
+    shutil.copytree(HDF5, tmp_path / "dir", ignore=shutil.ignore_patterns("byte*", "uint8*", "float32.h5", "*latest*", "float_example*"))
 
     def task(files: str, mode: str, partition: str = "") -> str:
         return collection_task("H2M", files, milvus_b, "modes", (12, "IP"), mode, partition) + storage(minio_b)
@@ -166,10 +189,11 @@ def test_h2m_by_bulk_insert_in_every_mode(
 
 
 def faiss_rows(ids: str) -> Rows:
-    """What every sample but the sparse one holds."""
+    """What the samples hold."""
     vectors = numpy.load(FAISS / "expected.vectors.npy")
     keys = numpy.load(FAISS / "expected.custom_ids.npy") if ids == "custom" else range(len(vectors))
-    return {int(key): vector.tobytes() for key, vector in zip(keys, vectors)}
+    rows = {int(key): vector.tobytes() for key, vector in zip(keys, vectors)}
+    return dict(list(rows.items())[:20]) if ids == "first 20" else rows
 
 
 @pytest.mark.parametrize(
@@ -183,6 +207,7 @@ def faiss_rows(ids: str) -> Rows:
                 ("flat_ip", "numbered"),
                 ("flat_l1", "numbered"),
                 ("ivf_flat_l2_full", "numbered"),
+                ("ivf_flat_l2_sparse", "first 20"),
                 ("ivf_flat_dm_array", "numbered"),
                 ("idmap_flat", "custom"),
                 ("idmap2_flat", "custom"),
@@ -200,6 +225,19 @@ def test_f2m(
         assert f"Data migration successful from Faiss to Milvus: {FAISS}/{name}.index" in stdout
         index(alias_b, "faiss")
         assert read_rows(alias_b, "faiss", "embedding") == {"_default": {}, "p": faiss_rows(ids)}
+
+
+@pytest.mark.soak
+def test_f2m_of_binary_vectors(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
+    vectors = numpy.load(FAISS / "expected.binary.npy")
+    with dropped_after(alias_b, "binary_flat", "binary_idmap2", "binary_ivf"):
+        for name in ("binary_flat", "binary_idmap2", "binary_ivf"):
+            data = f"  data_path: '{FAISS / name}.index'"
+            run_task(dm, collection_task("F2M", data, milvus_b, name, (32, "HAMMING")))
+            index(alias_b, name, "HAMMING")
+            first, step = (0, 1) if name == "binary_flat" else (100000, 7)
+            expected = {first + step * i: vector.tobytes() for i, vector in enumerate(vectors)}
+            assert read_rows(alias_b, name, "embedding") == {"_default": expected}
 
 
 @pytest.mark.parametrize("place", ["local", pytest.param("remote", marks=pytest.mark.soak)])
@@ -281,9 +319,48 @@ def test_m2m(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: st
     with dropped_after(alias_b, "demo_l2", "demo_bin"):
         stdout = run_task(dm, old_task("M2M", target) + storage(minio_b))
         assert "Successfully transformed all data." in stdout and "demo_ip/_default: no rows\n" in stdout
+        assert " ｜ Ready to transform all data of collection: demo_bin/partitions: ['_default']\n" in stdout
         check_synthetic(alias_b)
         again = run_task(dm, old_task("M2M", target))
         assert "There collection:demo_l2 partition:p1 exists, and skip it." in again
+
+
+def test_m2m_with_mysql(dm: Tool, milvus_b: MilvusServer, alias_b: str, mariadb: MariaDb) -> None:
+    # Without a meta.sqlite beside the segments.
+    shutil.copytree(SYNTHETIC / "db" / "tables", dm.folder / "old" / "db" / "tables")
+
+    def task(password: str) -> str:
+        parameters = f"{{host: {HOST}, user: {USER}, port: {mariadb.port}, password: '{password}', database: milvus}}"
+        target = f"  dest_host: '{milvus_b.address}'\n  dest_port: {milvus_b.port}\n  mode: append"
+        text = old_task("M2M", target).replace("mysql_parameter:", f"mysql_parameter: {parameters}")
+        return text.replace(f"'{SYNTHETIC}'", f"'{dm.folder}/old'")
+
+    with dropped_after(alias_b, "demo_l2", "demo_bin"):
+        dm.write_config("wrong.yaml", task("not the password"))
+        refused = dm.run("--yaml", "wrong.yaml")
+        assert refused.status == 12 and "mysql_parameter" in refused.stderr, refused
+        assert refused.stderr.count("\n") == 1 and "not the password" not in refused.stdout + refused.stderr
+        stdout = run_task(dm, task(PASSWORD))
+        assert "demo_l2/p1: 24 rows inserted\n" in stdout and PASSWORD not in stdout
+        check_synthetic(alias_b)
+
+
+def test_into_a_milvus_that_asks_for_a_password(dm: Tool, minio_b: MinioServer) -> None:
+    with MilvusServer(minio_b, root_path="asks", auth=True) as milvus, connected(milvus) as alias:
+        text = collection_task("H2M", h2m_files(HDF5 / "float32.h5"), milvus, "floats", (12, "L2"))
+
+        def task(user: str, password: str) -> str:
+            return text.replace("  mode:", f"  dest_user: {user}\n  dest_password: '{password}'\n  mode:")
+
+        for wrong in (text, task(milvus.user, "not the password"), task("nobody", milvus.password)):
+            dm.write_config("wrong.yaml", wrong)
+            refused = dm.run("--yaml", "wrong.yaml")
+            assert refused.status == 12 and "check H2M.dest_user and H2M.dest_password" in refused.stderr, refused
+            assert refused.stderr.count("\n") == 1 and "not the password" not in refused.stdout + refused.stderr
+        by_import = task(milvus.user, milvus.password) + storage(minio_b)
+        assert "floats/_default: 50 rows imported\n" in run_task(dm, by_import)
+        index(alias, "floats")
+        assert read_rows(alias, "floats", "embedding") == {"_default": FLOATS}
 
 
 def write_hdf5(dm: Tool) -> list[Path]:
@@ -303,7 +380,6 @@ def test_m2h(dm: Tool) -> None:
         assert b"".join(expected_rows(key).values()) in path.read_bytes()
 
 
-@pytest.mark.soak
 def test_m2h_and_back(dm: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str) -> None:
     with dropped_after(alias_b, "demo_l2", "demo_bin"):
         for path in write_hdf5(dm):
@@ -333,6 +409,10 @@ def test_a_killed_run_is_made_good_by_the_next(dm: Tool, milvus_b: MilvusServer,
 def test_what_cannot_be_taken_is_said_in_one_line(dm: Tool, milvus_b: MilvusServer, alias_b: str) -> None:
     cut = dm.folder / "cut.h5"
     cut.write_bytes((HDF5 / "float32.h5").read_bytes()[:-100])
+    cut_chunks = dm.folder / "chunks.h5"
+    cut_chunks.write_bytes((HDF5 / "float32_chunked_gzip.h5").read_bytes()[:-100])
+    empty = dm.folder / "empty"
+    empty.mkdir()
     lie = dm.folder / "lie.index"
     lie.write_bytes((FAISS / "flat_l2.index").read_bytes()[:-4])
     cases = [
@@ -341,7 +421,12 @@ def test_what_cannot_be_taken_is_said_in_one_line(dm: Tool, milvus_b: MilvusServ
         ("F2M", lie, (16, "L2"), 20, "damaged or cut off"),
         ("F2M", FAISS / "flat_l2.index", (17, "L2"), 4, "holds vectors of dimension 16 and not 17"),
         ("F2M", dm.folder / "none", (16, "L2"), 4, "No such file or directory"),
+        ("F2M", HDF5 / "float32.h5", (12, "L2"), 20, "is no Faiss index"),
+        ("F2M", FAISS / "binary_flat.index", (32, "L2"), 4, "holds binary vectors"),
         ("H2M", cut, (12, "L2"), 20, "cut off"),
+        ("H2M", cut_chunks, (12, "L2"), 20, "cut off"),
+        ("H2M", HDF5 / "byte_example.h5", (256, "HAMMING"), 4, "holds vectors of dimension 512 and not 256"),
+        ("H2M", dm.folder, (12, "L2"), 4, "it is no file"),
         ("H2M", lie, (12, "L2"), 20, "is no HDF5 file"),
         ("H2M", HDF5 / "float32.h5", (96, "HAMMING"), 4, "holds float vectors"),
     ]
@@ -351,6 +436,11 @@ def test_what_cannot_be_taken_is_said_in_one_line(dm: Tool, milvus_b: MilvusServ
         refused = dm.run("--yaml", "task.yaml")
         assert refused.status == status, refused
         assert refused.stderr.count("\n") == 1 and part in refused.stderr, refused
+    for directory, part in ((empty, "holds no file *.h5"), (empty / "none", "No such file or directory")):
+        lines = f"  data_path:\n  data_dir: {directory}"
+        dm.write_config("task.yaml", collection_task("H2M", lines, milvus_b, "refused", (12, "L2")))
+        refused = dm.run("--yaml", "task.yaml")
+        assert refused.status == 4 and part in refused.stderr and refused.stderr.count("\n") == 1, refused
     assert not utility.has_collection("refused", using=alias_b)
     dm.write_config("task.yaml", "X2M:\n  mode: skip\n")
     wrong = dm.run("--yaml", "task.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -11,7 +12,17 @@ import numpy
 import pytest
 from configs import backup_config
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, utility
-from rows import DIM, INDEX, Row, compare_partitions, connected, fill, read_by_partition, vectors_of
+from rows import (
+    DIM,
+    INDEX,
+    Row,
+    compare_partitions,
+    connected,
+    dropped_after,
+    fill,
+    read_by_partition,
+    vectors_of,
+)
 from servers import MilvusServer, MinioServer, NotInstalled, installed
 from tool import Tool
 
@@ -63,6 +74,15 @@ def older_rows(milvus_older: MilvusServer, alias_older: str) -> dict[str, dict[i
     return rows
 
 
+@contextlib.contextmanager
+def deleted_after(cli: Tool, name: str) -> Iterator[None]:
+    """Delete a backup at the end of the block, if it is there."""
+    try:
+        yield
+    finally:
+        cli.run("delete", "-n", name)
+
+
 def test_backup_of_2_2_restores_into_2_3(
     cli: Tool,
     milvus_older: MilvusServer,
@@ -78,14 +98,10 @@ def test_backup_of_2_2_restores_into_2_3(
     created = cli.succeed("--config", "older.yaml", "create", "-n", "of_2_2")
     assert "does not say up to when it has flushed" in created.stderr
     assert json.loads(cli.succeed("get", "-n", "of_2_2").stdout)["milvus_version"] == "v2.2.16-lite"
-    try:
+    with deleted_after(cli, "of_2_2"), dropped_after(alias_a, f"{COLLECTION}_bak"):
         cli.succeed("restore", "-n", "of_2_2", "-s", "_bak", "--rebuild_index")
         assert compare_partitions(older_rows, read_by_partition(alias_a, f"{COLLECTION}_bak")) is None
         assert [index.params for index in Collection(f"{COLLECTION}_bak", using=alias_a).indexes] == [INDEX]
-    finally:
-        if utility.has_collection(f"{COLLECTION}_bak", using=alias_a):
-            utility.drop_collection(f"{COLLECTION}_bak", using=alias_a)
-        cli.run("delete", "-n", "of_2_2")
 
 
 def check_restored_to_2_2(alias: str, name: str, expected: dict[str, dict[int, Row]]) -> None:
@@ -113,12 +129,6 @@ def check_restored_to_2_2(alias: str, name: str, expected: dict[str, dict[int, R
         assert max(hit.distances[0] for hit in hits) < 1e-3
 
 
-def drop_if_there(alias: str, name: str) -> None:
-    """Drop a collection that a test may have made."""
-    if utility.has_collection(name, using=alias):
-        utility.drop_collection(name, using=alias)
-
-
 @pytest.mark.parametrize("place", ["staged", "in_place"])
 def test_backup_of_2_2_restores_into_2_2(
     cli: Tool,
@@ -135,7 +145,7 @@ def test_backup_of_2_2_restores_into_2_2(
     else:
         cli.write_config("backup.yaml", backup_config(milvus_older, None, backup_root=tmp_path / "backups"))
     cli.succeed("create", "-n", "of_2_2_again", "-c", COLLECTION)
-    try:
+    with deleted_after(cli, "of_2_2_again"), dropped_after(alias_older, f"{COLLECTION}_bak"):
         cli.succeed("restore", "-n", "of_2_2_again", "-s", "_bak", "--rebuild_index")
         check_restored_to_2_2(alias_older, f"{COLLECTION}_bak", older_rows)
         assert not list(milvus_older.local_root.glob("restore-temp-*"))
@@ -143,9 +153,6 @@ def test_backup_of_2_2_restores_into_2_2(
         assert refused.status == 11
         cli.succeed("restore", "-n", "of_2_2_again", "-s", "_bak", "--rebuild_index", "--drop_exist_collection")
         check_restored_to_2_2(alias_older, f"{COLLECTION}_bak", older_rows)
-    finally:
-        drop_if_there(alias_older, f"{COLLECTION}_bak")
-        cli.run("delete", "-n", "of_2_2_again")
 
 
 def test_backup_of_2_3_restores_into_2_2(
@@ -159,17 +166,13 @@ def test_backup_of_2_3_restores_into_2_2(
     name = "coll_of_2_3"
     cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
     cli.write_config("older.yaml", backup_config(milvus_older, None, minio_a))
-    filled = fill(alias_a, name, ROWS)
-    rows = read_by_partition(alias_a, name)
-    assert {partition: len(found) for partition, found in rows.items()} == filled.alive
-    try:
+    with deleted_after(cli, "of_2_3"), dropped_after(alias_a, name), dropped_after(alias_older, name):
+        filled = fill(alias_a, name, ROWS)
+        rows = read_by_partition(alias_a, name)
+        assert {partition: len(found) for partition, found in rows.items()} == filled.alive
         cli.succeed("create", "-n", "of_2_3", "-c", name)
         cli.succeed("--config", "older.yaml", "restore", "-n", "of_2_3", "--rebuild_index")
         check_restored_to_2_2(alias_older, name, rows)
-    finally:
-        drop_if_there(alias_a, name)
-        drop_if_there(alias_older, name)
-        cli.run("delete", "-n", "of_2_3")
 
 
 def test_what_2_2_does_not_know_is_refused_in_one_line(
@@ -188,15 +191,11 @@ def test_what_2_2_does_not_know_is_refused_in_one_line(
         FieldSchema("numbers", DataType.ARRAY, element_type=DataType.INT64, max_capacity=8),
         FieldSchema("vector", DataType.FLOAT_VECTOR, dim=DIM),
     ]
-    collection = Collection(name, CollectionSchema(fields), using=alias_a, num_shards=1)
-    try:
+    with deleted_after(cli, "with_array"), dropped_after(alias_a, name), dropped_after(alias_older, name):
+        collection = Collection(name, CollectionSchema(fields), using=alias_a, num_shards=1)
         collection.insert([{"pk": 1, "numbers": [1, 2], "vector": [0.5] * DIM}])
         cli.succeed("create", "-n", "with_array", "-c", name)
         refused = cli.run("--config", "older.yaml", "restore", "-n", "with_array")
         assert refused.status == 1, refused
         assert f"restoring to default.{name}: field 'numbers' holds arrays" in refused.stderr, refused
         assert not utility.has_collection(name, using=alias_older)
-    finally:
-        drop_if_there(alias_a, name)
-        drop_if_there(alias_older, name)
-        cli.run("delete", "-n", "with_array")

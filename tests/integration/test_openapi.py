@@ -10,7 +10,7 @@ from pathlib import Path
 
 from configs import backup_config
 from servers import MilvusServer, MinioServer
-from test_server import serving
+from serving import serving
 from tool import Tool
 
 # What an answer must be; that a request fails is for the server to say.

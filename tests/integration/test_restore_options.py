@@ -73,13 +73,6 @@ def rows(alias: str, milvus_a: MilvusServer, minio_a: MinioServer, make_cli: Cal
     return kept
 
 
-@pytest.fixture
-def at_a(cli: Tool, milvus_a: MilvusServer, minio_a: MinioServer) -> Tool:
-    """The program configured for Milvus A, with backups on its store."""
-    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
-    return cli
-
-
 def read(alias: str, name: str) -> dict[int, str]:
     """Primary and partition key of every row; the vector is compared on the way."""
     collection = Collection(name, using=alias)

@@ -19,14 +19,13 @@ from gate import Gate
 from pymilvus import Collection
 from rows import connected, create_collection, make_row, vectors_of
 from servers import MilvusServer, MinioServer
-from test_create_restore import leftovers
-from test_server import Api, serving
+from serving import Api, serving
+from stores import REQUEST, leftovers
 from tool import Tool
 
 COLLECTION = "scheduled"
 ROOT = "schedules"
 BATCH = 20
-REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
 # A run of these rows sends more than 60 requests to Milvus' storage; by then it copies.
 COPYING = 25
 FAILED, EXISTS = 1, 11

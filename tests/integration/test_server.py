@@ -2,96 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
-import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from typing import Any, Callable, Iterator
-from urllib.parse import urlencode
 
 import events
 import pytest
 from configs import backup_config
 from copying import BucketPlace
 from gate import Gate
-from rows import Row, compare_partitions, read_by_partition
+from rows import Row, compare_partitions, dropped_after, read_by_partition
 from servers import MilvusServer, MinioServer
-from test_create_restore import dropped_after, leftovers
+from serving import Api, kill, serving, terminate
+from stores import REQUEST, leftovers
 from tool import Tool, finish
 
-REQUEST = rb"(?:GET|HEAD|PUT|POST|DELETE) /"
 # A create of these rows sends about 60 requests to its storage; by then it copies.
 COPYING = 40
-# By then a signal has reached the program's thread for signals.
-SETTLED_S = 2.0
-ENDED = (2, 3)
-
-
-@dataclass(frozen=True)
-class Api:
-    """A running server."""
-
-    url: str
-    process: subprocess.Popen[str]
-    token: str = ""
-
-    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> tuple[int, str]:
-        """HTTP status and body of the answer."""
-        request = urllib.request.Request(
-            f"{self.url}{path}?{urlencode(query)}",
-            data=None if body is None else json.dumps(body).encode(),
-            method=method,
-            headers={"Content-Type": "application/json"}
-            | ({"Authorization": f"Bearer {self.token}"} if self.token else {}),
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=120) as reply:
-                return reply.status, reply.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
-        """The answer of a request that was handled."""
-        status, text = self.send(method, path, body, **query)
-        assert status == 200, text
-        answer: dict[str, Any] = json.loads(text)
-        assert answer["requestId"]
-        return answer
-
-    def succeed(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> Any:
-        """The data of a success."""
-        answer = self.ask(method, path, body, **query)
-        assert "code" not in answer, answer
-        return answer.get("data")
-
-    def wait(self, path: str, **query: str) -> dict[str, Any]:
-        """Ask until the task has ended; its progress never goes back."""
-        progress = 0
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            data: dict[str, Any] = self.succeed("GET", path, **query)
-            assert data["progress"] >= progress, data
-            progress = data["progress"]
-            if data["state_code"] in ENDED:
-                return data
-            time.sleep(0.05)
-        raise AssertionError(f"not ended: {data}")
-
-
-@contextlib.contextmanager
-def serving(tool: Tool, *flags: str, token: str = "") -> Iterator[Api]:
-    """A server of `tool` on a free port. Nobody reads its stderr, so it logs into its file alone."""
-    with tool.started(*flags, "--set", "log.console=false", "server", "-p", "0") as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("listening on "):
-            raise AssertionError(finish(process))
-        yield Api(line.removeprefix("listening on ").strip(), process, token)
 
 
 @pytest.fixture
@@ -158,28 +87,15 @@ def _end_while_copying(
     return body, task
 
 
-def _kill(api: Api, _gate: Gate) -> None:
-    api.process.kill()
-    api.process.communicate()
-
-
-def _terminate(api: Api, gate: Gate) -> None:
-    api.process.send_signal(signal.SIGTERM)
-    time.sleep(SETTLED_S)
-    gate.open()
-    finished = finish(api.process)
-    assert finished.status == 0, finished
-
-
-@pytest.mark.parametrize("end", [_kill, _terminate])
+@pytest.mark.parametrize("end", [kill, terminate])
 def test_ended_server_says_so_and_goes_on(
     tool: Tool,
     milvus_a: MilvusServer,
     minio_a: MinioServer,
     coll_rows: dict[str, dict[int, Row]],
-    end: Callable[[Api, Gate], None],
+    end: Callable[[subprocess.Popen[str], Gate], None],
 ) -> None:
-    body, task = _end_while_copying(tool, milvus_a, minio_a, end)
+    body, task = _end_while_copying(tool, milvus_a, minio_a, lambda api, gate: end(api.process, gate))
     with serving(tool) as api:
         for query in ({"backup_id": task}, {"backup_name": "served"}):
             data = api.succeed("GET", "/get_backup", **query)
@@ -259,7 +175,7 @@ def test_killed_copy_is_interrupted_and_goes_on(
             gate.wait_reached()
             (task,) = api.succeed("GET", "/tasks")
             assert (task["id"], task["kind"], task["state"]) == (answer["requestId"], "copy", "running")
-            _kill(api, gate)
+            kill(api.process, gate)
     with serving(sites) as api:
         (task,) = api.succeed("GET", "/tasks")
         assert task["state"] == "interrupted" and "the same request goes on with it" in task["error"], task

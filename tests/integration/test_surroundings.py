@@ -12,9 +12,9 @@ from typing import Iterator
 import pytest
 from configs import backup_config
 from gate import Gate
-from rows import Row, compare_partitions, read_by_partition
+from rows import Row, compare_partitions, dropped_after, fill, read_by_partition
 from servers import MilvusServer, MinioServer
-from test_create_restore import dropped_after, leftovers
+from stores import leftovers
 from tool import Finished, Tool, finish
 
 # Without the rights that let root write anywhere, as every other user is.
@@ -93,6 +93,29 @@ def minio_c() -> Iterator[MinioServer]:
         yield server
 
 
+def outlive(
+    tool: Tool,
+    config: str,
+    server: MilvusServer | MinioServer,
+    pattern: bytes,
+    nth: int = 1,
+    *,
+    command: tuple[str, ...],
+) -> None:
+    """Restart `server` once a run has sent it as much; a run that fails then says why, and ends right when repeated."""
+    tool.write_config("direct.yaml", config)
+    with Gate(server.port, pattern, nth) as gate:
+        tool.write_config("gated.yaml", config.replace(f" {server.port}\n", f" {gate.port}\n"))
+        with tool.started("--config", "gated.yaml", *command) as process:
+            gate.wait_reached()
+            server.restart()
+            gate.open()
+            finished = finish(process, RESTART_S)
+    if finished.status != 0:
+        assert json.loads(finished.stdout)["error"]["message"], finished
+        tool.succeed("--config", "direct.yaml", *command)
+
+
 def test_create_outlives_a_restart_of_its_storage(
     cli: Tool,
     milvus_a: MilvusServer,
@@ -103,16 +126,7 @@ def test_create_outlives_a_restart_of_its_storage(
     config = backup_config(milvus_a, minio_a, minio_c)
     cli.write_config("backup.yaml", config)
     command = ("--json", "create", "-c", "coll", "-n", "restarted")
-    with Gate(minio_c.port, rb"PUT /bucket-c/backup/restarted/binlogs/", 10) as gate:
-        cli.write_config("gated.yaml", config.replace(f" {minio_c.port}\n", f" {gate.port}\n"))
-        with cli.started("--config", "gated.yaml", *command) as process:
-            gate.wait_reached()
-            minio_c.restart()
-            gate.open()
-            finished = finish(process, RESTART_S)
-    if finished.status != 0:
-        assert json.loads(finished.stdout)["error"]["message"], finished
-        cli.succeed(*command)
+    outlive(cli, config, minio_c, rb"PUT /bucket-c/backup/restarted/binlogs/", 10, command=command)
     cli.succeed("verify", "-n", "restarted", "--deep")
     assert minio_c.client.uploads("bucket-c") == []
     cli.succeed("delete", "-n", "restarted")
@@ -131,19 +145,51 @@ def test_restore_outlives_a_restart_of_milvus(
     cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
     cli.succeed("create", "-c", "coll", "-n", "shaken")
     config = backup_config(milvus_b, minio_b, minio_a)
-    cli.write_config("other.yaml", config)
     command = ("--json", "restore", "-n", "shaken", "-s", "_shaken", "--rebuild_index")
     with dropped_after(alias_b, "coll_shaken"):
-        with Gate(milvus_b.port, rb"MilvusService/GetImportState") as gate:
-            cli.write_config("gated.yaml", config.replace(f" {milvus_b.port}\n", f" {gate.port}\n"))
-            with cli.started("--config", "gated.yaml", *command) as process:
-                gate.wait_reached()
-                milvus_b.restart()
-                gate.open()
-                finished = finish(process, RESTART_S)
-        if finished.status != 0:
-            assert json.loads(finished.stdout)["error"]["message"], finished
-            cli.succeed("--config", "other.yaml", *command)
+        outlive(cli, config, milvus_b, rb"MilvusService/GetImportState", command=command)
         assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll_shaken")) is None
     assert leftovers(minio_b) == []
     cli.succeed("delete", "-n", "shaken")
+
+
+@pytest.mark.soak
+def test_create_outlives_a_restart_of_milvus(
+    cli: Tool, milvus_b: MilvusServer, minio_b: MinioServer, alias_b: str
+) -> None:
+    """It refuses to flush for a while after that, which is waited for."""
+    config = backup_config(milvus_b, minio_b)
+    cli.write_config("backup.yaml", config)
+    command = ("--json", "create", "-c", "restarted", "-n", "restarted")
+    with dropped_after(alias_b, "restarted", "restarted_back"):
+        fill(alias_b, "restarted", 2000)
+        rows = read_by_partition(alias_b, "restarted")
+        outlive(cli, config, milvus_b, rb"MilvusService/Flush", command=command)
+        cli.succeed("verify", "-n", "restarted", "--deep")
+        cli.succeed("restore", "-n", "restarted", "-s", "_back", "--rebuild_index")
+        assert compare_partitions(rows, read_by_partition(alias_b, "restarted_back")) is None
+    cli.succeed("delete", "-n", "restarted")
+    assert leftovers(minio_b) == []
+
+
+@pytest.mark.soak
+def test_restore_outlives_a_restart_of_its_storage(
+    cli: Tool,
+    milvus_a: MilvusServer,
+    minio_a: MinioServer,
+    milvus_b: MilvusServer,
+    minio_b: MinioServer,
+    alias_b: str,
+    coll_rows: dict[str, dict[int, Row]],
+) -> None:
+    """The store is also the one that Milvus itself works with."""
+    cli.write_config("backup.yaml", backup_config(milvus_a, minio_a))
+    cli.succeed("create", "-c", "coll", "-n", "staged")
+    config = backup_config(milvus_b, minio_b, minio_a)
+    command = ("--json", "restore", "-n", "staged", "-s", "_staged", "--rebuild_index")
+    with dropped_after(alias_b, "coll_staged"):
+        outlive(cli, config, minio_b, rb"PUT /bucket-b/restore-temp-\S+insert_log", 5, command=command)
+        assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll_staged")) is None
+    assert leftovers(minio_b) == []
+    assert minio_b.client.uploads("bucket-b") == []
+    cli.succeed("delete", "-n", "staged")

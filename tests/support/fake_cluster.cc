@@ -4,8 +4,8 @@
 //
 // The numbers are those of each in each of the level above. The binlogs lie under `files/` of the
 // bucket `bucket`, or, when FOLDER is given, below it on the disk. An import of NumPy files on the
-// disk brings their rows. Prints one line of JSON with the ports and ends when its standard input
-// does.
+// disk brings their rows; rows that are inserted are only counted. Prints one line of JSON with the
+// ports and ends when its standard input does.
 #include "support/fake_milvus.h"
 #include "support/fake_s3.h"
 
@@ -106,7 +106,7 @@ int64_t RowsOfNpy(const std::string& path) {
 int Run(const Shape& shape, const std::string& folder) {
   FakeS3 s3({.record_requests = false});
   s3.CreateBucket("bucket");
-  FakeMilvus milvus;
+  FakeMilvus milvus({.keeps_rows = false});
   milvus.SetImportRows(
       [](const milvus::ImportRequest& request) { return RowsOfNpy(request.files.at(0)); });
   Filler filler(shape, [&](const std::string& key, const std::string& bytes) {

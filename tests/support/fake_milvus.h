@@ -43,6 +43,10 @@ struct FakeMilvusOptions {
   size_t max_output_rows = 0;
   /// Polls of GetFlushState that answer "not yet" after a flush.
   int unflushed_polls = 0;
+  /// False: partitions are listed by name alone, as Milvus Lite does.
+  bool tells_partition_ids = true;
+  /// False: inserted rows are counted and forgotten, so that measuring a client takes no memory.
+  bool keeps_rows = true;
   /// False: a flush tells no timestamps, as before 2.3.
   bool tells_flush_times = true;
   /// Listings that show what a flush has sealed as being stored (state 5), with no rows yet,
@@ -51,6 +55,9 @@ struct FakeMilvusOptions {
   /// Flushes after which the first segment of the collection is gone, compacted into another whose
   /// id is greater by 50.
   int compactions = 0;
+  /// False: collections are made without nullable fields and without what functions make, as by
+  /// servers before 2.5, which pass over the flags.
+  bool knows_nullable = true;
 };
 
 /// Values by field name, as bytes of a milvus::Column; `$meta` for the dynamic field.

@@ -92,15 +92,17 @@ grpc::Status FakeMilvusService::Write(grpc::ServerContext* context,
         FakeWrite write{.rows = request->num_rows(),
                         .partition = request->partition_name(),
                         .is_upsert = is_upsert};
-        for (const auto& field : request->fields_data()) {
-          auto column = milvus::FromProto(field);
-          if (!column.ok()) {
-            return {.code = 1100, .error_code = 5, .reason = column.status().message()};
+        if (options_.keeps_rows) {
+          for (const auto& field : request->fields_data()) {
+            auto column = milvus::FromProto(field);
+            if (!column.ok()) {
+              return {.code = 1100, .error_code = 5, .reason = column.status().message()};
+            }
+            write.columns.push_back(*std::move(column));
           }
-          write.columns.push_back(*std::move(column));
+          const Refusal refusal = WriteRows(collection, write, [&] { return state_.NewId(); });
+          if (!refusal.ok()) return refusal;
         }
-        const Refusal refusal = WriteRows(collection, write, [&] { return state_.NewId(); });
-        if (!refusal.ok()) return refusal;
         const auto partition =
             std::ranges::find(collection.partitions, write.partition, &milvus::Partition::name);
         collection.segments.push_back({.id = state_.NewId(),

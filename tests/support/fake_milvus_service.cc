@@ -143,6 +143,10 @@ grpc::Status FakeMilvusService::CreateCollection(grpc::ServerContext* context,
   const bool is_schema = schema.ParseFromString(request->schema());
   FakeCollection collection;
   collection.info.schema = milvus::FromProto(schema);
+  for (milvus::FieldSchema& field : collection.info.schema.fields) {
+    field.nullable = field.nullable && options_.knows_nullable;
+    field.is_function_output = field.is_function_output && options_.knows_nullable;
+  }
   collection.info.shards_num = request->shards_num();
   collection.info.consistency_level = request->consistency_level();
   collection.info.properties = milvus::FromProto(request->properties());
@@ -212,7 +216,9 @@ grpc::Status FakeMilvusService::ShowPartitions(grpc::ServerContext* context,
                          [&](const FakeCollection& collection) {
                            for (const milvus::Partition& partition : collection.partitions) {
                              reply->add_partition_names(partition.name);
-                             reply->add_partitionids(partition.id);
+                             if (options_.tells_partition_ids) {
+                               reply->add_partitionids(partition.id);
+                             }
                            }
                            return Refusal();
                          });

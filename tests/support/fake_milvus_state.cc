@@ -244,6 +244,7 @@ Refusal FakeMilvusState::DropPartition(FakeCollection& collection, const std::st
   std::erase_if(collection.segments,
                 [&](const milvus::Segment& segment) { return segment.partition_id == found->id; });
   collection.partitions.erase(found);
+  collection.rows.erase(partition);
   return {};
 }
 

@@ -4,7 +4,7 @@
 #   install.sh deps          Debian packages that `make` and the demo need
 #   install.sh deps-test     `deps`, and the packages that tests, linters and benchmarks need
 #   install.sh servers-demo  Python environment (pymilvus, moto, pytest) and the Milvus server
-#   install.sh servers-test  `servers-demo`, an older Milvus server, and MinIO, mc and versitygw built with Go
+#   install.sh servers-test  `servers-demo`, an older Milvus, Milvus Lite, and MinIO, mc and versitygw built with Go
 #   install.sh milvus VER    another version of the Milvus server, e.g. 2.3.0
 #   install.sh paths         where these are, one `name=path` a line
 #
@@ -30,6 +30,7 @@ test_packages="clang libclang-rt-14-dev llvm clang-tidy clang-format libgtest-de
 
 support=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 requirements=$support/requirements.txt
+lite_requirements=$support/requirements-lite.txt
 tools=${MB_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/milvus-backup-tools}
 system_python=$(command -v python3 || true)
 go= # the command that builds; prepare_go
@@ -60,10 +61,18 @@ install_packages() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Folder of the Python environment; its name changes with the pinned packages and with the interpreter.
+# Folder $1-… of a Python environment; its name changes with the packages pinned in $2 and with the interpreter.
+environment_path() {
+  stamp=$({ cat "$2"; "$system_python" -V; } | sha256sum | cut -c1-12)
+  printf '%s\n' "$tools/$1-$stamp"
+}
+
 venv_path() {
-  stamp=$({ cat "$requirements"; "$system_python" -V; } | sha256sum | cut -c1-12)
-  printf '%s\n' "$tools/venv-$stamp"
+  environment_path venv "$requirements"
+}
+
+lite_path() {
+  environment_path milvus-lite "$lite_requirements"
 }
 
 # A folder counts as installed when it holds the file `.complete`, which is written last.
@@ -71,14 +80,18 @@ installed() {
   [ -e "$1/.complete" ]
 }
 
+# Make the Python environment $1 with the packages of the file $2.
+install_environment() {
+  ! installed "$1" || return 0
+  say "Python packages into $1"
+  rm -rf "$1" # an environment cannot be moved, so it is built in place
+  "$system_python" -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
+  : >"$1/.complete"
+}
+
 install_venv() {
-  venv=$(venv_path)
-  ! installed "$venv" || return 0
-  say "Python packages into $venv"
-  rm -rf "$venv" # an environment cannot be moved, so it is built in place
-  "$system_python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
-  : >"$venv/.complete"
+  install_environment "$(venv_path)" "$requirements"
 }
 
 # Unpack the server that the PyPI package milvus==$1 holds, with its configuration template.
@@ -168,6 +181,7 @@ install_demo_servers() {
 install_test_servers() {
   install_demo_servers
   install_milvus "$older_milvus_version"
+  install_environment "$(lite_path)" "$lite_requirements"
   install_go_program minio github.com/minio/minio "$minio_version"
   install_go_program mc github.com/minio/mc "$mc_version"
   install_go_program versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw_version"
@@ -179,6 +193,7 @@ tools=$tools
 venv=$(venv_path)
 milvus=$tools/milvus-$milvus_version
 milvus_older=$tools/milvus-$older_milvus_version
+milvus_lite=$(lite_path)
 minio=$tools/minio-$minio_version
 mc=$tools/mc-$mc_version
 versitygw=$tools/versitygw-$versitygw_version

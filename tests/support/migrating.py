@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Iterator
 
 import numpy
 from milvus1x import Rows
-from pymilvus import Collection, utility
+from pymilvus import Collection
 from servers import MinioServer
 
 SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "milvus1x"
@@ -29,17 +27,6 @@ def remote(store: MinioServer, directory_key: str, directory: str, bucket: str =
     useIAM: false
     checkBucket: false
 """
-
-
-@contextlib.contextmanager
-def dropped_after(alias: str, *names: str) -> Iterator[None]:
-    """Drop these collections at the end."""
-    try:
-        yield
-    finally:
-        for name in names:
-            if utility.has_collection(name, using=alias):
-                utility.drop_collection(name, using=alias)
 
 
 def read_rows(alias: str, name: str, field: str = "data") -> dict[str, Rows]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Iterator
 
 import numpy
-from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections
-from servers import MilvusServer
+from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections, utility
+from servers import MilvusLite, MilvusServer
 
 DIM = 32
 PARTITIONS = ("part_a", "part_b")
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 @contextlib.contextmanager
-def connected(server: MilvusServer) -> Iterator[str]:
+def connected(server: MilvusServer | MilvusLite) -> Iterator[str]:
     """Connect pymilvus to `server` and give the alias of the connection."""
     alias = next(_aliases)
     tls: dict[str, Any] = {}
@@ -37,6 +37,17 @@ def connected(server: MilvusServer) -> Iterator[str]:
         yield alias
     finally:
         connections.disconnect(alias)
+
+
+@contextlib.contextmanager
+def dropped_after(alias: str, *names: str) -> Iterator[None]:
+    """Drop these collections at the end of the block, those that are there."""
+    try:
+        yield
+    finally:
+        for name in names:
+            if utility.has_collection(name, using=alias):
+                utility.drop_collection(name, using=alias)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 /// under the latter; g++ and clang tell of them differently.
 #pragma once
 
+#include <cstdint>
+
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
 #define MB_UNDER_SANITIZER
@@ -19,3 +21,17 @@
 #define MB_UNDER_THREAD_SANITIZER
 #endif
 #endif
+
+namespace milvus_backup::testing {
+
+/// How many of `all` random cases to try of a function that has one thread: under ThreadSanitizer,
+/// which is slow and has nothing to find there, a tenth.
+constexpr uint32_t Cases(uint32_t all) {
+#ifdef MB_UNDER_THREAD_SANITIZER
+  return all / 10;
+#else
+  return all;
+#endif
+}
+
+}  // namespace milvus_backup::testing

@@ -1,4 +1,4 @@
-"""Real servers for tests and the demo: MinIO, versitygw, moto and Milvus on free ports of 127.0.0.1.
+"""Real servers for tests and the demo: MinIO, versitygw, moto, Milvus and Milvus Lite on free ports of 127.0.0.1.
 
 Each class is a context manager: entering starts the server and waits until it answers, leaving ends it by pid and
 removes its data. Servers also end when the process that started them ends, however that happens.
@@ -207,6 +207,13 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def revive(self) -> bool:
+        """Start the server again if it has ended by itself, or is about to; whether it had."""
+        if self._process is None or self.ready():
+            return False
+        self.restart()
+        return True
 
     def restart(self) -> None:
         """Kill the server and start it again with the same data on the same ports."""
@@ -576,6 +583,29 @@ class MilvusServer(Server):
             f"initial-cluster: default={peer_url}\n"
             f"log-outputs: [{self.folder / 'logs' / 'etcd.log'}]\n"
         )
+
+
+class MilvusLite(Server):
+    """Milvus Lite: a Python program that answers some of the calls of a Milvus newer than 2.3. It knows no password."""
+
+    name = "milvus-lite"
+    start_timeout_s = 60.0
+    user = ""
+    password = ""
+    certificates = None
+
+    def __init__(self, base: Path | None = None) -> None:
+        self._program = installed("milvus_lite") / "bin" / "milvus-lite"
+        super().__init__(base)
+        self.address = HOST
+        self.port = free_ports(1)[0]
+
+    def command(self) -> list[str | Path]:
+        data = self.folder / "data"
+        return [self._program, "server", "--data-dir", data, "--host", HOST, "--port", str(self.port)]
+
+    def ready(self) -> bool:
+        return accepts(self.port)
 
 
 STORES = {
