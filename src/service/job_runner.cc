@@ -1,6 +1,7 @@
 #include "milvus_backup/service/job_runner.h"
 
 #include "job_advice.h"
+#include "job_identity.h"
 #include "job_store.h"
 
 #include "milvus_backup/base/bytes.h"
@@ -21,7 +22,6 @@
 #include <set>
 #include <stop_token>
 #include <thread>
-#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -71,43 +71,10 @@ struct RecalledJob {
   bool is_read = false;
 };
 
-/// Equal for jobs that do the same; nothing tells that of those without a digest of their request.
-using JobEssence = std::tuple<std::string, std::string, std::string>;
-
-JobEssence EssenceOf(const JobSummary& job) { return {job.kind, job.subject, job.request}; }
-
-JobSummary SummaryOf(const JobRecord& record) {
-  return {.id = record.id,
-          .kind = record.kind,
-          .subject = record.subject,
-          .request = record.request,
-          .state = record.state,
-          .created = record.created,
-          .started = record.started,
-          .ended = record.ended};
-}
-
 JobState StateOf(const Status& status, const Job& job) {
   if (status.ok()) return JobState::kSucceeded;
   if (!job.stop.stop_requested() || status.code() != Code::kCancelled) return JobState::kFailed;
   return job.is_cancelled ? JobState::kCancelled : JobState::kInterrupted;
-}
-
-/// What becomes of it must not be lost for something else.
-Status CheckIdIsFree(const JobSummary& known, const JobRequest& request) {
-  if (!IsFinal(known.state)) {
-    return AlreadyExistsError(
-        fmt::format("a task of the id {} is {}", known.id, NameOf(known.state)));
-  }
-  const bool asks_the_same =
-      known.request.empty() || request.request.empty() || known.request == request.request;
-  const bool is_taken_up = known.state != JobState::kSucceeded && known.kind == request.kind &&
-                           known.subject == request.subject && asks_the_same;
-  if (is_taken_up || request.replaces_ended) return Status::Ok();
-  const std::string what = known.subject.empty() ? known.kind : known.kind + " " + known.subject;
-  return AlreadyExistsError(
-             fmt::format("task {} has ended already ({}: {})", known.id, what, NameOf(known.state)))
-      .WithAdvice("send the request with another id");
 }
 
 }  // namespace
