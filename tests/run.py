@@ -161,8 +161,7 @@ def stage_lint(tally: Tally) -> None:
     check("python", [sys.executable, "-m", "compileall", "-q", "tests", "bench"], tally)
     # The generated proto headers must exist before clang-tidy can read what includes them.
     if build("release", ["mb_milvus_proto"], tally):
-        sources = [name for name in files if name.startswith("src/") and name.endswith(".cc")]
-        check("clang-tidy", ["run-clang-tidy", "-quiet", "-j2", "-p", "build/release", *sources], tally)
+        check("clang-tidy", [sys.executable, "tests/lint/clang_tidy.py", "build/release"], tally)
 
 
 def integration(tally: Tally, soak: bool = False) -> None:
