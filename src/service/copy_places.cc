@@ -106,6 +106,12 @@ std::vector<storage::Spot> ShownParts(const std::vector<Mount>& mounts, const st
 bool MeetInMounts(const std::string& from, const std::string& to) {
   std::ifstream table("/proc/self/mountinfo");
   const std::vector<Mount> mounts = MountsAround(table, {from, to}, NumberOfDevice);
+  for (const std::string& path : {from, to}) {
+    if (std::ranges::none_of(mounts,
+                             [&](const Mount& mount) { return IsAtOrBelow(path, mount.point); })) {
+      return ShareADirectory(from, to);
+    }
+  }
   const std::vector<storage::Spot> from_parts = ShownParts(mounts, from);
   const std::vector<storage::Spot> to_parts = ShownParts(mounts, to);
   return std::ranges::any_of(from_parts, [&](const storage::Spot& one) {

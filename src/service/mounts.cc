@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <sstream>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <system_error>
 #include <utility>
 
 namespace milvus_backup::service {
@@ -25,6 +28,30 @@ std::string Unescape(std::string_view text) {
     if (escaped) i += digits.size();
   }
   return plain;
+}
+
+using DirectoryIds = std::set<std::pair<dev_t, ino_t>>;
+
+bool AddDirectory(const std::filesystem::path& path, DirectoryIds& ids) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return false;
+  ids.emplace(info.st_dev, info.st_ino);
+  return true;
+}
+
+DirectoryIds DirectoriesBelow(std::filesystem::path path) {
+  DirectoryIds ids;
+  if (!AddDirectory(path, ids)) {
+    while (path != path.parent_path() && !AddDirectory(path, ids)) path = path.parent_path();
+    return ids;
+  }
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entry(
+      path, std::filesystem::directory_options::skip_permission_denied, error);
+  for (; !error && entry != std::filesystem::end(entry); entry.increment(error)) {
+    AddDirectory(entry->path(), ids);
+  }
+  return ids;
 }
 
 }  // namespace
@@ -60,6 +87,12 @@ std::vector<Mount> MountsAround(
     mounts.push_back(std::move(mount));
   }
   return mounts;
+}
+
+bool ShareADirectory(const std::string& one, const std::string& other) {
+  const DirectoryIds here = DirectoriesBelow(one);
+  const DirectoryIds there = DirectoriesBelow(other);
+  return std::ranges::any_of(there, [&](const auto& id) { return here.contains(id); });
 }
 
 }  // namespace milvus_backup::service

@@ -29,4 +29,10 @@ std::vector<Mount> MountsAround(
     std::istream& table, const std::vector<std::string>& places,
     const std::function<std::string(const std::string& point)>& number_of_device);
 
+/// Whether a directory at or below one of the absolute paths is also to be found at or below the
+/// other, told by device and inode; of a path that does not exist the nearest directory above it is
+/// looked at instead. Reads all directories of both, for where the table of mounts does not help:
+/// in a root directory that is no mount point (chroot) the table leaves out what lies above.
+bool ShareADirectory(const std::string& one, const std::string& other);
+
 }  // namespace milvus_backup::service

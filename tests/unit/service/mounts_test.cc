@@ -1,8 +1,11 @@
 #include "service/mounts.h"
 
+#include "support/temp_dir.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <string>
@@ -46,6 +49,20 @@ TEST(MountsTest, APlaceIsNotBelowOneWhoseNameItBeginsWith) {
   EXPECT_TRUE(IsAtOrBelow("/a", "/"));
   EXPECT_FALSE(IsAtOrBelow("/ab", "/a"));
   EXPECT_FALSE(IsAtOrBelow("/a", "/a/b"));
+}
+
+TEST(MountsTest, ADirectoryThatTwoPlacesHaveInCommonIsFound) {
+  const testing::TempDir folder;
+  const std::string& root = folder.path();
+  for (const char* path : {"/a/b/c", "/d/e"}) {
+    std::filesystem::create_directories(root + path);
+  }
+  std::filesystem::create_directory_symlink(root + "/a/b", root + "/d/link");
+  EXPECT_TRUE(ShareADirectory(root + "/a", root + "/a/b"));
+  EXPECT_TRUE(ShareADirectory(root + "/a/b/c", root));
+  EXPECT_TRUE(ShareADirectory(root + "/a", root + "/a/b/new/deeper"));
+  EXPECT_FALSE(ShareADirectory(root + "/a", root + "/d"));
+  EXPECT_FALSE(ShareADirectory(root + "/a", root + "/new"));
 }
 
 }  // namespace
