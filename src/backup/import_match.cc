@@ -28,9 +28,10 @@ bool IsSame(const meta::RecordedImport& record, const milvus::ImportRequest& req
 }
 
 /// As Milvus 2.2 and 2.3 tell of a task; later ones do not tell the files.
-bool Tells(const ImportTask& task, const meta::RecordedImport& record) {
-  return InfoOf(task, "partition") == record.partition &&
-         InfoOf(task, "files") == fmt::format("{}", fmt::join(record.files, ","));
+bool Tells(const ImportTask& task, const std::string& partition,
+           const std::vector<std::string>& files) {
+  return InfoOf(task, "partition") == partition &&
+         InfoOf(task, "files") == fmt::format("{}", fmt::join(files, ","));
 }
 
 Result<std::vector<ImportTask>> List(const CallContext& ctx, milvus::Client& client,
@@ -113,7 +114,7 @@ class Matcher {
     // One that has failed tells nothing while there is another of the same files.
     std::optional<ImportTask> found;
     for (const ImportTask& task : tasks_) {
-      if (claimed_.contains(task.id) || !Tells(task, record)) continue;
+      if (claimed_.contains(task.id) || !Tells(task, record.partition, record.files)) continue;
       if (!found || HasFailed(*found)) found = task;
     }
     if (found) claimed_.insert(found->id);
@@ -156,6 +157,19 @@ Result<size_t> CountCompletedImports(const CallContext& ctx, milvus::Client& cli
     ++completed;
   }
   return completed;
+}
+
+Result<std::optional<milvus::ImportRequest>> FindImportedTwice(
+    const CallContext& ctx, milvus::Client& client, const OwnTasks& own,
+    const std::vector<milvus::ImportRequest>& planned) {
+  MB_ASSIGN_OR_RETURN(const std::vector<ImportTask> tasks, List(ctx, client, own));
+  for (const milvus::ImportRequest& request : planned) {
+    const auto times = std::ranges::count_if(tasks, [&](const ImportTask& task) {
+      return !HasFailed(task) && Tells(task, request.partition_name, request.files);
+    });
+    if (times > 1) return std::optional(request);
+  }
+  return std::optional<milvus::ImportRequest>();
 }
 
 Result<int64_t> NewestTask(const CallContext& ctx, milvus::Client& client, const std::string& db,

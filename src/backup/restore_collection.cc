@@ -270,9 +270,8 @@ int64_t CollectionRestore::RowsAdded(int64_t present, int64_t imported) {
   if (added == imported) return added;
   run_.warnings.Add(
       fmt::format("{} has {} rows more than before, {} were imported: somebody else has written to "
-                  "it meanwhile{}",
-                  report_.target, added, imported,
-                  went_on_ ? ", or an import of the restore that was not finished came late" : ""));
+                  "it meanwhile",
+                  report_.target, added, imported));
   return imported;
 }
 

@@ -91,7 +91,8 @@ Status CollectionFill::Run(const CallContext& ctx) {
   const bool sends = !send.data.empty() || !send.deletes.empty();
   if (run_.stages() && sends) MB_RETURN_IF_ERROR(Stage(ctx, send));
   MB_RETURN_IF_ERROR(Import(ctx, send));
-  return goes_on_ ? CheckNoneTwice(ctx) : Status::Ok();
+  if (!goes_on_) return Status::Ok();
+  return reuses() ? CheckNoneAddedTwice(ctx) : CheckNoneTwice(ctx);
 }
 
 CollectionFill::ToSend CollectionFill::PlannedImports() const {
@@ -250,12 +251,28 @@ Status CollectionFill::Import(const CallContext& ctx, const ToSend& send) {
 
 /// A request of the killed run may have come late, after the same one was sent again.
 Status CollectionFill::CheckNoneTwice(const CallContext& ctx) {
-  if (reuses()) return Status::Ok();
   MB_RETURN_IF_ERROR(watch_.AwaitLate(ctx, progress_.collection_id));
   MB_ASSIGN_OR_RETURN(const size_t completed, CountCompletedImports(ctx, client_, own_tasks()));
   if (completed <= plan_.units.size()) return Status::Ok();
   return Unproved(fmt::format("Milvus has carried out {} imports instead of {}", completed,
                               plan_.units.size()));
+}
+
+/// The same where others import, too: only the files tell which imports are ours.
+Status CollectionFill::CheckNoneAddedTwice(const CallContext& ctx) {
+  ToSend all = PlannedImports();
+  std::ranges::move(all.deletes, std::back_inserter(all.data));
+  MB_ASSIGN_OR_RETURN(const std::optional<milvus::ImportRequest> twice,
+                      FindImportedTwice(ctx, client_, own_tasks(), all.data));
+  if (!twice) return Status::Ok();
+  return DataLossError(
+             fmt::format(
+                 "Milvus has imported {} into {}.{} twice, as an import of the restore that "
+                 "was not finished came late: its rows are there twice",
+                 twice->files.front(), db_, progress_.filled_as))
+      .WithOrigin(Origin::kMilvus)
+      .WithAdvice(fmt::format("put the collection right, then remove {} to forget that restore",
+                              run_.ledger->WhereLeft(progress_.target)));
 }
 
 Status CollectionFill::Announce(const CallContext& ctx,

@@ -58,6 +58,7 @@ class CollectionFill final : private ImportJournal {
   Status Stage(const CallContext& ctx, const ToSend& send);
   Status Import(const CallContext& ctx, const ToSend& send);
   Status CheckNoneTwice(const CallContext& ctx);
+  Status CheckNoneAddedTwice(const CallContext& ctx);
 
   Status Announce(const CallContext& ctx, std::span<const milvus::ImportRequest> requests) override;
   Status NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) override;

@@ -142,6 +142,11 @@ Status SetDestination(const Section& section, DmOptions& options) {
   }
   MB_ASSIGN_OR_RETURN(const int64_t port, section.Number("dest_port", 65535));
   options.milvus.port = static_cast<int>(port);
+  options.milvus.key_names = {
+      .address = section.NameOf("dest_host") + " and " + section.NameOf("dest_port"),
+      .user = section.NameOf("dest_user"),
+      .password = section.NameOf("dest_password"),
+      .tls = ""};
   MB_ASSIGN_OR_RETURN(options.milvus.user, section.Text("dest_user"));
   MB_ASSIGN_OR_RETURN(std::string password, section.Text("dest_password"));
   if (options.milvus.user.empty() != password.empty()) {
@@ -226,7 +231,9 @@ Status SetOldMilvus(const Section& section, DmOptions& options) {
 }
 
 Status SetOptions(const Section& section, DmOptions& options) {
-  if (!section.node().IsMap()) return ConfigError("it has no keys");
+  if (!section.node().IsMap()) {
+    return ConfigError(fmt::format("{} has no keys", migration::NameOf(options.task)));
+  }
   if (options.task != DmTask::kM2H) MB_RETURN_IF_ERROR(SetDestination(section, options));
   switch (options.task) {
     case DmTask::kM2M:
@@ -248,14 +255,15 @@ Status SetOptions(const Section& section, DmOptions& options) {
 /// The `storage:` block, beside the task or among its keys.
 Status SetStorage(FlatFile flat, DmConfig& config) {
   std::string section = "storage";
-  const std::string inner = ToLower(migration::NameOf(config.options.task)) + ".storage";
-  if (flat.contains(inner)) section = inner;
-  if (!flat.contains(section)) return Status::Ok();
+  const std::string inner = std::string(migration::NameOf(config.options.task)) + ".storage";
+  if (flat.contains(ToLower(inner))) section = inner;
+  if (!flat.contains(ToLower(section))) return Status::Ok();
   Resolver values(std::move(flat), ProcessEnvironment, ReadSecretFile);
   const StorageIds ids{section};
   MB_ASSIGN_OR_RETURN(StorageSettings storage, LoadStorageEntry(values, ids, ""));
   for (const std::string& key : values.UnknownFileKeys()) {
-    if (key.starts_with(section + ".")) return ConfigError("unknown key " + key);
+    if (!key.starts_with(ToLower(section) + ".")) continue;
+    return ConfigError("unknown key " + section + key.substr(section.size()));
   }
   if (storage.kind == StorageKind::kLocal) {
     storage.root_path = values.Text(ids.Id("milvusRootPath"));
@@ -269,11 +277,8 @@ Status SetStorage(FlatFile flat, DmConfig& config) {
   return Status::Ok();
 }
 
-Result<DmConfig> Parse(const std::string& text, const std::string& path) {
-  // Also keeps aliases from standing for more than a file can hold.
-  MB_ASSIGN_OR_RETURN(FlatFile flat, ParseYaml(text, path));
-  if (flat.empty()) return ConfigError("it is empty");
-  const YAML::Node root = YAML::Load(text);
+Result<DmConfig> Parse(const YAML::Node& root, FlatFile flat, const std::string& path) {
+  if (!root.IsMap() || root.size() == 0) return ConfigError("it has no keys");
   DmConfig config;
   config.options.path = path;
   const auto first = *root.begin();
@@ -289,7 +294,10 @@ Result<DmConfig> Parse(const std::string& text, const std::string& path) {
 Result<DmConfig> LoadDm(const std::string& path) {
   MB_ASSIGN_OR_RETURN(const std::string text, ReadConfigFile(path));
   try {
-    auto config = Parse(text, path);
+    // Also keeps aliases from standing for more than a file can hold. Names of collections are told
+    // apart by case.
+    MB_ASSIGN_OR_RETURN(FlatFile flat, ParseYaml(text, path, KeyCase::kCounts));
+    auto config = Parse(YAML::Load(text), std::move(flat), path);
     if (!config.ok()) return config.status().Annotate(path);
     return config;
   } catch (const YAML::Exception& error) {

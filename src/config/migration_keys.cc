@@ -90,6 +90,10 @@ Result<milvus::ClientOptions> MigrationKeys::MilvusAt(const std::string& section
   if (endpoint.is_tls) options.tls_mode = milvus::TlsMode::kServer;
   options.user = Text(section + ".username");
   options.password = Secret(Text(section + ".password"));
+  options.key_names = {.address = key,
+                       .user = section + ".username",
+                       .password = section + ".password",
+                       .tls = key + " and its scheme (https:// for TLS)"};
   MB_RETURN_IF_ERROR(options.Validate());
   return options;
 }

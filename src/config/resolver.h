@@ -35,9 +35,14 @@ using FlatFile = std::map<std::string, FlatNode>;
 /// Largest configuration file, bytes.
 inline constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
+/// Whether keys that differ by nothing but case are two.
+enum class KeyCase { kIgnored, kCounts };
+
 /// Parse YAML into dotted paths. Origin::kConfig, with file and line, when it is not YAML, not a
-/// mapping, nested too deeply, or larger than any configuration once its aliases are followed.
-Result<FlatFile> ParseYaml(std::string_view text, const std::string& path);
+/// mapping, has a key twice, is nested too deeply, or larger than any configuration once its
+/// aliases are followed.
+Result<FlatFile> ParseYaml(std::string_view text, const std::string& path,
+                           KeyCase key_case = KeyCase::kIgnored);
 
 /// A resolved parameter.
 struct Value {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -50,6 +52,9 @@ Result<std::string> FindFile(const LoadOptions& options) {
 }  // namespace
 
 Result<std::string> ReadConfigFile(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return ConfigError(path + " is a directory");
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -57,7 +62,10 @@ Result<std::string> ReadConfigFile(const std::string& path) {
     return ConfigError(
         fmt::format("{} is larger than {} bytes: no configuration", path, kMaxFileBytes));
   }
-  if (!file.eof()) return ConfigError(fmt::format("cannot read {}", path));
+  if (!file.eof()) {
+    const char* const why = errno == 0 ? "reading fails" : std::strerror(errno);
+    return ConfigError(fmt::format("cannot read {}: {}", path, why));
+  }
   text.resize(static_cast<size_t>(file.gcount()));
   return text;
 }

@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,8 @@ constexpr std::string_view kNamedEntries = "schedules";
 
 class Flattener {
  public:
+  explicit Flattener(KeyCase key_case) : key_case_(key_case) {}
+
   FlatFile Run(const YAML::Node& root) {
     Add(root, "", 0);
     return std::move(flat_);
@@ -59,12 +62,7 @@ class Flattener {
     switch (node.Type()) {
       case YAML::NodeType::Map:
         if (!path.empty()) Put(node, path, FlatNode::Kind::kSection, "");
-        for (const auto& entry : node) {
-          const std::string name = ToLower(entry.first.as<std::string>());
-          if (name.empty())
-            throw YAML::RepresentationException(entry.first.Mark(), "a key is empty");
-          Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
-        }
+        AddEntries(node, path, depth);
         break;
       case YAML::NodeType::Sequence:
         if (path == kNamedEntries) {
@@ -80,6 +78,24 @@ class Flattener {
       case YAML::NodeType::Undefined:
         Count(node, 0);
         break;
+    }
+  }
+
+  void AddEntries(const YAML::Node& map, const std::string& path, int depth) {
+    std::map<std::string, int> lines;
+    for (const auto& entry : map) {
+      const auto key = entry.first.as<std::string>();
+      if (key.empty()) throw YAML::RepresentationException(entry.first.Mark(), "a key is empty");
+      const std::string name = ToLower(key);
+      const auto [first, is_new] = lines.try_emplace(key_case_ == KeyCase::kCounts ? key : name,
+                                                     entry.first.Mark().line + 1);
+      if (!is_new) {
+        throw YAML::RepresentationException(
+            entry.first.Mark(),
+            fmt::format("{}{} is there a second time, first in line {}; remove one of them",
+                        path.empty() ? "" : path + ".", key, first->second));
+      }
+      Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
     }
   }
 
@@ -127,6 +143,7 @@ class Flattener {
     return {};
   }
 
+  const KeyCase key_case_;
   FlatFile flat_;
   int line_ = 1;
   size_t nodes_ = 0;
@@ -135,13 +152,15 @@ class Flattener {
 
 }  // namespace
 
-Result<FlatFile> ParseYaml(std::string_view text, const std::string& path) {
+Result<FlatFile> ParseYaml(std::string_view text, const std::string& path, KeyCase key_case) {
   try {
     const YAML::Node root = YAML::Load(std::string(text));
     if (!root.IsMap() && !root.IsNull()) {
       return ConfigError(fmt::format("{} is not a mapping of keys to values", path));
     }
-    return Flattener().Run(root);
+    return Flattener(key_case).Run(root);
+  } catch (const YAML::DeepRecursion& error) {
+    return ConfigError(fmt::format("{} line {}: nested too deeply", path, error.mark.line + 1));
   } catch (const YAML::Exception& error) {
     return ConfigError(fmt::format("{} line {}: {}", path, error.mark.line + 1, error.msg));
   }

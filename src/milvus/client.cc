@@ -44,7 +44,7 @@ Status GrpcClient::Greet(const CallContext& ctx, const ClientOptions& options) {
     } else if (!connected.ok() && version.status().code() == Code::kUnimplemented) {
       return FailedPreconditionError("what answers at " + endpoint() + " is not Milvus")
           .WithOrigin(Origin::kMilvus)
-          .WithAdvice("check milvus.address and milvus.port");
+          .WithAdvice("check " + options.key_names.address);
     } else if (version.status().code() != Code::kUnimplemented) {
       return std::move(version).status();
     }

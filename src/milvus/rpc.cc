@@ -53,10 +53,11 @@ Status Rpc::Open(const CallContext& ctx) {
                       AwaitConnection(ctx, *channel_, deadline, /*until_first_failure=*/true));
   if (readiness == Readiness::kReady) return Status::Ok();
   if (readiness == Readiness::kPending) {
-    return FromGrpc(
-        {grpc::StatusCode::UNAVAILABLE,
-         "no connection within " + std::to_string(options_.connect_timeout.count()) + " ms"},
-        endpoint_);
+    const std::string limit = std::to_string(options_.connect_timeout.count());
+    return Advised(
+        FromGrpc({grpc::StatusCode::UNAVAILABLE, "no connection within " + limit + " ms"},
+                 endpoint_),
+        options_.key_names);
   }
   // Only a call is told why the connection failed.
   CallContext hurried = ctx;

@@ -61,7 +61,8 @@ class Rpc {
     MB_RETURN_IF_ERROR(Run(ctx, plan, [&](grpc::ClientContext& context) {
       reply.Clear();
       const grpc::Status status = (stub_.get()->*method)(&context, request, &reply);
-      return status.ok() ? FromReply(StatusOf(reply)) : FromGrpc(status, endpoint_);
+      return Advised(status.ok() ? FromReply(StatusOf(reply)) : FromGrpc(status, endpoint_),
+                     options_.key_names);
     }));
     return reply;
   }

@@ -1,10 +1,14 @@
 #include "milvus/status_internal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace milvus_backup::milvus {
 namespace {
@@ -138,33 +142,30 @@ std::optional<Meaning> FindText(std::string_view text) {
   return std::nullopt;
 }
 
-std::string_view AdviceFor(Code code, std::string_view message) {
-  switch (code) {
+Status Make(Meaning meaning, RetryClass fallback, std::string message, std::string service_code) {
+  return Status(meaning.code, std::move(message))
+      .WithRetry(meaning.retry.value_or(fallback))
+      .WithOrigin(Origin::kMilvus)
+      .WithService(std::move(service_code), 0, "");
+}
+
+std::string AdviceFor(const Status& status, const ClientOptions::KeyNames& keys) {
+  switch (status.code()) {
     case Code::kUnauthenticated:
-      return "check milvus.user and milvus.password";
+      return fmt::format("check {} and {}", keys.user, keys.password);
     case Code::kPermissionDenied:
-      return "give the user of milvus.user this privilege or configure another user";
+      return fmt::format("give the user of {} this privilege or configure another user", keys.user);
     case Code::kUnavailable:
       // A TLS mismatch shows as a failed handshake on one side, a closed connection on the other.
       for (const std::string_view part :
            {"andshake", "SSL", "CERTIFICATE", "certificate", "Socket closed", "Connection reset"}) {
-        if (!Has(message, part)) continue;
-        return "check that milvus.tlsMode, milvus.caCertPath and milvus.serverName fit the server";
+        if (keys.tls.empty() || !Has(status.message(), part)) continue;
+        return fmt::format("check that {} fit the server", keys.tls);
       }
-      return "check milvus.address and milvus.port, and that Milvus is running";
+      return fmt::format("check {}, and that Milvus is running", keys.address);
     default:
       return {};
   }
-}
-
-Status Make(Meaning meaning, RetryClass fallback, std::string message, std::string service_code) {
-  Status status(meaning.code, std::move(message));
-  const std::string_view advice = AdviceFor(meaning.code, status.message());
-  if (!advice.empty()) status = std::move(status).WithAdvice(std::string(advice));
-  return std::move(status)
-      .WithRetry(meaning.retry.value_or(fallback))
-      .WithOrigin(Origin::kMilvus)
-      .WithService(std::move(service_code), 0, "");
 }
 
 Meaning MeaningOf(const grpc::Status& status) {
@@ -216,6 +217,11 @@ Status FromGrpc(const grpc::Status& status, const std::string& endpoint) {
   }
   return Make(meaning, RetryClass::kNever, std::move(message),
               std::string(kGrpcPrefix) + std::to_string(status.error_code()));
+}
+
+Status Advised(Status status, const ClientOptions::KeyNames& keys) {
+  std::string advice = AdviceFor(status, keys);
+  return advice.empty() ? status : std::move(status).WithAdvice(std::move(advice));
 }
 
 bool IsFromReply(const Status& status) {

@@ -4,6 +4,7 @@
 #include "proto/common.pb.h"
 
 #include "milvus_backup/base/status.h"
+#include "milvus_backup/milvus/options.h"
 
 #include <grpcpp/support/status.h>
 
@@ -18,6 +19,9 @@ Status FromReply(const proto::common::Status& reply);
 
 /// `endpoint` is for the message, `host:port`.
 Status FromGrpc(const grpc::Status& status, const std::string& endpoint);
+
+/// With what to do about it, as far as it is a matter of these keys.
+Status Advised(Status status, const ClientOptions::KeyNames& keys);
 
 /// True for an error that a reply carried, false for a failure to get a reply.
 bool IsFromReply(const Status& status);

@@ -8,6 +8,7 @@
 #include "milvus_backup/milvus/types.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,12 @@ Result<MatchedImports> MatchImports(const CallContext& ctx, milvus::Client& clie
 /// How many of the tasks have ended well. kFailedPrecondition while one is pending or started.
 Result<size_t> CountCompletedImports(const CallContext& ctx, milvus::Client& client,
                                      const OwnTasks& own);
+
+/// The first of `planned` that more than one task, which has not failed, imports; nothing when
+/// there is none, and from servers that do not tell the files of a task (2.4 and later).
+Result<std::optional<milvus::ImportRequest>> FindImportedTwice(
+    const CallContext& ctx, milvus::Client& client, const OwnTasks& own,
+    const std::vector<milvus::ImportRequest>& planned);
 
 /// The greatest id of the collection's tasks, 0 when it has none.
 Result<int64_t> NewestTask(const CallContext& ctx, milvus::Client& client, const std::string& db,

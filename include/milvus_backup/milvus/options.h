@@ -42,6 +42,16 @@ struct ClientOptions {
   /// 0 takes any.
   int max_receive_bytes = 0;
 
+  /// What advice calls the keys that these came from.
+  struct KeyNames {
+    std::string address = "milvus.address and milvus.port";
+    std::string user = "milvus.user";
+    std::string password = "milvus.password";
+    /// Empty: there is no key for TLS.
+    std::string tls = "milvus.tlsMode, milvus.caCertPath and milvus.serverName";
+  };
+  KeyNames key_names{};
+
   /// kInvalidArgument (Origin::kConfig) naming the key at fault.
   Status Validate() const;
 };

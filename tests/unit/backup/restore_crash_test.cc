@@ -73,6 +73,19 @@ TEST_F(RestoreCrashTest, AnImportThatComesLateIsNotThereTwice) {
   EXPECT_THAT(Keys(), IsEmpty());
 }
 
+TEST_F(RestoreCrashTest, AnImportThatComesLateIntoAReusedCollectionIsToldOf) {
+  AddBoth();
+  ASSERT_NO_FATAL_FAILURE(CutWithAnnouncedImports({.existing = ExistingTarget::kReuse}));
+  LateClient late(life_, *inner_);
+  site_.client = &late;
+  for (int run = 0; run < 2; ++run) {
+    const Status status = Restore({.existing = ExistingTarget::kReuse}).status();
+    EXPECT_THAT(status, IsError(Code::kDataLoss, "twice"));
+    EXPECT_THAT(status.advice(), ::testing::HasSubstr("restore-temp-"));
+    EXPECT_TRUE(HasMarker());
+  }
+}
+
 TEST_F(RestoreCrashTest, ServersThatDoNotTellOfFilesHaveTheCollectionStartedAgain) {
   Start({.version = "v2.4.1", .import_tick = std::chrono::milliseconds(1)});
   // The answer to the last import is lost, and with it the task's id.

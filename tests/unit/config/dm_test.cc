@@ -168,6 +168,8 @@ TEST_F(DmConfigTest, StorageTakesTheKeysOfMinioBesideTheTaskOrInIt) {
               IsError(Code::kInvalidArgument, "storage.rootPath"));
   EXPECT_THAT(LoadFrom(kH2M + std::string("storage:\n  bucket: b\n")),
               IsError(Code::kInvalidArgument, "unknown key storage.bucket"));
+  EXPECT_THAT(LoadFrom(kH2M + std::string("  storage:\n    Bucket: b\n")),
+              IsError(Code::kInvalidArgument, "unknown key H2M.storage.bucket"));
 }
 
 TEST_F(DmConfigTest, ErrorsNameTheKey) {
@@ -197,9 +199,33 @@ TEST_F(DmConfigTest, ErrorsNameTheKey) {
       "M2M: {source_milvus_path: /m, source_collection: t, dest_host: h, dest_port: 1, mode: skip}",
       "M2M.source_collection is no mapping");
   expect("H2M: [", "line 1");
-  expect("H2M: text", "it has no keys");
-  expect("", "it is empty");
-  EXPECT_THAT(LoadDm(dir_.path() + "/none.yaml"), IsError(Code::kInvalidArgument, "none.yaml"));
+  expect("H2M: text", "H2M has no keys");
+  expect("H2M:", "H2M has no keys");
+  expect("- H2M", "is not a mapping");
+  expect("", "it has no keys");
+  expect(std::string(600, '['), "nested too deeply");
+  EXPECT_THAT(LoadDm(dir_.path() + "/none.yaml"),
+              IsError(Code::kInvalidArgument, "none.yaml: No such file or directory"));
+  EXPECT_THAT(LoadDm(dir_.path()), IsError(Code::kInvalidArgument, "is a directory"));
+}
+
+TEST_F(DmConfigTest, KeysThatAreThereTwiceAreRefused) {
+  EXPECT_THAT(LoadFrom(kH2M + std::string("  mode: append\n")),
+              IsError(Code::kInvalidArgument, "H2M.mode is there a second time, first in line"));
+  EXPECT_THAT(LoadFrom("H2M: {a: 1}\nH2M: {a: 1}\n"),
+              IsError(Code::kInvalidArgument, "line 2: H2M is there a second time"));
+  // Collections that differ by case are two.
+  const std::string both = With(kM2M, "    test:\n", "    TEST:\n    test:\n");
+  ASSERT_OK_AND_ASSIGN(const DmConfig config, LoadFrom(both));
+  EXPECT_EQ(config.options.source.collections.at(0).name, "TEST");
+  EXPECT_EQ(config.options.source.collections.at(1).name, "test");
+}
+
+TEST_F(DmConfigTest, AdviceNamesTheKeysOfTheFile) {
+  ASSERT_OK_AND_ASSIGN(const DmConfig config,
+                       LoadFrom(kH2M + std::string("  storage:\n    bucketName: b\n")));
+  EXPECT_EQ(config.options.milvus.key_names.address, "H2M.dest_host and H2M.dest_port");
+  EXPECT_EQ(config.storage->keys.bucket, "H2M.storage.bucketName");
 }
 
 TEST_F(DmConfigTest, SamplesLoad) {

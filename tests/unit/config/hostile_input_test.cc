@@ -58,6 +58,13 @@ TEST_F(HostileInputTest, DeepNestingIsRefused) {
   EXPECT_FALSE(ErrorOf("a: " + std::string(100000, '[')).empty());
 }
 
+TEST_F(HostileInputTest, KeysThatAreThereTwiceAreRefused) {
+  EXPECT_THAT(ErrorOf("minio:\n  port: 1\n  address: a\n  Port: 2\n"),
+              HasSubstr("line 4: minio.Port is there a second time, first in line 2"));
+  EXPECT_THAT(ErrorOf("minio: {port: 1}\nbackup: {}\nminio: {port: 1}\n"),
+              HasSubstr("line 3: minio is there a second time, first in line 1"));
+}
+
 TEST_F(HostileInputTest, FilesAreAtMostAMebibyte) {
   EXPECT_OK(LoadText("# " + std::string((size_t{1} << 20) - 3, 'x') + "\n"));
   EXPECT_THAT(ErrorOf("# " + std::string(size_t{1} << 20, 'x')), HasSubstr("larger than 1048576"));

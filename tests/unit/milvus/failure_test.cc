@@ -173,6 +173,15 @@ TEST_F(FailureTest, PatienceWithADeadServerEnds) {
   EXPECT_THAT(Since(begun), Lt(milliseconds(3000)));
 }
 
+TEST_F(FailureTest, AdviceNamesTheKeysThatWereGiven) {
+  Start();
+  ClientOptions options = server_->client_options();
+  options.key_names = {.address = "H2M.dest_host", .user = "u", .password = "p", .tls = ""};
+  server_->Stop();
+  EXPECT_EQ(Connect(ctx_, options).status().advice(),
+            "check H2M.dest_host, and that Milvus is running");
+}
+
 TEST_F(FailureTest, AClosedPortFailsFast) {
   Start();
   const ClientOptions options = server_->client_options();
