@@ -11,7 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -27,6 +29,8 @@ namespace fs = std::filesystem;
 constexpr uint64_t kBatchBytes = 4 * kMiB;
 /// Name of the file of the default partition.
 constexpr char kDefaultName[] = "None";
+/// Of HDF5 itself, of the YAML file beside it, and of their directories, on a disk of 4 KiB blocks.
+constexpr uint64_t kBytesBesideRows = 32 * kKiB;
 
 Status CannotWrite(const fs::path& path, const std::string& why) {
   return FailedPreconditionError(fmt::format("cannot write {}: {}", path.string(), why))
@@ -77,10 +81,20 @@ std::string YamlText(const OldPartition& partition, const std::string& path,
 }
 
 Status WriteText(const fs::path& path, const std::string& text) {
+  errno = 0;
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.close();
-  return file.good() ? Status::Ok() : CannotWrite(path, "the file system refuses");
+  if (file.good()) return Status::Ok();
+  const int error = errno;
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  if (error == ENOSPC || error == EDQUOT) {
+    return Status(Code::kResourceExhausted,
+                  fmt::format("cannot write {}: {}", path.string(), std::strerror(error)))
+        .WithAdvice("set data_dir to a larger disk");
+  }
+  return CannotWrite(path, error == 0 ? "the file system refuses" : std::strerror(error));
 }
 
 class HdfJob {
@@ -121,7 +135,7 @@ class HdfJob {
         unit.rows += source->rows();
       }
       const uint64_t unit_bytes = unit.rows * unit.partition.table.vector_bytes();
-      bytes += unit_bytes + unit.rows * sizeof(int64_t);
+      if (unit.rows > 0) bytes += unit_bytes + unit.rows * sizeof(int64_t) + kBytesBesideRows;
       progress_.bytes_planned += unit_bytes;
       progress_.objects_planned += unit.inputs.size();
       units_.push_back(std::move(unit));
