@@ -84,6 +84,7 @@ TEST_F(RestoreCrashTest, AnImportThatComesLateIntoAReusedCollectionIsToldOf) {
     EXPECT_THAT(status.advice(), ::testing::HasSubstr("restore-temp-"));
     EXPECT_TRUE(HasMarker());
   }
+  site_.client = client_.get();
 }
 
 TEST_F(RestoreCrashTest, ServersThatDoNotTellOfFilesHaveTheCollectionStartedAgain) {
