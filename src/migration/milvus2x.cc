@@ -174,6 +174,7 @@ class Job {
       MB_RETURN_IF_ERROR(collections_.back()->Prepare(ctx).Annotate(
           "collection '" + collections_.back()->title() + "'"));
     }
+    MB_RETURN_IF_ERROR(OpenSources(ctx));
     run_.progress.SetPhase("copy");
     for (const auto& collection : collections_) run_.progress.rows_planned += collection->counted();
     std::map<std::string, std::vector<std::string>> filled;
@@ -194,6 +195,35 @@ class Job {
         return migrated.status().Annotate("collection '" + collection->title() + "'");
       }
       report_.collections.push_back(*std::move(migrated));
+    }
+    return Status::Ok();
+  }
+
+  /// What is stored is what queries are sure to see.
+  Status OpenSources(const CallContext& ctx) {
+    std::map<std::string, std::vector<std::string>> names;
+    for (const auto& collection : collections_) {
+      if (collection->was_done()) continue;
+      MB_RETURN_IF_ERROR(
+          collection->CountBeforeFlush(ctx).Annotate("collection '" + collection->title() + "'"));
+      names[collection->source().db].push_back(collection->source().name);
+    }
+    for (const auto& [db, in_db] : names) {
+      const Status flushed = FlushAndWait(ctx, run_.source, db, in_db, run_.rules.poll_interval);
+      // Milvus Lite keeps nothing else.
+      if (flushed.code() == Code::kUnimplemented) continue;
+      if (flushed.code() == Code::kPermissionDenied) {
+        report_.warnings.push_back(
+            fmt::format("the source is not flushed, so rows written shortly before its collections "
+                        "were loaded may be missing in its answers: {}",
+                        flushed.ToString()));
+        continue;
+      }
+      MB_RETURN_IF_ERROR(flushed.Annotate("flushing the source"));
+    }
+    for (const auto& collection : collections_) {
+      MB_RETURN_IF_ERROR(
+          collection->OpenSource(ctx).Annotate("collection '" + collection->title() + "'"));
     }
     return Status::Ok();
   }

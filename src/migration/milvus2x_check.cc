@@ -25,6 +25,18 @@ constexpr int32_t kLevelZero = 1;
 /// Few enough that answers with the widest vectors stay small.
 constexpr size_t kKeysPerQuery = 50;
 
+/// Whether queries see all that is stored.
+Result<bool> SeesStored(const CallContext& ctx, const CollectionPlace& place) {
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> stored,
+                      place.client->ListPersistentSegments(ctx, place.db, place.name));
+  MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> loaded,
+                      place.client->ListLoadedSegments(ctx, place.db, place.name));
+  return std::ranges::all_of(stored, [&](const milvus::Segment& segment) {
+    return segment.state == kDropped || segment.level == kLevelZero || segment.num_rows == 0 ||
+           std::ranges::count(loaded, segment.id, &milvus::Segment::id) > 0;
+  });
+}
+
 std::map<RowKey, size_t> RowsByKey(const RowPlan& rows, const std::vector<Column>& columns) {
   std::map<RowKey, size_t> found;
   const auto keys = std::ranges::find(columns, rows.key.name(), &Column::field_name);
@@ -54,6 +66,20 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
     }
   }
   return Status::Ok();
+}
+
+Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
+                                std::chrono::milliseconds poll_interval,
+                                std::chrono::milliseconds limit) {
+  const auto give_up = std::chrono::steady_clock::now() + limit;
+  while (true) {
+    const auto sees = SeesStored(ctx, place);
+    const Code code = sees.status().code();
+    if (code == Code::kUnimplemented || code == Code::kPermissionDenied) return true;
+    MB_RETURN_IF_ERROR(sees.status());
+    if (*sees || std::chrono::steady_clock::now() > give_up) return *sees;
+    if (!Clock::Real().SleepFor(poll_interval, ctx.stop)) return CancelledError();
+  }
 }
 
 Result<uint64_t> CountRowsIn(const CallContext& ctx, const CollectionPlace& place,

@@ -1,4 +1,5 @@
-/// Whether a target holds what was brought over. Functions without state, thread-safe.
+/// Whether a source shows what it holds, and a target holds what was brought over. Functions
+/// without state, thread-safe.
 #pragma once
 
 #include "milvus2x_rows.h"
@@ -21,6 +22,12 @@ namespace milvus_backup::migration {
 /// stored.
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
                     const std::vector<std::string>& names, std::chrono::milliseconds poll_interval);
+
+/// Wait until queries of a loaded collection read all that is stored from there, at most for
+/// `limit`. Returns whether they do; true for servers that do not tell.
+Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
+                                std::chrono::milliseconds poll_interval,
+                                std::chrono::milliseconds limit);
 
 /// Rows of a partition as they are stored, deleted ones too; what was not flushed is not counted.
 /// Waits up to `count_patience` for segments that are being stored.

@@ -113,14 +113,58 @@ Status CollectionMigration::LookAtSource(const CallContext& ctx) {
                  fmt::format("collection not loaded: {} cannot be read", title_))
           .WithAdvice("load it, or have it loaded and released again with --load-source");
     }
+    must_load_source_ = true;
+  }
+  return Status::Ok();
+}
+
+Status CollectionMigration::CountBeforeFlush(const CallContext& ctx) {
+  if (must_load_source_) return Status::Ok();
+  const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
+  MB_ASSIGN_OR_RETURN(before_flush_, source.Count(ctx));
+  return Status::Ok();
+}
+
+Status CollectionMigration::OpenSource(const CallContext& ctx) {
+  if (must_load_source_) {
     has_loaded_source_ = true;
     MB_RETURN_IF_ERROR(LoadAndWait(ctx, source_, run_.rules.poll_interval).status());
   }
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
+  if (before_flush_) MB_RETURN_IF_ERROR(CheckSight(ctx, source));
   MB_ASSIGN_OR_RETURN(migrated_.counted, source.Count(ctx));
   log::Event(log::Level::kInfo, "[Milvus23x] Count(*) ===>",
              {{"collection", title_}, {"Count", std::to_string(migrated_.counted)}});
   return Status::Ok();
+}
+
+Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionReader& source) {
+  MB_ASSIGN_OR_RETURN(
+      const bool sees_stored,
+      AwaitSightOfStored(ctx, source_, run_.rules.poll_interval, run_.rules.sight_patience));
+  if (!sees_stored) {
+    warnings_.push_back(fmt::format(
+        "collection '{}': the source has stored rows that its queries do not read from "
+        "storage after {} s; compare the number of rows",
+        title_,
+        std::chrono::duration_cast<std::chrono::seconds>(run_.rules.sight_patience).count()));
+  }
+  MB_ASSIGN_OR_RETURN(const uint64_t after, source.Count(ctx));
+  if (after <= *before_flush_) return Status::Ok();
+  if (!Clock::Real().SleepFor(run_.rules.quiet_time, ctx.stop)) return CancelledError();
+  MB_ASSIGN_OR_RETURN(const uint64_t again, source.Count(ctx));
+  // Somebody writes: the rows are not lost, they are new.
+  if (again != after) return Status::Ok();
+  return FailedPreconditionError(
+             fmt::format("the source counts {} rows, and counted {} before they were flushed: its "
+                         "queries had lost rows from sight, and may have lost deletes for good",
+                         after, *before_flush_))
+      .WithOrigin(Origin::kMilvus)
+      .WithAdvice(
+          fmt::format("if nobody has written to it just now, release {} and load it again in the "
+                      "source, or use "
+                      "--via-storage, which reads what is stored; then run the command again",
+                      title_));
 }
 
 Status CollectionMigration::LookAtTarget(const CallContext& ctx) {
@@ -139,7 +183,8 @@ Status CollectionMigration::LookAtTarget(const CallContext& ctx) {
         .WithAdvice("set meta.milvus.collection or target.milvus2x.database to another name");
   }
   MB_ASSIGN_OR_RETURN(begin_, DecideBegin(ctx, existing));
-  if (begin_ == Begin::kDone) return Status::Ok();
+  migrated_.was_done = begin_ == Begin::kDone;
+  if (migrated_.was_done) return Status::Ok();
   if (existing && !must_drop_) MB_RETURN_IF_ERROR(CheckRowsFit(*existing, plan_.rows));
   if (begin_ == Begin::kContinue) return Status::Ok();
   record_ = CollectionRecord{.source = PlaceText(source_),
@@ -224,8 +269,7 @@ Result<CollectionMigration::Begin> CollectionMigration::BeginPartitionsAnew(
 
 Status CollectionMigration::Copy(const CallContext& ctx) {
   transfer::Progress& progress = run_.progress;
-  if (begin_ == Begin::kDone) {
-    migrated_.was_done = true;
+  if (migrated_.was_done) {
     migrated_.source_changed = record_->source_changed;
     progress.rows_done += migrated_.counted;
     warnings_.push_back(fmt::format(

@@ -33,19 +33,24 @@ class CollectionMigration {
  public:
   CollectionMigration(const Milvus2xRun& run, CollectionPlace source, CollectionPlace target);
 
-  /// Look at source, target and record, and find out what there is to do. Changes nothing, but that
-  /// with `load_source` the source is loaded.
+  /// Look at source, target and record, and find out what there is to do. Changes nothing.
   Status Prepare(const CallContext& ctx);
+  /// Count the rows of a source that is loaded, before it is flushed.
+  Status CountBeforeFlush(const CallContext& ctx);
+  /// Load a source that is not loaded, and count its rows. kFailedPrecondition when its queries
+  /// have lost rows from sight.
+  Status OpenSource(const CallContext& ctx);
   /// Bring the rows over. An error leaves a record behind that the same command goes on from.
   Status Copy(const CallContext& ctx);
   /// Compare, and index; the target has been flushed.
   Result<Migrated> Finish(const CallContext& ctx);
-  /// Release a source that Prepare had to load.
+  /// Release a source that OpenSource had to load.
   Status ReleaseSource(const CallContext& ctx);
 
   const std::vector<std::string>& warnings() const { return warnings_; }
   /// The source, for messages.
   const std::string& title() const { return title_; }
+  const CollectionPlace& source() const { return source_; }
   const CollectionPlace& target() const { return target_; }
   bool was_done() const { return migrated_.was_done; }
   /// Rows that the source had when it was looked at.
@@ -55,6 +60,9 @@ class CollectionMigration {
   enum class Begin { kFresh, kContinue, kDone };
 
   Status LookAtSource(const CallContext& ctx);
+  /// Milvus 2.3.5 loses now and then from the sight of its queries what was written shortly before
+  /// a collection was loaded, deletes too: inserts until they are flushed, deletes for good.
+  Status CheckSight(const CallContext& ctx, const CollectionReader& source);
   Status LookAtTarget(const CallContext& ctx);
   Result<Begin> DecideBegin(const CallContext& ctx,
                             const std::optional<milvus::Collection>& existing);
@@ -94,7 +102,9 @@ class CollectionMigration {
   /// The target that is there is the one that an earlier run has created.
   bool is_target_ours_ = false;
   std::vector<std::string> partitions_to_drop_;
+  bool must_load_source_ = false;
   bool has_loaded_source_ = false;
+  std::optional<uint64_t> before_flush_;
   std::optional<CollectionRecord> record_;
   Migrated migrated_;
   std::vector<std::string> warnings_;

@@ -138,6 +138,25 @@ Result<std::vector<Segment>> GrpcClient::ListPersistentSegments(const CallContex
   }
 }
 
+Result<std::vector<Segment>> GrpcClient::ListLoadedSegments(const CallContext& ctx,
+                                                            const std::string& db,
+                                                            const std::string& collection) {
+  api::GetQuerySegmentInfoRequest request;
+  request.set_dbname(db);
+  request.set_collectionname(collection);
+  MB_ASSIGN_OR_RETURN(const auto reply, Call(ctx, "GetQuerySegmentInfo", db, collection,
+                                             &Stub::GetQuerySegmentInfo, request));
+  std::vector<Segment> segments;
+  for (const auto& info : reply.infos()) {
+    segments.push_back({.id = info.segmentid(),
+                        .collection_id = info.collectionid(),
+                        .partition_id = info.partitionid(),
+                        .num_rows = info.num_rows(),
+                        .state = info.state()});
+  }
+  return segments;
+}
+
 Result<int64_t> GrpcClient::Insert(const CallContext& ctx, const InsertRequest& request) {
   MB_ASSIGN_OR_RETURN(const auto reply,
                       Write(ctx, "Insert", &Stub::Insert, request, Repeat::kIfRefused));

@@ -98,6 +98,8 @@ class GrpcClient final : public Client {
                                   const std::string& collection) override;
   Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx, const std::string& db,
                                                       const std::string& collection) override;
+  Result<std::vector<Segment>> ListLoadedSegments(const CallContext& ctx, const std::string& db,
+                                                  const std::string& collection) override;
 
   Result<int64_t> Insert(const CallContext& ctx, const InsertRequest& request) override;
   Result<int64_t> Upsert(const CallContext& ctx, const InsertRequest& request) override;

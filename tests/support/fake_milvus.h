@@ -52,6 +52,8 @@ struct FakeMilvusOptions {
   /// Listings that show what a flush has sealed as being stored (state 5), with no rows yet,
   /// although the flush has ended.
   int flushing_listings = 0;
+  /// Listings of loaded segments that leave the last one out, as until queries read it.
+  int late_listings = 0;
   /// Flushes after which the first segment of the collection is gone, compacted into another whose
   /// id is greater by 50.
   int compactions = 0;

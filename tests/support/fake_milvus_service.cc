@@ -40,6 +40,9 @@ void ToReply(const milvus::ImportTask& task, api::GetImportStateResponse& reply)
   }
 }
 
+/// common.SegmentState, as queries tell of whatever is loaded.
+constexpr int kSealedState = 3;
+
 }  // namespace
 
 grpc::Status FakeMilvusService::Connect(grpc::ServerContext* context,
@@ -379,6 +382,34 @@ grpc::Status FakeMilvusService::GetPersistentSegmentInfo(
       info.set_state(segment.state);
       info.set_level(segment.level);
       info.set_storage_version(segment.storage_version);
+    }
+    return Refusal();
+  });
+}
+
+grpc::Status FakeMilvusService::GetQuerySegmentInfo(grpc::ServerContext* context,
+                                                    const api::GetQuerySegmentInfoRequest* request,
+                                                    api::GetQuerySegmentInfoResponse* reply) {
+  const std::string db = DatabaseOf(*context, request->dbname());
+  const std::string& name = request->collectionname();
+  return Serve(context, "GetQuerySegmentInfo", db + "." + name, reply, [&] {
+    FakeCollection* collection = state_.Find(db, name);
+    if (collection == nullptr) return CollectionNotFound(db, name);
+    if (collection->load_state != milvus::LoadState::kLoaded) {
+      return Refusal{.code = 101, .error_code = 1, .reason = "collection not loaded"};
+    }
+    std::vector<milvus::Segment> seen = FakeMilvusState::Flushed(*collection);
+    if (options_.late_listings > 0 && !seen.empty()) {
+      --options_.late_listings;
+      seen.pop_back();
+    }
+    for (const milvus::Segment& segment : seen) {
+      auto& info = *reply->add_infos();
+      info.set_segmentid(segment.id);
+      info.set_collectionid(segment.collection_id);
+      info.set_partitionid(segment.partition_id);
+      info.set_num_rows(segment.num_rows);
+      info.set_state(kSealedState);
     }
     return Refusal();
   });

@@ -218,6 +218,8 @@ class FakeMilvusService final : public ::milvus::proto::milvus::MilvusService::S
                    api::GetFlushStateResponse* reply) override;
   St GetPersistentSegmentInfo(Ctx context, const api::GetPersistentSegmentInfoRequest* request,
                               api::GetPersistentSegmentInfoResponse* reply) override;
+  St GetQuerySegmentInfo(Ctx context, const api::GetQuerySegmentInfoRequest* request,
+                         api::GetQuerySegmentInfoResponse* reply) override;
   St GetCollectionStatistics(Ctx context, const api::GetCollectionStatisticsRequest* request,
                              api::GetCollectionStatisticsResponse* reply) override;
   St Insert(Ctx context, const api::InsertRequest* request, api::MutationResult* reply) override;

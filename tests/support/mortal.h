@@ -209,6 +209,11 @@ class MortalClient : public milvus::Client {
       const CallContext& ctx, const std::string& db, const std::string& collection) override {
     return life_.Around([&] { return inner_.ListPersistentSegments(ctx, db, collection); });
   }
+  Result<std::vector<milvus::Segment>> ListLoadedSegments(const CallContext& ctx,
+                                                          const std::string& db,
+                                                          const std::string& collection) override {
+    return life_.Around([&] { return inner_.ListLoadedSegments(ctx, db, collection); });
+  }
   Result<int64_t> Insert(const CallContext& ctx, const milvus::InsertRequest& request) override {
     return life_.Around([&] { return inner_.Insert(ctx, request); });
   }

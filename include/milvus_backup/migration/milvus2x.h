@@ -53,6 +53,10 @@ struct Milvus2xRules {
   std::chrono::milliseconds poll_interval{100};
   /// How long Milvus may take to count rows that it says it has.
   std::chrono::milliseconds count_patience{10000};
+  /// How long a source may take to read from storage what it has flushed: some 20 s in 2.3.5.
+  std::chrono::milliseconds sight_patience = std::chrono::minutes(2);
+  /// Between two counts of rows that tell whether somebody writes.
+  std::chrono::milliseconds quiet_time{2000};
   /// How often what is confirmed is written down.
   std::chrono::milliseconds record_interval{500};
 };

@@ -120,6 +120,11 @@ class Client {
   virtual Result<std::vector<Segment>> ListPersistentSegments(const CallContext& ctx,
                                                               const std::string& db,
                                                               const std::string& collection) = 0;
+  /// Sealed segments of a loaded collection that queries read. Milvus 2.3 takes notice of what was
+  /// flushed within some 20 s.
+  virtual Result<std::vector<Segment>> ListLoadedSegments(const CallContext& ctx,
+                                                          const std::string& db,
+                                                          const std::string& collection) = 0;
 
   /// Returns how many rows were taken. A request is at most what the server receives (64 MiB in
   /// 2.3). Rate limits are waited for; otherwise never retried after the request may have been

@@ -39,6 +39,8 @@ class Milvus2xFixture : public ::testing::Test {
     rules_.poll_interval = std::chrono::milliseconds(1);
     rules_.restart_patience = std::chrono::milliseconds(2000);
     rules_.count_patience = std::chrono::milliseconds(50);
+    rules_.sight_patience = std::chrono::milliseconds(50);
+    rules_.quiet_time = std::chrono::milliseconds(1);
     rules_.record_interval = std::chrono::milliseconds(0);
     rules_.keys_per_page = 20;
     rules_.range_bytes = 200;

@@ -9,6 +9,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstring>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -107,6 +109,70 @@ TEST_F(Milvus2xTest, ASourceThatIsNotLoadedIsNamedAtOnceOrLoaded) {
   ASSERT_OK(Run());
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
   EXPECT_EQ(source_->Find("default", "c")->load_state, milvus::LoadState::kNotLoad);
+}
+
+/// Answers to count(*) that `count` gives.
+void AnswerCounts(milvus_backup::testing::FakeMilvus& server,
+                  std::function<int64_t(int64_t rows)> count) {
+  server.AlterAnswers([count = std::move(count)](const milvus::QueryRequest& request,
+                                                 std::vector<milvus::Column>& columns) {
+    if (request.output_fields != std::vector<std::string>{"count(*)"}) return;
+    int64_t rows = 0;
+    std::memcpy(&rows, columns[0].fixed.data(), sizeof(rows));
+    rows = count(rows);
+    std::memcpy(columns[0].fixed.data(), &rows, sizeof(rows));
+  });
+}
+
+TEST_F(Milvus2xTest, ASourceWhoseQueriesHadLostRowsIsRefused) {
+  FillWithNumbers(60);
+  AnswerCounts(*source_,
+               [&](int64_t rows) { return source_->count("Flush") == 0 ? rows - 5 : rows; });
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "counts 60 rows, and counted 55 before"));
+  EXPECT_FALSE(target_->Find("default", "c"));
+  // Loaded again, it sees all.
+  AnswerCounts(*source_, [](int64_t rows) { return rows; });
+  ASSERT_OK(Run());
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
+}
+
+TEST_F(Milvus2xTest, RowsThatSomebodyWritesWereNotLost) {
+  FillWithNumbers(60);
+  int64_t more = -10;
+  AnswerCounts(*source_, [&](int64_t rows) { return rows + more++; });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_TRUE(report.source_changed());
+}
+
+TEST_F(Milvus2xTest, WhatIsStoredIsReadFromThere) {
+  source_options_.late_listings = 4;
+  Reset();
+  FillWithNumbers(60);
+  source_->Change("default", "c", [](FakeCollection& each) {
+    each.segments = {{.id = 7, .num_rows = 60, .state = 2}};
+  });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_THAT(report.warnings, IsEmpty());
+  EXPECT_EQ(source_->count("Flush"), 1U);
+  EXPECT_EQ(source_->count("GetQuerySegmentInfo"), 5U);
+
+  source_options_.late_listings = 1000000;
+  Reset();
+  FillWithNumbers(60);
+  source_->Change("default", "c", [](FakeCollection& each) {
+    each.segments = {{.id = 7, .num_rows = 60, .state = 4}};
+  });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport late, Run());
+  EXPECT_THAT(late.warnings, ElementsAre(HasSubstr("do not read from storage")));
+}
+
+TEST_F(Milvus2xTest, ASourceThatMayNotBeFlushedIsReadAllTheSame) {
+  FillWithNumbers(60);
+  source_->Plan("Flush", {.code = 1401, .reason = "PrivilegeFlush not permitted"});
+  source_->Plan("GetQuerySegmentInfo", {.code = 1401, .reason = "not permitted"});
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("the source is not flushed")));
+  EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
 
 TEST_F(Milvus2xTest, RowsWithOneKeyAreReportedAndTheNewestIsTaken) {

@@ -297,6 +297,21 @@ TEST_F(ClientTest, AnErrorAboutTheFlushStateIsAnError) {
   EXPECT_THAT(client_->IsFlushed(ctx_, "default", "c", {}), IsError(Code::kInternal, "broken"));
 }
 
+TEST_F(ClientTest, SegmentsThatQueriesReadAreListed) {
+  Start();
+  server_->Add("default", SmallCollection("c"));
+  EXPECT_THAT(client_->ListLoadedSegments(ctx_, "default", "c").status().service_code(), "101");
+  server_->Change("default", "c", [](FakeCollection& each) {
+    each.load_state = LoadState::kLoaded;
+    each.segments = {{.id = 7, .partition_id = 8, .num_rows = 9, .state = 4}};
+  });
+  ASSERT_OK_AND_ASSIGN(const auto segments, client_->ListLoadedSegments(ctx_, "default", "c"));
+  ASSERT_EQ(segments.size(), 1U);
+  EXPECT_EQ(segments[0].id, 7);
+  EXPECT_EQ(segments[0].partition_id, 8);
+  EXPECT_EQ(segments[0].num_rows, 9);
+}
+
 TEST_F(ClientTest, SegmentsThatVanishWhileListedAreAskedForAgain) {
   Start();
   server_->Add("default", SmallCollection("c"));
