@@ -31,7 +31,7 @@ from rows import (
 )
 from servers import MilvusLite, MilvusServer, MinioServer, NotInstalled
 from test_matrix import ALL, AT_ONCE, FEW, LIMIT_S, TENANTS, Made, make
-from tool import Tool, finish
+from tool import Finished, Tool, finish
 from typed_rows import comparable, difference, make_readable, read
 
 DATABASE = "matrix2x"
@@ -193,6 +193,21 @@ def check(made: Made, alias: str) -> None:
     moved.release()
 
 
+def start_all(tool: Tool, alias: str) -> Finished:
+    """Migrate every collection, doing what the program advises when Milvus 2.3.5 has lost rows from sight."""
+    for _ in range(3):
+        result = tool.run("start", "--all", "--load-source", "--json", timeout_s=LIMIT_S)
+        lost = re.search(r"collection '\w+\.(\w+)': the source counts .* had lost rows from sight", result.stderr)
+        if result.status == 0 or not lost:
+            break
+        print(result.stderr)
+        collection = Collection(lost[1], using=alias)
+        collection.release()
+        collection.load()
+    assert result.status == 0, result
+    return result
+
+
 def migrate_kinds(
     tool: Tool, servers: tuple[MilvusServer, MilvusServer], aliases: tuple[str, str], kinds: list[Combination]
 ) -> None:
@@ -207,7 +222,7 @@ def migrate_kinds(
             tool.write_config("migration.yaml", config(*servers, database=DATABASE, rows=25))
             refused = tool.run("start", "--all")
             assert refused.status == 1 and f"collection not loaded: {DATABASE}.kind_0" in refused.stderr, refused
-            result = tool.succeed("start", "--all", "--load-source", "--json", timeout_s=LIMIT_S)
+            result = start_all(tool, source)
             assert len(events.checked("migration_start", result.stdout)["collections"]) == len(kinds)
             connections.connect(target, host=servers[1].address, port=servers[1].port, db_name=DATABASE)
             checks = [(str(each.kind), pool.submit(check, each, target)) for each in made]
