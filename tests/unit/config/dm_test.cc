@@ -217,8 +217,8 @@ TEST_F(DmConfigTest, KeysThatAreThereTwiceAreRefused) {
   // Collections that differ by case are two.
   const std::string both = With(kM2M, "    test:\n", "    TEST:\n    test:\n");
   ASSERT_OK_AND_ASSIGN(const DmConfig config, LoadFrom(both));
-  EXPECT_EQ(config.options.source.collections.at(0).name, "TEST");
-  EXPECT_EQ(config.options.source.collections.at(1).name, "test");
+  EXPECT_EQ(config.options.source.collections.at(0).collection, "TEST");
+  EXPECT_EQ(config.options.source.collections.at(1).collection, "test");
 }
 
 TEST_F(DmConfigTest, AdviceNamesTheKeysOfTheFile) {
