@@ -93,8 +93,8 @@ class Flattener {
       if (!is_new) {
         throw YAML::RepresentationException(
             entry.first.Mark(),
-            fmt::format("{}{} is there a second time, first in line {}; remove one of them",
-                        path.empty() ? "" : path + ".", key, first->second));
+            fmt::format("{} is there a second time, first in line {}; remove one of them", key,
+                        first->second));
       }
       Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
     }

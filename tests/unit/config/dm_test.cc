@@ -210,8 +210,9 @@ TEST_F(DmConfigTest, ErrorsNameTheKey) {
 }
 
 TEST_F(DmConfigTest, KeysThatAreThereTwiceAreRefused) {
-  EXPECT_THAT(LoadFrom(kH2M + std::string("  mode: append\n")),
-              IsError(Code::kInvalidArgument, "H2M.mode is there a second time, first in line"));
+  EXPECT_THAT(
+      LoadFrom(kH2M + std::string("  mode: append\n")),
+      IsError(Code::kInvalidArgument, "line 17: mode is there a second time, first in line"));
   EXPECT_THAT(LoadFrom("H2M: {a: 1}\nH2M: {a: 1}\n"),
               IsError(Code::kInvalidArgument, "line 2: H2M is there a second time"));
   // Collections that differ by case are two.

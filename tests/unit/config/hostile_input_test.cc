@@ -60,7 +60,7 @@ TEST_F(HostileInputTest, DeepNestingIsRefused) {
 
 TEST_F(HostileInputTest, KeysThatAreThereTwiceAreRefused) {
   EXPECT_THAT(ErrorOf("minio:\n  port: 1\n  address: a\n  Port: 2\n"),
-              HasSubstr("line 4: minio.Port is there a second time, first in line 2"));
+              HasSubstr("line 4: Port is there a second time, first in line 2"));
   EXPECT_THAT(ErrorOf("minio: {port: 1}\nbackup: {}\nminio: {port: 1}\n"),
               HasSubstr("line 3: minio is there a second time, first in line 1"));
 }
