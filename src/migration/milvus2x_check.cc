@@ -25,15 +25,23 @@ constexpr int32_t kLevelZero = 1;
 /// Few enough that answers with the widest vectors stay small.
 constexpr size_t kKeysPerQuery = 50;
 
-/// Whether queries see all that is stored.
-Result<bool> SeesStored(const CallContext& ctx, const CollectionPlace& place) {
+bool HoldsRows(const milvus::Segment& segment) {
+  return segment.state != kDropped && segment.level != kLevelZero && segment.num_rows > 0;
+}
+
+/// Whether queries, which count that many rows, see all that is stored.
+Result<bool> SeesStored(const CallContext& ctx, const CollectionPlace& place, uint64_t counted) {
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> stored,
                       place.client->ListPersistentSegments(ctx, place.db, place.name));
+  uint64_t rows = 0;
+  for (const milvus::Segment& segment : stored) {
+    if (HoldsRows(segment)) rows += static_cast<uint64_t>(segment.num_rows);
+  }
+  if (counted == rows) return true;
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> loaded,
                       place.client->ListLoadedSegments(ctx, place.db, place.name));
   return std::ranges::all_of(stored, [&](const milvus::Segment& segment) {
-    return segment.state == kDropped || segment.level == kLevelZero || segment.num_rows == 0 ||
-           std::ranges::count(loaded, segment.id, &milvus::Segment::id) > 0;
+    return !HoldsRows(segment) || std::ranges::count(loaded, segment.id, &milvus::Segment::id) > 0;
   });
 }
 
@@ -69,11 +77,11 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
 }
 
 Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
-                                std::chrono::milliseconds poll_interval,
+                                uint64_t counted, std::chrono::milliseconds poll_interval,
                                 std::chrono::milliseconds limit) {
   const auto give_up = std::chrono::steady_clock::now() + limit;
   while (true) {
-    const auto sees = SeesStored(ctx, place);
+    const auto sees = SeesStored(ctx, place, counted);
     const Code code = sees.status().code();
     if (code == Code::kUnimplemented || code == Code::kPermissionDenied) return true;
     MB_RETURN_IF_ERROR(sees.status());

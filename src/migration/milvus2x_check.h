@@ -24,9 +24,10 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
                     const std::vector<std::string>& names, std::chrono::milliseconds poll_interval);
 
 /// Wait until queries of a loaded collection read all that is stored from there, at most for
-/// `limit`. Returns whether they do; true for servers that do not tell.
+/// `limit`; not at all when what they count is all that is stored. Returns whether they do; true
+/// for servers that do not tell.
 Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
-                                std::chrono::milliseconds poll_interval,
+                                uint64_t counted, std::chrono::milliseconds poll_interval,
                                 std::chrono::milliseconds limit);
 
 /// Rows of a partition as they are stored, deleted ones too; what was not flushed is not counted.

@@ -139,9 +139,9 @@ Status CollectionMigration::OpenSource(const CallContext& ctx) {
 }
 
 Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionReader& source) {
-  MB_ASSIGN_OR_RETURN(
-      const bool sees_stored,
-      AwaitSightOfStored(ctx, source_, run_.rules.poll_interval, run_.rules.sight_patience));
+  MB_ASSIGN_OR_RETURN(const bool sees_stored,
+                      AwaitSightOfStored(ctx, source_, *before_flush_, run_.rules.poll_interval,
+                                         run_.rules.sight_patience));
   if (!sees_stored) {
     warnings_.push_back(fmt::format(
         "collection '{}': the source has stored rows that its queries do not read from "
