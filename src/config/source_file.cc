@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -63,7 +63,7 @@ Result<std::string> ReadConfigFile(const std::string& path) {
         fmt::format("{} is larger than {} bytes: no configuration", path, kMaxFileBytes));
   }
   if (!file.eof()) {
-    const char* const why = errno == 0 ? "reading fails" : std::strerror(errno);
+    const std::string why = errno == 0 ? "reading fails" : std::generic_category().message(errno);
     return ConfigError(fmt::format("cannot read {}: {}", path, why));
   }
   text.resize(static_cast<size_t>(file.gcount()));

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -87,14 +86,15 @@ Status WriteText(const fs::path& path, const std::string& text) {
   file.close();
   if (file.good()) return Status::Ok();
   const int error = errno;
+  const std::string why =
+      error == 0 ? "the file system refuses" : std::generic_category().message(error);
   std::error_code ignored;
   fs::remove(path, ignored);
   if (error == ENOSPC || error == EDQUOT) {
-    return Status(Code::kResourceExhausted,
-                  fmt::format("cannot write {}: {}", path.string(), std::strerror(error)))
+    return Status(Code::kResourceExhausted, fmt::format("cannot write {}: {}", path.string(), why))
         .WithAdvice("set data_dir to a larger disk");
   }
-  return CannotWrite(path, error == 0 ? "the file system refuses" : std::strerror(error));
+  return CannotWrite(path, why);
 }
 
 class HdfJob {
