@@ -212,7 +212,7 @@ class Job {
       const Status flushed = FlushAndWait(ctx, run_.source, db, in_db, run_.rules.poll_interval);
       // Milvus Lite keeps nothing else.
       if (flushed.code() == Code::kUnimplemented) continue;
-      if (flushed.code() == Code::kPermissionDenied) {
+      if (IsRefused(flushed)) {
         report_.warnings.push_back(
             fmt::format("the source is not flushed, so rows written shortly before its collections "
                         "were loaded may be missing in its answers: {}",

@@ -59,6 +59,11 @@ std::string TextOf(const RowPlan& rows, const RowKey& key) {
 
 }  // namespace
 
+bool IsRefused(const Status& status) {
+  return !status.ok() && status.origin() == Origin::kMilvus &&
+         status.retry_class() == RetryClass::kNever;
+}
+
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
                     const std::vector<std::string>& names,
                     std::chrono::milliseconds poll_interval) {
@@ -82,8 +87,7 @@ Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& p
   const auto give_up = std::chrono::steady_clock::now() + limit;
   while (true) {
     const auto sees = SeesStored(ctx, place, counted);
-    const Code code = sees.status().code();
-    if (code == Code::kUnimplemented || code == Code::kPermissionDenied) return true;
+    if (IsRefused(sees.status())) return true;
     MB_RETURN_IF_ERROR(sees.status());
     if (*sees || std::chrono::steady_clock::now() > give_up) return *sees;
     if (!Clock::Real().SleepFor(poll_interval, ctx.stop)) return CancelledError();

@@ -18,6 +18,9 @@
 
 namespace milvus_backup::migration {
 
+/// Whether a server has answered with an error that stays.
+bool IsRefused(const Status& status);
+
 /// Flush collections of a database and wait for that, so that all of their rows are counted as
 /// stored.
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
