@@ -243,15 +243,21 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   run_.Enter("count");
   RowCheck& rows = report_.rows;
   MB_ASSIGN_OR_RETURN(const int64_t present, backup::CountRows(ctx, client_, db_, name_));
-  rows.restored = reuses() ? RowsAdded(present, fill.rows_imported()) : present;
+  rows.restored = present;
+  if (reuses()) {
+    MB_ASSIGN_OR_RETURN(rows.restored, RowsAdded(present, fill));
+  }
   progress_.rows = rows.restored;
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
   if (rows.restored > rows.at_most && went_on_ && created_) {
     created_ = false;  // it is not only ours any more, so it stays
+    const int64_t more = rows.restored - rows.at_most;
     return FailedPreconditionError(
-               fmt::format("{}.{} holds {} rows, {} of them more than the backup: somebody has "
-                           "written to it since the restore that was not finished",
-                           db_, name_, rows.restored, rows.restored - rows.at_most))
+               fmt::format(
+                   "{}.{} holds {} rows, {} of them more than the backup: somebody has "
+                   "written to it since the restore that was not finished{}",
+                   db_, name_, rows.restored, more,
+                   fill.HasImportOf(more) ? ", or Milvus has carried out an import twice" : ""))
         .WithAdvice(
             "it was left as it is, with all rows of the backup in it; to start anew, drop it");
   }
@@ -264,10 +270,23 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
 
 /// Others may write to a reused collection meanwhile, so what it got is compared with what the
 /// imports say is ours.
-int64_t CollectionRestore::RowsAdded(int64_t present, int64_t imported) {
+Result<int64_t> CollectionRestore::RowsAdded(int64_t present, const CollectionFill& fill) {
+  const int64_t imported = fill.rows_imported();
   if (!progress_.rows_before) return imported;
   const int64_t added = present - *progress_.rows_before;
   if (added == imported) return added;
+  if (fill.HasImportOf(added - imported)) {
+    return DataLossError(
+               fmt::format(
+                   "{} has {} rows more than before, {} were imported: the {} in between are "
+                   "as many as those of one import, which Milvus has perhaps carried out twice",
+                   report_.target, added, imported, added - imported))
+        .WithOrigin(Origin::kMilvus)
+        .WithAdvice(fmt::format(
+            "look whether rows are there twice and put the collection right, then remove {} to "
+            "forget that restore",
+            run_.ledger->WhereLeft(progress_.target)));
+  }
   run_.warnings.Add(
       fmt::format("{} has {} rows more than before, {} were imported: somebody else has written to "
                   "it meanwhile",

@@ -48,7 +48,7 @@ class CollectionRestore {
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
-  int64_t RowsAdded(int64_t present, int64_t imported);
+  Result<int64_t> RowsAdded(int64_t present, const CollectionFill& fill);
   Status CountAgain(const CallContext& ctx);
   Status Replace();
   Status RetireReplaced(const CallContext& ctx);

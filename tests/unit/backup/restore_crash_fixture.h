@@ -389,6 +389,24 @@ class RivalClient final : public testing::MortalClient {
 };
 
 /// Milvus gets a request of the killed run only now, after the same one of this run.
+/// A server that has carried out one of its imports twice.
+class DoublingClient final : public testing::MortalClient {
+ public:
+  using MortalClient::MortalClient;
+  Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
+    more_ = 10;
+    return MortalClient::Import(ctx, request);
+  }
+  Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
+                                  const std::string& collection) override {
+    MB_ASSIGN_OR_RETURN(const int64_t rows, MortalClient::CountStoredRows(ctx, db, collection));
+    return rows + more_;
+  }
+
+ private:
+  int64_t more_ = 0;
+};
+
 class LateClient final : public testing::MortalClient {
  public:
   using MortalClient::MortalClient;

@@ -87,6 +87,20 @@ TEST_F(RestoreCrashTest, AnImportThatComesLateIntoAReusedCollectionIsToldOf) {
   site_.client = client_.get();
 }
 
+TEST_F(RestoreCrashTest, AnImportThatMilvusHasDoneTwiceIsToldOf) {
+  AddBoth();
+  ASSERT_OK_AND_ASSIGN(const Selection one, Selection::ParseCollections("one"));
+  DoublingClient doubling(life_, *inner_);
+  site_.client = &doubling;
+  EXPECT_THAT(Restore({.sources = one, .existing = ExistingTarget::kReuse}),
+              IsError(Code::kDataLoss, "30 rows more than before, 20 were imported"));
+  EXPECT_TRUE(HasMarker());
+  EXPECT_THAT(Restore({.sources = one, .suffix = "_r"}),
+              IsError(Code::kDataLoss, "30 rows after the import instead of 20"));
+  EXPECT_EQ(RowsOf("one_r"), -1) << "it is removed";
+  site_.client = client_.get();
+}
+
 TEST_F(RestoreCrashTest, ServersThatDoNotTellOfFilesHaveTheCollectionStartedAgain) {
   Start({.version = "v2.4.1", .import_tick = std::chrono::milliseconds(1)});
   // The answer to the last import is lost, and with it the task's id.
