@@ -388,7 +388,6 @@ class RivalClient final : public testing::MortalClient {
   bool is_lost_ = false;
 };
 
-/// Milvus gets a request of the killed run only now, after the same one of this run.
 /// A server that has carried out one of its imports twice.
 class DoublingClient final : public testing::MortalClient {
  public:
@@ -407,6 +406,7 @@ class DoublingClient final : public testing::MortalClient {
   int64_t more_ = 0;
 };
 
+/// Milvus gets a request of the killed run only now, after the same one of this run.
 class LateClient final : public testing::MortalClient {
  public:
   using MortalClient::MortalClient;
