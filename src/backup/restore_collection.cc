@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <optional>
 
 namespace milvus_backup::backup {
 namespace {
@@ -242,7 +244,14 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   const PhaseClock::Scope scope(run_.clock, "count");
   run_.Enter("count");
   RowCheck& rows = report_.rows;
-  MB_ASSIGN_OR_RETURN(const int64_t present, backup::CountRows(ctx, client_, db_, name_));
+  const std::optional<int64_t> before = reuses() ? progress_.rows_before : 0;
+  const int64_t imported = fill.rows_imported();
+  const auto is_right = [&](int64_t present) {
+    if (!before) return true;
+    const int64_t added = present - *before;
+    return reuses() ? added == imported : added >= rows.at_least && added <= rows.at_most;
+  };
+  MB_ASSIGN_OR_RETURN(const int64_t present, CountSettled(ctx, is_right));
   rows.restored = present;
   if (reuses()) {
     MB_ASSIGN_OR_RETURN(rows.restored, RowsAdded(present, fill));
@@ -266,6 +275,20 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   return DataLossError(fmt::format("{}.{} {} {} rows after the import instead of {}", db_, name_,
                                    reuses() ? "was given" : "holds", rows.restored, expected))
       .WithOrigin(Origin::kMilvus);
+}
+
+/// A count that is wrong is given some time: a server that was just restarted may not know all.
+Result<int64_t> CollectionRestore::CountSettled(const CallContext& ctx,
+                                                const std::function<bool(int64_t)>& is_right) {
+  const auto give_up = std::chrono::steady_clock::now() + run_.options.import_settle_time;
+  while (true) {
+    MB_ASSIGN_OR_RETURN(const int64_t rows, backup::CountRows(ctx, client_, db_, name_));
+    if (is_right(rows) || std::chrono::steady_clock::now() > give_up) return rows;
+    log::Info("target={} msg=\"Milvus counts {} rows\"", report_.target, rows);
+    if (!Clock::Real().SleepFor(run_.options.import_poll_interval, ctx.stop)) {
+      return CancelledError();
+    }
+  }
 }
 
 /// Others may write to a reused collection meanwhile, so what it got is compared with what the

@@ -12,6 +12,7 @@
 #include "milvus_backup/milvus/client.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class CollectionRestore {
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
+  Result<int64_t> CountSettled(const CallContext& ctx,
+                               const std::function<bool(int64_t)>& is_right);
   Result<int64_t> RowsAdded(int64_t present, const CollectionFill& fill);
   Status CountAgain(const CallContext& ctx);
   Status Replace();

@@ -388,22 +388,26 @@ class RivalClient final : public testing::MortalClient {
   bool is_lost_ = false;
 };
 
-/// A server that has carried out one of its imports twice.
+/// A server that has carried out one of its imports twice, or to which somebody else writes.
 class DoublingClient final : public testing::MortalClient {
  public:
   using MortalClient::MortalClient;
   Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
-    more_ = 10;
+    has_imported_ = true;
     return MortalClient::Import(ctx, request);
   }
-  Result<int64_t> CountStoredRows(const CallContext& ctx, const std::string& db,
-                                  const std::string& collection) override {
-    MB_ASSIGN_OR_RETURN(const int64_t rows, MortalClient::CountStoredRows(ctx, db, collection));
-    return rows + more_;
+  Result<std::vector<milvus::Segment>> ListPersistentSegments(
+      const CallContext& ctx, const std::string& db, const std::string& collection) override {
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
+                        MortalClient::ListPersistentSegments(ctx, db, collection));
+    if (has_imported_) segments.push_back({.id = 4711, .num_rows = rows});
+    return segments;
   }
+  /// Of the import.
+  int64_t rows = 10;
 
  private:
-  int64_t more_ = 0;
+  bool has_imported_ = false;
 };
 
 /// Milvus gets a request of the killed run only now, after the same one of this run.
