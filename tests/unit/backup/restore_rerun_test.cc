@@ -277,6 +277,7 @@ TEST_F(RestoreRerunTest, RecordsOfARunAtWorkAreNoRemains) {
 }
 
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
+  AddBoth();
   DoublingClient busy(life_, *inner_);
   busy.rows = 7;
   site_.client = &busy;
