@@ -197,10 +197,10 @@ def start_all(tool: Tool, alias: str) -> Finished:
     """Migrate every collection, doing what the program advises when Milvus 2.3.5 has lost rows from sight."""
     for _ in range(3):
         result = tool.run("start", "--all", "--load-source", "--json", timeout_s=LIMIT_S)
-        lost = re.search(r"collection '\w+\.(\w+)': the source counts .* had lost rows from sight", result.stderr)
+        lost = re.search(r"collection '\w+\.(\w+)': the source counts .* had lost rows from sight", result.stdout)
         if result.status == 0 or not lost:
             break
-        print(result.stderr)
+        print(result.stdout)
         collection = Collection(lost[1], using=alias)
         collection.release()
         collection.load()
