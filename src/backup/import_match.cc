@@ -172,6 +172,14 @@ Result<std::optional<milvus::ImportRequest>> FindImportedTwice(
   return std::optional<milvus::ImportRequest>();
 }
 
+Result<bool> HasUncleanedImports(const CallContext& ctx, milvus::Client& client,
+                                 const OwnTasks& own) {
+  const auto tasks = List(ctx, client, own);
+  if (tasks.status().code() == Code::kUnimplemented) return false;
+  MB_RETURN_IF_ERROR(tasks.status());
+  return std::ranges::count(*tasks, ImportState::kFailed, &ImportTask::state) > 0;
+}
+
 Result<int64_t> NewestTask(const CallContext& ctx, milvus::Client& client, const std::string& db,
                            const std::string& collection) {
   const auto tasks = client.ListImportTasks(ctx, db, collection);

@@ -24,6 +24,9 @@ using meta::RestoreState;
 
 /// Time that changing names may take.
 constexpr auto kReplaceLimit = 60s;
+/// Milvus 2.2 and 2.3 clean up after failed imports every 5 min.
+constexpr auto kCleanUpLimit = 7min;
+constexpr auto kLongestCountPause = 2s;
 /// Calls of CreateIndex at once, for one collection.
 constexpr size_t kParallelIndexes = 4;
 constexpr auto kLoadPollInterval = 100ms;
@@ -251,22 +254,17 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
     const int64_t added = present - *before;
     return reuses() ? added == imported : added >= rows.at_least && added <= rows.at_most;
   };
-  MB_ASSIGN_OR_RETURN(const int64_t present, CountSettled(ctx, is_right));
+  MB_ASSIGN_OR_RETURN(const int64_t present, CountSettled(ctx, fill, is_right));
   rows.restored = present;
-  if (reuses()) {
-    MB_ASSIGN_OR_RETURN(rows.restored, RowsAdded(present, fill));
-  }
+  if (reuses()) rows.restored = RowsAdded(present, imported);
   progress_.rows = rows.restored;
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
   if (rows.restored > rows.at_most && went_on_ && created_) {
     created_ = false;  // it is not only ours any more, so it stays
-    const int64_t more = rows.restored - rows.at_most;
     return FailedPreconditionError(
-               fmt::format(
-                   "{}.{} holds {} rows, {} of them more than the backup: somebody has "
-                   "written to it since the restore that was not finished{}",
-                   db_, name_, rows.restored, more,
-                   fill.HasImportOf(more) ? ", or Milvus has carried out an import twice" : ""))
+               fmt::format("{}.{} holds {} rows, {} of them more than the backup: somebody has "
+                           "written to it since the restore that was not finished",
+                           db_, name_, rows.restored, rows.restored - rows.at_most))
         .WithAdvice(
             "it was left as it is, with all rows of the backup in it; to start anew, drop it");
   }
@@ -277,39 +275,32 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
       .WithOrigin(Origin::kMilvus);
 }
 
-/// A count that is wrong is given some time: a server that was just restarted may not know all.
-Result<int64_t> CollectionRestore::CountSettled(const CallContext& ctx,
+/// A server that was restarted calls the imports it was at failed, and counts the rows they had
+/// stored until it has cleaned up.
+Result<int64_t> CollectionRestore::CountSettled(const CallContext& ctx, const CollectionFill& fill,
                                                 const std::function<bool(int64_t)>& is_right) {
-  const auto give_up = std::chrono::steady_clock::now() + run_.options.import_settle_time;
+  const auto begun = std::chrono::steady_clock::now();
+  std::chrono::milliseconds pause = run_.options.import_poll_interval;
   while (true) {
     MB_ASSIGN_OR_RETURN(const int64_t rows, backup::CountRows(ctx, client_, db_, name_));
-    if (is_right(rows) || std::chrono::steady_clock::now() > give_up) return rows;
-    log::Info("target={} msg=\"Milvus counts {} rows\"", report_.target, rows);
-    if (!Clock::Real().SleepFor(run_.options.import_poll_interval, ctx.stop)) {
-      return CancelledError();
+    const auto waited = std::chrono::steady_clock::now() - begun;
+    if (is_right(rows) || waited > kCleanUpLimit) return rows;
+    if (waited > run_.options.import_settle_time) {
+      MB_ASSIGN_OR_RETURN(const bool cleans_up, fill.HasFailedImports(ctx));
+      if (!cleans_up) return rows;
     }
+    log::Info("target={} rows={} msg=\"waiting for Milvus to clean up\"", report_.target, rows);
+    if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kLongestCountPause);
   }
 }
 
 /// Others may write to a reused collection meanwhile, so what it got is compared with what the
 /// imports say is ours.
-Result<int64_t> CollectionRestore::RowsAdded(int64_t present, const CollectionFill& fill) {
-  const int64_t imported = fill.rows_imported();
+int64_t CollectionRestore::RowsAdded(int64_t present, int64_t imported) {
   if (!progress_.rows_before) return imported;
   const int64_t added = present - *progress_.rows_before;
   if (added == imported) return added;
-  if (fill.HasImportOf(added - imported)) {
-    return DataLossError(
-               fmt::format(
-                   "{} has {} rows more than before, {} were imported: the {} in between are "
-                   "as many as those of one import, which Milvus has perhaps carried out twice",
-                   report_.target, added, imported, added - imported))
-        .WithOrigin(Origin::kMilvus)
-        .WithAdvice(fmt::format(
-            "look whether rows are there twice and put the collection right, then remove {} to "
-            "forget that restore",
-            run_.ledger->WhereLeft(progress_.target)));
-  }
   run_.warnings.Add(
       fmt::format("{} has {} rows more than before, {} were imported: somebody else has written to "
                   "it meanwhile",

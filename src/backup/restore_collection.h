@@ -49,9 +49,9 @@ class CollectionRestore {
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
-  Result<int64_t> CountSettled(const CallContext& ctx,
+  Result<int64_t> CountSettled(const CallContext& ctx, const CollectionFill& fill,
                                const std::function<bool(int64_t)>& is_right);
-  Result<int64_t> RowsAdded(int64_t present, const CollectionFill& fill);
+  int64_t RowsAdded(int64_t present, int64_t imported);
   Status CountAgain(const CallContext& ctx);
   Status Replace();
   Status RetireReplaced(const CallContext& ctx);

@@ -275,6 +275,12 @@ Status CollectionFill::CheckNoneAddedTwice(const CallContext& ctx) {
                               run_.ledger->WhereLeft(progress_.target)));
 }
 
+Result<bool> CollectionFill::HasFailedImports(const CallContext& ctx) const {
+  // Later ones have no word for what is cleaned up.
+  if (!ImportWalksDirectories(milvus::ParseVersion(client_.server_version()))) return false;
+  return HasUncleanedImports(ctx, client_, own_tasks());
+}
+
 Status CollectionFill::Announce(const CallContext& ctx,
                                 std::span<const milvus::ImportRequest> requests) {
   MB_RETURN_IF_ERROR(run_.CheckLock(ctx));

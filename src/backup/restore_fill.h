@@ -35,8 +35,9 @@ class CollectionFill final : private ImportJournal {
   /// Wait until no import into the collection runs.
   Status Drain(const CallContext& ctx) { return watch_.Drain(ctx, progress_.collection_id); }
   int64_t rows_imported() const { return watch_.rows_imported(); }
-  /// See ImportWatch::HasImportOf.
-  bool HasImportOf(int64_t rows) const { return watch_.HasImportOf(rows); }
+  /// Whether the server has imports into the collection that have failed, and has still to remove
+  /// what they had stored.
+  Result<bool> HasFailedImports(const CallContext& ctx) const;
 
   uint64_t staged_objects() const { return staged_objects_; }
   uint64_t staged_bytes() const { return staged_bytes_; }

@@ -94,19 +94,14 @@ class Killing:
 
         Milvus 2.3.5 dies when a client is gone while it waits for GetImportState (its proxy reads an answer that is not
         there). A run that is killed cannot spare it that, so Milvus is started again. What it was importing then it gives
-        up after a quarter of an hour, which the command waits for and tells; the next one ends.
+        up after a quarter of an hour, which the command waits for and tells; the next one ends. The rows of imports
+        that the restart made fail are counted until it has cleaned up, within five minutes.
         """
         has_died = self.milvus.revive()
         self.deaths += has_died
-        finished = self._tool.run("--json", *self.command(*flags), timeout_s=1300 if has_died else 120)
+        finished = self._tool.run("--json", *self.command(*flags), timeout_s=1700 if has_died else 120)
         if has_died and finished.status == 1:
-            error = json.loads(finished.stdout)["error"]
-            if "or Milvus has carried out an import twice" in error["message"]:
-                # It was, while it died, and the command leaves to the user what may be somebody's rows.
-                print(error["message"])
-                self.drop()
-            else:
-                assert error["code"] == "aborted", finished
+            assert json.loads(finished.stdout)["error"]["code"] == "aborted", finished
             finished = self._tool.run("--json", *self.command(*flags))
         if finished.status == 11:
             assert "already exist" in finished.stdout + finished.stderr, finished

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -99,9 +98,6 @@ class ImportWatch {
   Status AwaitLate(const CallContext& ctx, int64_t collection_id);
 
   int64_t rows_imported() const { return rows_imported_; }
-  /// Whether one of the imports has brought just so many rows. Milvus 2.3.5, restarted or
-  /// overloaded, was seen to carry out an import twice and tell of it once.
-  bool HasImportOf(int64_t rows) const { return rows_of_imports_.contains(rows); }
   /// Whether a request was sent, or may have been.
   bool has_sent() const { return has_sent_; }
 
@@ -132,7 +128,6 @@ class ImportWatch {
   /// The oldest task has not been begun.
   bool is_pending_ = false;
   int64_t rows_imported_ = 0;
-  std::set<int64_t> rows_of_imports_;
   bool has_sent_ = false;
 };
 

@@ -388,8 +388,8 @@ class RivalClient final : public testing::MortalClient {
   bool is_lost_ = false;
 };
 
-/// A server that has carried out one of its imports twice, or to which somebody else writes.
-class DoublingClient final : public testing::MortalClient {
+/// A server to which somebody else writes during imports.
+class BusyClient final : public testing::MortalClient {
  public:
   using MortalClient::MortalClient;
   Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
@@ -400,11 +400,46 @@ class DoublingClient final : public testing::MortalClient {
       const CallContext& ctx, const std::string& db, const std::string& collection) override {
     MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
                         MortalClient::ListPersistentSegments(ctx, db, collection));
-    if (has_imported_) segments.push_back({.id = 4711, .num_rows = rows});
+    if (has_imported_) segments.push_back({.id = 4711, .num_rows = 7});
     return segments;
   }
-  /// Of the import.
-  int64_t rows = 10;
+
+ private:
+  bool has_imported_ = false;
+};
+
+/// A server that was restarted during an import: it calls it failed, and counts its rows until it
+/// has cleaned up.
+class UncleanClient final : public testing::MortalClient {
+ public:
+  using MortalClient::MortalClient;
+  Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
+    has_imported_ = true;
+    return MortalClient::Import(ctx, request);
+  }
+  Result<std::vector<milvus::ImportTask>> ListImportTasks(const CallContext& ctx,
+                                                          const std::string& db,
+                                                          const std::string& collection) override {
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::ImportTask> tasks,
+                        MortalClient::ListImportTasks(ctx, db, collection));
+    tasks.push_back({.id = int64_t{1} << 60,
+                     .state = counts > 0 ? milvus::ImportState::kFailed
+                                         : milvus::ImportState::kFailedAndCleaned});
+    return tasks;
+  }
+  Result<std::vector<milvus::Segment>> ListPersistentSegments(
+      const CallContext& ctx, const std::string& db, const std::string& collection) override {
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
+                        MortalClient::ListPersistentSegments(ctx, db, collection));
+    if (has_imported_ && counts > 0) {
+      --counts;
+      segments.push_back({.id = 4711, .num_rows = 10});
+    }
+    return segments;
+  }
+
+  /// How often rows are counted before it has cleaned up.
+  int counts = 0;
 
  private:
   bool has_imported_ = false;

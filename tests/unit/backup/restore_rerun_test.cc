@@ -278,8 +278,7 @@ TEST_F(RestoreRerunTest, RecordsOfARunAtWorkAreNoRemains) {
 
 TEST_F(RestoreRerunTest, RowsOfAnAdditionAreThoseTheCollectionGot) {
   AddBoth();
-  DoublingClient busy(life_, *inner_);
-  busy.rows = 7;
+  BusyClient busy(life_, *inner_);
   site_.client = &busy;
   ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore(kAdding));
   EXPECT_EQ(RowsOf("one"), 520);
