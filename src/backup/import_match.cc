@@ -173,11 +173,17 @@ Result<std::optional<milvus::ImportRequest>> FindImportedTwice(
 }
 
 Result<bool> HasUncleanedImports(const CallContext& ctx, milvus::Client& client,
-                                 const OwnTasks& own) {
+                                 const OwnTasks& own,
+                                 const std::vector<milvus::ImportRequest>& planned) {
   const auto tasks = List(ctx, client, own);
   if (tasks.status().code() == Code::kUnimplemented) return false;
   MB_RETURN_IF_ERROR(tasks.status());
-  return std::ranges::count(*tasks, ImportState::kFailed, &ImportTask::state) > 0;
+  return std::ranges::any_of(*tasks, [&](const ImportTask& task) {
+    return task.state == ImportState::kFailed &&
+           std::ranges::any_of(planned, [&](const milvus::ImportRequest& request) {
+             return Tells(task, request.partition_name, request.files);
+           });
+  });
 }
 
 Result<int64_t> NewestTask(const CallContext& ctx, milvus::Client& client, const std::string& db,

@@ -258,6 +258,7 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   rows.restored = present;
   if (reuses()) rows.restored = RowsAdded(present, imported);
   progress_.rows = rows.restored;
+  if (reuses() && went_on_) MB_RETURN_IF_ERROR(CheckNoneAddedTwice(ctx, fill));
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
   if (rows.restored > rows.at_most && went_on_ && created_) {
     created_ = false;  // it is not only ours any more, so it stays
@@ -279,20 +280,20 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
 /// stored until it has cleaned up.
 Result<int64_t> CollectionRestore::CountSettled(const CallContext& ctx, const CollectionFill& fill,
                                                 const std::function<bool(int64_t)>& is_right) {
-  const auto begun = std::chrono::steady_clock::now();
+  MB_ASSIGN_OR_RETURN(int64_t rows, backup::CountRows(ctx, client_, db_, name_));
+  const auto limit = std::chrono::steady_clock::now() + kCleanUpLimit;
   std::chrono::milliseconds pause = run_.options.import_poll_interval;
-  while (true) {
-    MB_ASSIGN_OR_RETURN(const int64_t rows, backup::CountRows(ctx, client_, db_, name_));
-    const auto waited = std::chrono::steady_clock::now() - begun;
-    if (is_right(rows) || waited > kCleanUpLimit) return rows;
-    if (waited > run_.options.import_settle_time) {
-      MB_ASSIGN_OR_RETURN(const bool cleans_up, fill.HasFailedImports(ctx));
-      if (!cleans_up) return rows;
-    }
-    log::Info("target={} rows={} msg=\"waiting for Milvus to clean up\"", report_.target, rows);
+  while (!is_right(rows)) {
+    // Asked before the rows are counted: afterwards it may just have ended.
+    MB_ASSIGN_OR_RETURN(const bool cleans_up, fill.HasFailedImports(ctx));
+    MB_ASSIGN_OR_RETURN(rows, backup::CountRows(ctx, client_, db_, name_));
+    if (!cleans_up || is_right(rows) || std::chrono::steady_clock::now() > limit) break;
+    log::Info("target={} rows={} msg=\"waiting for Milvus to clean up after failed imports\"",
+              report_.target, rows);
     if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
     pause = std::min<std::chrono::milliseconds>(pause * 2, kLongestCountPause);
   }
+  return rows;
 }
 
 /// Others may write to a reused collection meanwhile, so what it got is compared with what the
@@ -322,6 +323,23 @@ Status CollectionRestore::CountAgain(const CallContext& ctx) {
                     report_.target, present, progress_.rows + before));
   }
   return Status::Ok();
+}
+
+/// All else is done, and the next run is not to import anything.
+Status CollectionRestore::CheckNoneAddedTwice(const CallContext& ctx, const CollectionFill& fill) {
+  MB_ASSIGN_OR_RETURN(const std::string twice, fill.FindAddedTwice(ctx));
+  if (twice.empty()) return Status::Ok();
+  progress_.state = RestoreState::kDone;
+  MB_RETURN_IF_ERROR(Save(ctx));
+  return DataLossError(
+             fmt::format(
+                 "Milvus has taken {} into {}.{} twice, as an import of the restore that was "
+                 "not finished came late: its rows are there twice",
+                 twice, db_, name_))
+      .WithOrigin(Origin::kMilvus)
+      .WithAdvice(
+          "remove the doubled rows; all rows of the backup are there and the indexes are "
+          "built, so the same command run again imports nothing");
 }
 
 // On a context of its own: the restored collection is whole, and a stop between two names would

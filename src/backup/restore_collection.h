@@ -51,6 +51,7 @@ class CollectionRestore {
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
   Result<int64_t> CountSettled(const CallContext& ctx, const CollectionFill& fill,
                                const std::function<bool(int64_t)>& is_right);
+  Status CheckNoneAddedTwice(const CallContext& ctx, const CollectionFill& fill);
   int64_t RowsAdded(int64_t present, int64_t imported);
   Status CountAgain(const CallContext& ctx);
   Status Replace();

@@ -91,8 +91,8 @@ Status CollectionFill::Run(const CallContext& ctx) {
   const bool sends = !send.data.empty() || !send.deletes.empty();
   if (run_.stages() && sends) MB_RETURN_IF_ERROR(Stage(ctx, send));
   MB_RETURN_IF_ERROR(Import(ctx, send));
-  if (!goes_on_) return Status::Ok();
-  return reuses() ? CheckNoneAddedTwice(ctx) : CheckNoneTwice(ctx);
+  // What others import tells nothing.
+  return goes_on_ && !reuses() ? CheckNoneTwice(ctx) : Status::Ok();
 }
 
 CollectionFill::ToSend CollectionFill::PlannedImports() const {
@@ -258,27 +258,22 @@ Status CollectionFill::CheckNoneTwice(const CallContext& ctx) {
                               plan_.units.size()));
 }
 
-/// The same where others import, too: only the files tell which imports are ours.
-Status CollectionFill::CheckNoneAddedTwice(const CallContext& ctx) {
+Result<std::string> CollectionFill::FindAddedTwice(const CallContext& ctx) const {
+  MB_ASSIGN_OR_RETURN(const std::optional<milvus::ImportRequest> twice,
+                      FindImportedTwice(ctx, client_, own_tasks(), AllPlanned()));
+  return twice ? twice->files.front() : std::string();
+}
+
+std::vector<milvus::ImportRequest> CollectionFill::AllPlanned() const {
   ToSend all = PlannedImports();
   std::ranges::move(all.deletes, std::back_inserter(all.data));
-  MB_ASSIGN_OR_RETURN(const std::optional<milvus::ImportRequest> twice,
-                      FindImportedTwice(ctx, client_, own_tasks(), all.data));
-  if (!twice) return Status::Ok();
-  return DataLossError(
-             fmt::format(
-                 "Milvus has imported {} into {}.{} twice, as an import of the restore that "
-                 "was not finished came late: its rows are there twice",
-                 twice->files.front(), db_, progress_.filled_as))
-      .WithOrigin(Origin::kMilvus)
-      .WithAdvice(fmt::format("put the collection right, then remove {} to forget that restore",
-                              run_.ledger->WhereLeft(progress_.target)));
+  return std::move(all.data);
 }
 
 Result<bool> CollectionFill::HasFailedImports(const CallContext& ctx) const {
   // Later ones have no word for what is cleaned up.
   if (!ImportWalksDirectories(milvus::ParseVersion(client_.server_version()))) return false;
-  return HasUncleanedImports(ctx, client_, own_tasks());
+  return HasUncleanedImports(ctx, client_, own_tasks(), AllPlanned());
 }
 
 Status CollectionFill::Announce(const CallContext& ctx,

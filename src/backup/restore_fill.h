@@ -35,8 +35,11 @@ class CollectionFill final : private ImportJournal {
   /// Wait until no import into the collection runs.
   Status Drain(const CallContext& ctx) { return watch_.Drain(ctx, progress_.collection_id); }
   int64_t rows_imported() const { return watch_.rows_imported(); }
-  /// Whether the server has imports into the collection that have failed, and has still to remove
-  /// what they had stored.
+  /// Files of an import that the server has taken twice; empty when there is none, and from servers
+  /// that do not tell. For collections into which others import, too.
+  Result<std::string> FindAddedTwice(const CallContext& ctx) const;
+  /// Whether the server has imports of ours into the collection that have failed, and has still to
+  /// remove what they had stored.
   Result<bool> HasFailedImports(const CallContext& ctx) const;
 
   uint64_t staged_objects() const { return staged_objects_; }
@@ -61,7 +64,7 @@ class CollectionFill final : private ImportJournal {
   Status Stage(const CallContext& ctx, const ToSend& send);
   Status Import(const CallContext& ctx, const ToSend& send);
   Status CheckNoneTwice(const CallContext& ctx);
-  Status CheckNoneAddedTwice(const CallContext& ctx);
+  std::vector<milvus::ImportRequest> AllPlanned() const;
 
   Status Announce(const CallContext& ctx, std::span<const milvus::ImportRequest> requests) override;
   Status NoteTasks(const CallContext& ctx, std::span<const int64_t> ids) override;

@@ -296,7 +296,7 @@ Result<DmConfig> LoadDm(const std::string& path) {
   try {
     // Also keeps aliases from standing for more than a file can hold. Names of collections are told
     // apart by case.
-    MB_ASSIGN_OR_RETURN(FlatFile flat, ParseYaml(text, path, KeyCase::kCounts));
+    MB_ASSIGN_OR_RETURN(FlatFile flat, ParseYaml(text, path, ".source_collection"));
     auto config = Parse(YAML::Load(text), std::move(flat), path);
     if (!config.ok()) return config.status().Annotate(path);
     return config;

@@ -35,14 +35,12 @@ using FlatFile = std::map<std::string, FlatNode>;
 /// Largest configuration file, bytes.
 inline constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
-/// Whether keys that differ by nothing but case are two.
-enum class KeyCase { kIgnored, kCounts };
-
 /// Parse YAML into dotted paths. Origin::kConfig, with file and line, when it is not YAML, not a
 /// mapping, has a key twice, is nested too deeply, or larger than any configuration once its
-/// aliases are followed.
+/// aliases are followed. Keys that differ by nothing but case are the same, but those of the
+/// mapping `exact_below` (`.name`), which are names.
 Result<FlatFile> ParseYaml(std::string_view text, const std::string& path,
-                           KeyCase key_case = KeyCase::kIgnored);
+                           std::string_view exact_below = {});
 
 /// A resolved parameter.
 struct Value {

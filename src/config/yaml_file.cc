@@ -24,7 +24,7 @@ constexpr std::string_view kNamedEntries = "schedules";
 
 class Flattener {
  public:
-  explicit Flattener(KeyCase key_case) : key_case_(key_case) {}
+  explicit Flattener(std::string_view exact_below) : exact_below_(exact_below) {}
 
   FlatFile Run(const YAML::Node& root) {
     Add(root, "", 0);
@@ -83,20 +83,26 @@ class Flattener {
   }
 
   void AddEntries(const YAML::Node& map, const std::string& path, int depth) {
+    const bool is_exact = !exact_below_.empty() && path.ends_with(exact_below_);
+    CheckKeys(map, is_exact);
+    for (const auto& entry : map) {
+      const std::string name = ToLower(entry.first.as<std::string>());
+      Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
+    }
+  }
+
+  static void CheckKeys(const YAML::Node& map, bool is_exact) {
     std::map<std::string, int> lines;
     for (const auto& entry : map) {
       const auto key = entry.first.as<std::string>();
       if (key.empty()) throw YAML::RepresentationException(entry.first.Mark(), "a key is empty");
-      const std::string name = ToLower(key);
-      const auto [first, is_new] = lines.try_emplace(key_case_ == KeyCase::kCounts ? key : name,
-                                                     entry.first.Mark().line + 1);
-      if (!is_new) {
-        throw YAML::RepresentationException(
-            entry.first.Mark(),
-            fmt::format("{} is there a second time, first in line {}; remove one of them", key,
-                        first->second));
-      }
-      Add(entry.second, path.empty() ? name : fmt::format("{}.{}", path, name), depth + 1);
+      const auto [first, is_new] =
+          lines.try_emplace(is_exact ? key : ToLower(key), entry.first.Mark().line + 1);
+      if (is_new) continue;
+      throw YAML::RepresentationException(
+          entry.first.Mark(),
+          fmt::format("{} is there a second time, first in line {}; remove one of them", key,
+                      first->second));
     }
   }
 
@@ -104,6 +110,7 @@ class Flattener {
     std::string joined;
     std::vector<std::string> items;
     for (const auto& each : list) {
+      if (each.IsMap()) CheckKeys(each, false);
       const YAML::Node item = each.IsMap() ? NameOf(each) : YAML::Node(each);
       if (!item.IsScalar()) continue;
       Count(item, item.Scalar().size());
@@ -144,7 +151,7 @@ class Flattener {
     return {};
   }
 
-  const KeyCase key_case_;
+  const std::string_view exact_below_;
   FlatFile flat_;
   int line_ = 1;
   size_t nodes_ = 0;
@@ -153,13 +160,14 @@ class Flattener {
 
 }  // namespace
 
-Result<FlatFile> ParseYaml(std::string_view text, const std::string& path, KeyCase key_case) {
+Result<FlatFile> ParseYaml(std::string_view text, const std::string& path,
+                           std::string_view exact_below) {
   try {
     const YAML::Node root = YAML::Load(std::string(text));
     if (!root.IsMap() && !root.IsNull()) {
       return ConfigError(fmt::format("{} is not a mapping of keys to values", path));
     }
-    return Flattener(key_case).Run(root);
+    return Flattener(exact_below).Run(root);
   } catch (const YAML::DeepRecursion& error) {
     return ConfigError(fmt::format("{} line {}: nested too deeply", path, error.mark.line + 1));
   } catch (const YAML::Exception& error) {

@@ -209,17 +209,13 @@ class Job {
       names[collection->source().db].push_back(collection->source().name);
     }
     for (const auto& [db, in_db] : names) {
-      const Status flushed = FlushAndWait(ctx, run_.source, db, in_db, run_.rules.poll_interval);
-      // Milvus Lite keeps nothing else.
-      if (flushed.code() == Code::kUnimplemented) continue;
-      if (IsRefused(flushed)) {
-        report_.warnings.push_back(
-            fmt::format("the source is not flushed, so rows written shortly before its collections "
-                        "were loaded may be missing in its answers: {}",
-                        flushed.ToString()));
-        continue;
-      }
-      MB_RETURN_IF_ERROR(flushed.Annotate("flushing the source"));
+      const Status flushed = FlushSource(ctx, run_.source, db, in_db, run_.rules);
+      MB_RETURN_IF_ERROR(ctx.Check());
+      if (flushed.ok()) continue;
+      report_.warnings.push_back(fmt::format(
+          "not all of the source is flushed, so rows written shortly before a collection "
+          "was loaded may be missing in its answers: {}",
+          flushed.ToString()));
     }
     for (const auto& collection : collections_) {
       MB_RETURN_IF_ERROR(

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace milvus_backup::migration {
 namespace {
@@ -22,6 +24,8 @@ constexpr int32_t kFlushing = 5;
 constexpr int32_t kDropped = 6;
 /// common.SegmentLevel L0: only deletes.
 constexpr int32_t kLevelZero = 1;
+/// Between two looks at what is loaded.
+constexpr std::chrono::milliseconds kLongestPause{1000};
 /// Few enough that answers with the widest vectors stay small.
 constexpr size_t kKeysPerQuery = 50;
 
@@ -29,10 +33,16 @@ bool HoldsRows(const milvus::Segment& segment) {
   return segment.state != kDropped && segment.level != kLevelZero && segment.num_rows > 0;
 }
 
+/// It may not tell its rows yet.
+bool IsBeingStored(const milvus::Segment& segment) {
+  return segment.level != kLevelZero && (segment.state == kSealed || segment.state == kFlushing);
+}
+
 /// Whether queries, which count that many rows, see all that is stored.
 Result<bool> SeesStored(const CallContext& ctx, const CollectionPlace& place, uint64_t counted) {
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> stored,
                       place.client->ListPersistentSegments(ctx, place.db, place.name));
+  if (std::ranges::any_of(stored, IsBeingStored)) return false;
   uint64_t rows = 0;
   for (const milvus::Segment& segment : stored) {
     if (HoldsRows(segment)) rows += static_cast<uint64_t>(segment.num_rows);
@@ -40,8 +50,10 @@ Result<bool> SeesStored(const CallContext& ctx, const CollectionPlace& place, ui
   if (counted == rows) return true;
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> loaded,
                       place.client->ListLoadedSegments(ctx, place.db, place.name));
+  std::set<int64_t> seen;
+  for (const milvus::Segment& segment : loaded) seen.insert(segment.id);
   return std::ranges::all_of(stored, [&](const milvus::Segment& segment) {
-    return !HoldsRows(segment) || std::ranges::count(loaded, segment.id, &milvus::Segment::id) > 0;
+    return !HoldsRows(segment) || seen.contains(segment.id);
   });
 }
 
@@ -58,11 +70,6 @@ std::string TextOf(const RowPlan& rows, const RowKey& key) {
 }
 
 }  // namespace
-
-bool IsRefused(const Status& status) {
-  return !status.ok() && status.origin() == Origin::kMilvus &&
-         status.retry_class() == RetryClass::kNever;
-}
 
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
                     const std::vector<std::string>& names,
@@ -81,16 +88,41 @@ Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::s
   return Status::Ok();
 }
 
-Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
-                                uint64_t counted, std::chrono::milliseconds poll_interval,
-                                std::chrono::milliseconds limit) {
-  const auto give_up = std::chrono::steady_clock::now() + limit;
+Status FlushSource(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                   const std::vector<std::string>& names, const Milvus2xRules& rules) {
+  CallContext limited = ctx;
+  const auto limit = std::chrono::steady_clock::now() + rules.sight_patience;
+  limited.deadline = std::min(ctx.deadline.value_or(limit), limit);
+  Status flushed = FlushAndWait(limited, client, db, names, rules.poll_interval);
+  if (flushed.ok() || flushed.code() == Code::kUnimplemented) return Status::Ok();
+  MB_RETURN_IF_ERROR(ctx.Check());
+  if (names.size() == 1 || flushed.retry_class() != RetryClass::kNever) return flushed;
+  // One that is gone, or may not be flushed, is not to keep the others from it.
+  flushed = Status::Ok();
+  for (const std::string& name : names) {
+    Status one = FlushSource(ctx, client, db, {name}, rules);
+    if (!one.ok()) flushed = std::move(one).Annotate(name);
+    MB_RETURN_IF_ERROR(ctx.Check());
+  }
+  return flushed;
+}
+
+Status AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place, uint64_t counted,
+                          const Milvus2xRules& rules) {
+  const auto give_up = std::chrono::steady_clock::now() + rules.sight_patience;
+  std::chrono::milliseconds pause = rules.poll_interval;
   while (true) {
     const auto sees = SeesStored(ctx, place, counted);
-    if (IsRefused(sees.status())) return true;
+    if (sees.status().code() == Code::kUnimplemented) return Status::Ok();
     MB_RETURN_IF_ERROR(sees.status());
-    if (*sees || std::chrono::steady_clock::now() > give_up) return *sees;
-    if (!Clock::Real().SleepFor(poll_interval, ctx.stop)) return CancelledError();
+    if (*sees) return Status::Ok();
+    if (std::chrono::steady_clock::now() > give_up) {
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rules.sight_patience);
+      return Status(Code::kDeadlineExceeded,
+                    fmt::format("after {} s not all that is stored is loaded", seconds.count()));
+    }
+    if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kLongestPause);
   }
 }
 
@@ -105,8 +137,7 @@ Result<uint64_t> CountRowsIn(const CallContext& ctx, const CollectionPlace& plac
     for (const milvus::Segment& segment : segments) {
       if (segment.partition_id != partition.id || segment.level == kLevelZero) continue;
       if (segment.state == kDropped) continue;
-      // It may not tell its rows yet.
-      if (segment.state == kSealed || segment.state == kFlushing) is_whole = false;
+      if (IsBeingStored(segment)) is_whole = false;
       rows += static_cast<uint64_t>(segment.num_rows);
     }
     if (is_whole) return rows;

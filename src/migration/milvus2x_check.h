@@ -18,20 +18,22 @@
 
 namespace milvus_backup::migration {
 
-/// Whether a server has answered with an error that stays.
-bool IsRefused(const Status& status);
-
 /// Flush collections of a database and wait for that, so that all of their rows are counted as
 /// stored.
 Status FlushAndWait(const CallContext& ctx, milvus::Client& client, const std::string& db,
                     const std::vector<std::string>& names, std::chrono::milliseconds poll_interval);
 
+/// The same where it is a precaution: one by one when a request for all is refused, for at most
+/// `sight_patience` each, and without effect on servers that store everything at once. The last
+/// error of those that were not flushed.
+Status FlushSource(const CallContext& ctx, milvus::Client& client, const std::string& db,
+                   const std::vector<std::string>& names, const Milvus2xRules& rules);
+
 /// Wait until queries of a loaded collection read all that is stored from there, at most for
-/// `limit`; not at all when what they count is all that is stored. Returns whether they do; true
-/// for servers that do not tell.
-Result<bool> AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place,
-                                uint64_t counted, std::chrono::milliseconds poll_interval,
-                                std::chrono::milliseconds limit);
+/// `sight_patience`; not at all when what they count is all that is stored. OK for servers that do
+/// not know the question.
+Status AwaitSightOfStored(const CallContext& ctx, const CollectionPlace& place, uint64_t counted,
+                          const Milvus2xRules& rules);
 
 /// Rows of a partition as they are stored, deleted ones too; what was not flushed is not counted.
 /// Waits up to `count_patience` for segments that are being stored.

@@ -2,8 +2,10 @@
 
 #include "milvus2x_partition.h"
 
+#include "milvus_backup/base/bytes.h"
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/storage/backend.h"
 
 #include <fmt/format.h>
 
@@ -15,6 +17,7 @@ namespace milvus_backup::migration {
 namespace {
 
 constexpr std::chrono::seconds kCleanUpTime{10};
+constexpr size_t kMaxNoteBytes = 4096;
 /// Every row is read and written, which are half of the way each.
 constexpr uint64_t kHalf = 50;
 
@@ -66,7 +69,8 @@ CollectionMigration::CollectionMigration(const Milvus2xRun& run, CollectionPlace
       source_(std::move(source)),
       target_(std::move(target)),
       title_(CollectionTitle(source_.db, source_.name)),
-      record_key_(CollectionRecordKey(target_.name, PlaceText(target_))) {
+      record_key_(CollectionRecordKey(target_.name, PlaceText(target_))),
+      lost_sight_key_(record_key_ + ".lost-sight") {
   migrated_ = {.source = source_.name,
                .target = target_.name,
                .source_database = source_.db,
@@ -127,11 +131,14 @@ Status CollectionMigration::CountBeforeFlush(const CallContext& ctx) {
 
 Status CollectionMigration::OpenSource(const CallContext& ctx) {
   if (must_load_source_) {
-    has_loaded_source_ = true;
-    MB_RETURN_IF_ERROR(LoadAndWait(ctx, source_, run_.rules.poll_interval).status());
+    const auto loaded = LoadAndWait(ctx, source_, run_.rules.poll_interval);
+    // Not if somebody else has loaded it by now.
+    has_loaded_source_ = !loaded.ok() || *loaded;
+    MB_RETURN_IF_ERROR(loaded.status());
+    MB_RETURN_IF_ERROR(run_.state.Delete(ctx, lost_sight_key_));
   }
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
-  if (before_flush_) MB_RETURN_IF_ERROR(CheckSight(ctx, source));
+  if (before_flush_ && !migrated_.was_done) MB_RETURN_IF_ERROR(CheckSight(ctx, source));
   MB_ASSIGN_OR_RETURN(migrated_.counted, source.Count(ctx));
   log::Event(log::Level::kInfo, "[Milvus23x] Count(*) ===>",
              {{"collection", title_}, {"Count", std::to_string(migrated_.counted)}});
@@ -139,32 +146,58 @@ Status CollectionMigration::OpenSource(const CallContext& ctx) {
 }
 
 Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionReader& source) {
-  MB_ASSIGN_OR_RETURN(const bool sees_stored,
-                      AwaitSightOfStored(ctx, source_, *before_flush_, run_.rules.poll_interval,
-                                         run_.rules.sight_patience));
-  if (!sees_stored) {
+  const auto known = storage::ReadAll(ctx, run_.state, lost_sight_key_, kMaxNoteBytes);
+  if (known.ok()) return LostSight(*known);
+  if (known.status().code() != Code::kNotFound) return known.status();
+  const Status sees = AwaitSightOfStored(ctx, source_, *before_flush_, run_.rules);
+  MB_RETURN_IF_ERROR(ctx.Check());
+  if (!sees.ok()) {
     warnings_.push_back(fmt::format(
-        "collection '{}': the source has stored rows that its queries do not read from "
-        "storage after {} s; compare the number of rows",
-        title_,
-        std::chrono::duration_cast<std::chrono::seconds>(run_.rules.sight_patience).count()));
+        "collection '{}': whether the queries of the source see all that it has stored is "
+        "not known; compare the number of rows: {}",
+        title_, sees.ToString()));
   }
   MB_ASSIGN_OR_RETURN(const uint64_t after, source.Count(ctx));
   if (after <= *before_flush_) return Status::Ok();
+  MB_ASSIGN_OR_RETURN(const bool is_written, IsWrittenTo(ctx, source, after));
+  if (is_written) {
+    warnings_.push_back(fmt::format(
+        "collection '{}': somebody writes to the source, so it cannot be told whether its "
+        "queries see all that was written before",
+        title_));
+    return Status::Ok();
+  }
+  const std::string what = fmt::format(
+      "the source counts {} rows, and counted {} before they were flushed", after, *before_flush_);
+  MB_RETURN_IF_ERROR(
+      run_.state.Put(ctx, lost_sight_key_, AsBytes(what), {}).status().Annotate("keeping a note"));
+  return LostSight(what);
+}
+
+Result<bool> CollectionMigration::IsWrittenTo(const CallContext& ctx,
+                                              const CollectionReader& source, uint64_t counted) {
+  MB_ASSIGN_OR_RETURN(const int64_t stored,
+                      run_.source.CountStoredRows(ctx, source_.db, source_.name));
   if (!Clock::Real().SleepFor(run_.rules.quiet_time, ctx.stop)) return CancelledError();
   MB_ASSIGN_OR_RETURN(const uint64_t again, source.Count(ctx));
-  // Somebody writes: the rows are not lost, they are new.
-  if (again != after) return Status::Ok();
+  if (again != counted) return true;
+  // Those who write in batches may take longer than that from one to the next.
+  MB_RETURN_IF_ERROR(FlushSource(ctx, run_.source, source_.db, {source_.name}, run_.rules));
+  MB_ASSIGN_OR_RETURN(const int64_t later,
+                      run_.source.CountStoredRows(ctx, source_.db, source_.name));
+  return later != stored;
+}
+
+Status CollectionMigration::LostSight(const std::string& what) const {
   return FailedPreconditionError(
-             fmt::format("the source counts {} rows, and counted {} before they were flushed: its "
-                         "queries had lost rows from sight, and may have lost deletes for good",
-                         after, *before_flush_))
+             what +
+             ": its queries had lost rows from sight, and may have lost deletes until it is "
+             "loaded again")
       .WithOrigin(Origin::kMilvus)
-      .WithAdvice(
-          fmt::format("if nobody has written to it just now, release {} and load it again in the "
-                      "source, or use "
-                      "--via-storage, which reads what is stored; then run the command again",
-                      title_));
+      .WithAdvice(fmt::format(
+          "release {0} in the source and run the command with --load-source, or use --via-storage, "
+          "which reads what is stored; when it was loaded again since, remove {1}/{2}",
+          title_, run_.options.state_dir, lost_sight_key_));
 }
 
 Status CollectionMigration::LookAtTarget(const CallContext& ctx) {

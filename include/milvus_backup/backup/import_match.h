@@ -60,9 +60,10 @@ Result<std::optional<milvus::ImportRequest>> FindImportedTwice(
     const CallContext& ctx, milvus::Client& client, const OwnTasks& own,
     const std::vector<milvus::ImportRequest>& planned);
 
-/// Whether one of the tasks has failed and is not cleaned up yet.
+/// Whether a task that imports one of `planned` has failed and is not cleaned up yet.
 Result<bool> HasUncleanedImports(const CallContext& ctx, milvus::Client& client,
-                                 const OwnTasks& own);
+                                 const OwnTasks& own,
+                                 const std::vector<milvus::ImportRequest>& planned);
 
 /// The greatest id of the collection's tasks, 0 when it has none.
 Result<int64_t> NewestTask(const CallContext& ctx, milvus::Client& client, const std::string& db,

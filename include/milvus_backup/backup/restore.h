@@ -74,8 +74,7 @@ struct RestoreOptions {
   /// Time between two questions for the import that Milvus works on.
   std::chrono::milliseconds import_poll_interval{50};
   /// How long imports into a reused target that a killed run may have sent are waited for to show
-  /// up. Milvus answers an import within milliseconds, so after this it never got it. Also how long
-  /// a count of rows that is not the expected one is asked for again.
+  /// up. Milvus answers an import within milliseconds, so after this it never got it.
   std::chrono::milliseconds import_settle_time{5000};
   /// A run whose imports show no sign of life for so long fails.
   std::chrono::milliseconds import_stall_limit = std::chrono::minutes(30);

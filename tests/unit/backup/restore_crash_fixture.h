@@ -414,7 +414,7 @@ class UncleanClient final : public testing::MortalClient {
  public:
   using MortalClient::MortalClient;
   Result<int64_t> Import(const CallContext& ctx, const milvus::ImportRequest& request) override {
-    has_imported_ = true;
+    failed_ = request;
     return MortalClient::Import(ctx, request);
   }
   Result<std::vector<milvus::ImportTask>> ListImportTasks(const CallContext& ctx,
@@ -422,27 +422,36 @@ class UncleanClient final : public testing::MortalClient {
                                                           const std::string& collection) override {
     MB_ASSIGN_OR_RETURN(std::vector<milvus::ImportTask> tasks,
                         MortalClient::ListImportTasks(ctx, db, collection));
-    tasks.push_back({.id = int64_t{1} << 60,
-                     .state = counts > 0 ? milvus::ImportState::kFailed
-                                         : milvus::ImportState::kFailedAndCleaned});
+    if (failed_) {
+      tasks.push_back({.id = int64_t{1} << 60,
+                       .state = is_clean() ? milvus::ImportState::kFailedAndCleaned
+                                           : milvus::ImportState::kFailed,
+                       .infos = {{"partition", failed_->partition_name},
+                                 {"files", failed_->files.at(0) + "," + failed_->files.at(1)}}});
+    }
     return tasks;
   }
   Result<std::vector<milvus::Segment>> ListPersistentSegments(
       const CallContext& ctx, const std::string& db, const std::string& collection) override {
     MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
                         MortalClient::ListPersistentSegments(ctx, db, collection));
-    if (has_imported_ && counts > 0) {
-      --counts;
+    if (failed_ && !is_clean()) {
+      --counts_;
       segments.push_back({.id = 4711, .num_rows = 10});
     }
     return segments;
   }
 
-  /// How often rows are counted before it has cleaned up.
-  int counts = 0;
+  /// With the next import; it is cleaned up once rows were counted so often.
+  void Restart(int counts) {
+    counts_ = counts;
+    failed_.reset();
+  }
+  bool is_clean() const { return counts_ == 0; }
 
  private:
-  bool has_imported_ = false;
+  int counts_ = 0;
+  std::optional<milvus::ImportRequest> failed_;
 };
 
 /// Milvus gets a request of the killed run only now, after the same one of this run.

@@ -215,6 +215,8 @@ TEST_F(DmConfigTest, KeysThatAreThereTwiceAreRefused) {
       IsError(Code::kInvalidArgument, "line 17: mode is there a second time, first in line"));
   EXPECT_THAT(LoadFrom("H2M: {a: 1}\nH2M: {a: 1}\n"),
               IsError(Code::kInvalidArgument, "line 2: H2M is there a second time"));
+  EXPECT_THAT(LoadFrom(kH2M + std::string("storage: {bucketName: a, bucketname: b}\n")),
+              IsError(Code::kInvalidArgument, "bucketname is there a second time"));
   // Collections that differ by case are two.
   const std::string both = With(kM2M, "    test:\n", "    TEST:\n    test:\n");
   ASSERT_OK_AND_ASSIGN(const DmConfig config, LoadFrom(both));

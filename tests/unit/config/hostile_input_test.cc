@@ -63,6 +63,8 @@ TEST_F(HostileInputTest, KeysThatAreThereTwiceAreRefused) {
               HasSubstr("line 4: Port is there a second time, first in line 2"));
   EXPECT_THAT(ErrorOf("minio: {port: 1}\nbackup: {}\nminio: {port: 1}\n"),
               HasSubstr("line 3: minio is there a second time, first in line 1"));
+  EXPECT_THAT(ErrorOf("a:\n- name: x\n  name: y\n"),
+              HasSubstr("line 3: name is there a second time, first in line 2"));
 }
 
 TEST_F(HostileInputTest, FilesAreAtMostAMebibyte) {

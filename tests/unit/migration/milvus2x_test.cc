@@ -130,8 +130,14 @@ TEST_F(Milvus2xTest, ASourceWhoseQueriesHadLostRowsIsRefused) {
   AnswerCounts(*source_, [&](int64_t rows) { return asked++ == 0 ? rows - 5 : rows; });
   EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "counts 60 rows, and counted 55 before"));
   EXPECT_FALSE(target_->Find("default", "c"));
-  // Loaded again, it sees all.
+  // Also when nothing more shows it: deletes may still be out of sight.
   AnswerCounts(*source_, [](int64_t rows) { return rows; });
+  const Status again = Run().status();
+  EXPECT_THAT(again, IsError(Code::kFailedPrecondition, "counts 60 rows, and counted 55 before"));
+  EXPECT_THAT(again.advice(), HasSubstr(".lost-sight"));
+  source_->Change("default", "c",
+                  [](FakeCollection& each) { each.load_state = milvus::LoadState::kNotLoad; });
+  rules_.load_source = true;
   ASSERT_OK(Run());
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
@@ -142,11 +148,28 @@ TEST_F(Milvus2xTest, RowsThatSomebodyWritesWereNotLost) {
   AnswerCounts(*source_, [&](int64_t rows) { return rows + more++; });
   ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
   EXPECT_TRUE(report.source_changed());
+  EXPECT_THAT(report.warnings, Contains(HasSubstr("somebody writes to the source")));
+}
+
+TEST_F(Milvus2xTest, RowsThatAreBeingStoredAreWaitedFor) {
+  source_options_.flushing_listings = 2;
+  Reset();
+  rules_.sight_patience = std::chrono::seconds(20);
+  FillWithNumbers(60);
+  source_->Change("default", "c", [](FakeCollection& each) {
+    each.segments = {{.id = 7, .num_rows = 55, .state = 4}, {.id = 8, .num_rows = 5, .state = 2}};
+  });
+  // Seen once they are loaded from storage.
+  int asked = 0;
+  AnswerCounts(*source_, [&](int64_t rows) { return asked++ == 0 ? rows - 5 : rows; });
+  EXPECT_THAT(Run(), IsError(Code::kFailedPrecondition, "counts 60 rows, and counted 55 before"));
+  EXPECT_GT(source_->count("GetPersistentSegmentInfo"), 2U);
 }
 
 TEST_F(Milvus2xTest, WhatIsStoredIsReadFromThere) {
   source_options_.late_listings = 4;
   Reset();
+  rules_.sight_patience = std::chrono::seconds(20);
   FillWithNumbers(60);
   source_->Change("default", "c", [](FakeCollection& each) {
     each.segments = {{.id = 7, .num_rows = 61, .state = 2}};
@@ -172,15 +195,16 @@ TEST_F(Milvus2xTest, WhatIsStoredIsReadFromThere) {
     each.segments = {{.id = 7, .num_rows = 61, .state = 4}};
   });
   ASSERT_OK_AND_ASSIGN(const Milvus2xReport late, Run());
-  EXPECT_THAT(late.warnings, ElementsAre(HasSubstr("do not read from storage")));
+  EXPECT_THAT(late.warnings, ElementsAre(HasSubstr("not all that is stored is loaded")));
 }
 
 TEST_F(Milvus2xTest, ASourceThatMayNotBeFlushedIsReadAllTheSame) {
   FillWithNumbers(60);
   source_->Plan("Flush", {.code = 1401, .reason = "PrivilegeFlush not permitted"});
-  source_->Plan("GetQuerySegmentInfo", {.code = 1401, .reason = "not permitted"});
+  source_->Plan("GetPersistentSegmentInfo", {.code = 1401, .reason = "not permitted"});
   ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
-  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("the source is not flushed")));
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("not all of the source is flushed"),
+                                           HasSubstr("is not known")));
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
 }
 
