@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -405,7 +406,7 @@ class BusyClient final : public testing::MortalClient {
   }
 
  private:
-  bool has_imported_ = false;
+  std::atomic<bool> has_imported_ = false;
 };
 
 /// A server that was restarted during an import: it calls it failed, and counts its rows until it
