@@ -69,8 +69,7 @@ CollectionMigration::CollectionMigration(const Milvus2xRun& run, CollectionPlace
       source_(std::move(source)),
       target_(std::move(target)),
       title_(CollectionTitle(source_.db, source_.name)),
-      record_key_(CollectionRecordKey(target_.name, PlaceText(target_))),
-      lost_sight_key_(record_key_ + ".lost-sight") {
+      record_key_(CollectionRecordKey(target_.name, PlaceText(target_))) {
   migrated_ = {.source = source_.name,
                .target = target_.name,
                .source_database = source_.db,
@@ -135,7 +134,7 @@ Status CollectionMigration::OpenSource(const CallContext& ctx) {
     // Not if somebody else has loaded it by now.
     has_loaded_source_ = !loaded.ok() || *loaded;
     MB_RETURN_IF_ERROR(loaded.status());
-    MB_RETURN_IF_ERROR(run_.state.Delete(ctx, lost_sight_key_));
+    MB_RETURN_IF_ERROR(run_.state.Delete(ctx, LostSightKey()));
   }
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
   if (before_flush_ && !migrated_.was_done) MB_RETURN_IF_ERROR(CheckSight(ctx, source));
@@ -146,7 +145,7 @@ Status CollectionMigration::OpenSource(const CallContext& ctx) {
 }
 
 Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionReader& source) {
-  const auto known = storage::ReadAll(ctx, run_.state, lost_sight_key_, kMaxNoteBytes);
+  const auto known = storage::ReadAll(ctx, run_.state, LostSightKey(), kMaxNoteBytes);
   if (known.ok()) return LostSight(*known);
   if (known.status().code() != Code::kNotFound) return known.status();
   const Status sees = AwaitSightOfStored(ctx, source_, *before_flush_, run_.rules);
@@ -170,22 +169,27 @@ Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionR
   const std::string what = fmt::format(
       "the source counts {} rows, and counted {} before they were flushed", after, *before_flush_);
   MB_RETURN_IF_ERROR(
-      run_.state.Put(ctx, lost_sight_key_, AsBytes(what), {}).status().Annotate("keeping a note"));
+      run_.state.Put(ctx, LostSightKey(), AsBytes(what), {}).status().Annotate("keeping a note"));
   return LostSight(what);
 }
 
 Result<bool> CollectionMigration::IsWrittenTo(const CallContext& ctx,
                                               const CollectionReader& source, uint64_t counted) {
-  MB_ASSIGN_OR_RETURN(const int64_t stored,
-                      run_.source.CountStoredRows(ctx, source_.db, source_.name));
+  const auto stored = run_.source.CountStoredRows(ctx, source_.db, source_.name);
   if (!Clock::Real().SleepFor(run_.rules.quiet_time, ctx.stop)) return CancelledError();
   MB_ASSIGN_OR_RETURN(const uint64_t again, source.Count(ctx));
   if (again != counted) return true;
   // Those who write in batches may take longer than that from one to the next.
-  MB_RETURN_IF_ERROR(FlushSource(ctx, run_.source, source_.db, {source_.name}, run_.rules));
-  MB_ASSIGN_OR_RETURN(const int64_t later,
-                      run_.source.CountStoredRows(ctx, source_.db, source_.name));
-  return later != stored;
+  const Status flushed = FlushSource(ctx, run_.source, source_.db, {source_.name}, run_.rules);
+  MB_RETURN_IF_ERROR(ctx.Check());
+  const auto later = run_.source.CountStoredRows(ctx, source_.db, source_.name);
+  MB_RETURN_IF_ERROR(ctx.Check());
+  // For all that can be told.
+  return !flushed.ok() || !stored.ok() || !later.ok() || *later != *stored;
+}
+
+std::string CollectionMigration::LostSightKey() const {
+  return fmt::format("{}.{}.lost-sight", record_key_, described_.id);
 }
 
 Status CollectionMigration::LostSight(const std::string& what) const {
@@ -197,7 +201,7 @@ Status CollectionMigration::LostSight(const std::string& what) const {
       .WithAdvice(fmt::format(
           "release {0} in the source and run the command with --load-source, or use --via-storage, "
           "which reads what is stored; when it was loaded again since, remove {1}/{2}",
-          title_, run_.options.state_dir, lost_sight_key_));
+          title_, run_.options.state_dir, LostSightKey()));
 }
 
 Status CollectionMigration::LookAtTarget(const CallContext& ctx) {

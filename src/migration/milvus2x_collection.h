@@ -63,10 +63,13 @@ class CollectionMigration {
   /// Milvus 2.3.5 loses now and then from the sight of its queries what was written shortly before
   /// a collection was loaded, deletes too: inserts until they are flushed, deletes for good.
   Status CheckSight(const CallContext& ctx, const CollectionReader& source);
-  /// Whether others write to the source, which has just counted so many rows.
+  /// Whether others write to the source, which has just counted so many rows; also when that
+  /// cannot be told.
   Result<bool> IsWrittenTo(const CallContext& ctx, const CollectionReader& source,
                            uint64_t counted);
   Status LostSight(const std::string& what) const;
+  /// Of the note that is kept until this very collection is loaded again.
+  std::string LostSightKey() const;
   Status LookAtTarget(const CallContext& ctx);
   Result<Begin> DecideBegin(const CallContext& ctx,
                             const std::optional<milvus::Collection>& existing);
@@ -99,8 +102,6 @@ class CollectionMigration {
   const CollectionPlace target_;
   const std::string title_;
   const std::string record_key_;
-  /// Of the note that is kept until the source is loaded again.
-  const std::string lost_sight_key_;
   milvus::Collection described_;
   TargetPlan plan_;
   Begin begin_ = Begin::kFresh;

@@ -151,6 +151,16 @@ TEST_F(Milvus2xTest, RowsThatSomebodyWritesWereNotLost) {
   EXPECT_THAT(report.warnings, Contains(HasSubstr("somebody writes to the source")));
 }
 
+TEST_F(Milvus2xTest, WithoutTheRightToFlushNothingIsRefused) {
+  FillWithNumbers(60);
+  source_->Plan("Flush", {.code = 1401, .reason = "PrivilegeFlush not permitted"}, 2);
+  int asked = 0;
+  AnswerCounts(*source_, [&](int64_t rows) { return asked++ == 0 ? rows - 5 : rows; });
+  ASSERT_OK_AND_ASSIGN(const Milvus2xReport report, Run());
+  EXPECT_EQ(source_->count("Flush"), 2U);
+  EXPECT_THAT(report.warnings, Contains(HasSubstr("somebody writes to the source")));
+}
+
 TEST_F(Milvus2xTest, RowsThatAreBeingStoredAreWaitedFor) {
   source_options_.flushing_listings = 2;
   Reset();
