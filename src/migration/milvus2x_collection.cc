@@ -161,8 +161,8 @@ Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionR
   MB_ASSIGN_OR_RETURN(const bool is_written, IsWrittenTo(ctx, source, after));
   if (is_written) {
     warnings_.push_back(fmt::format(
-        "collection '{}': somebody writes to the source, so it cannot be told whether its "
-        "queries see all that was written before",
+        "collection '{}': the source counts more rows than a moment ago: somebody writes to it, or "
+        "its queries had lost rows from sight and may have lost deletes as well",
         title_));
     return Status::Ok();
   }
