@@ -117,6 +117,17 @@ Status CollectionMigration::LookAtSource(const CallContext& ctx) {
           .WithAdvice("load it, or have it loaded and released again with --load-source");
     }
     must_load_source_ = true;
+    return Status::Ok();
+  }
+  for (const milvus::Partition& partition : partitions) {
+    const auto loaded = client.GetPartitionLoadState(ctx, source_.db, source_.name, partition.name);
+    MB_RETURN_IF_ERROR(ctx.Check());
+    // Servers that do not tell refuse queries of what is not loaded.
+    if (!loaded.ok() || *loaded == milvus::LoadState::kLoaded) continue;
+    return FailedPreconditionError(
+               fmt::format("collection not loaded: partition {} of {} cannot be read",
+                           partition.name, title_))
+        .WithAdvice("load all of its partitions, or release it and use --load-source");
   }
   return Status::Ok();
 }

@@ -2,6 +2,7 @@
 
 #include "migration/row_columns.h"
 #include "milvus2x_fixture.h"
+#include "support/mortal.h"
 
 #include "milvus_backup/backup/run_lock.h"
 #include "milvus_backup/meta/run_record.h"
@@ -109,6 +110,36 @@ TEST_F(Milvus2xTest, ASourceThatIsNotLoadedIsNamedAtOnceOrLoaded) {
   ASSERT_OK(Run());
   EXPECT_EQ(Rows(*target_, "c"), Rows(*source_, "c"));
   EXPECT_EQ(source_->Find("default", "c")->load_state, milvus::LoadState::kNotLoad);
+}
+
+/// A server that has loaded the collection, but for its partition `p1`.
+class PartlyLoadedClient final : public milvus_backup::testing::MortalClient {
+ public:
+  PartlyLoadedClient(milvus_backup::testing::Life& life, milvus::Client& inner,
+                     milvus::LoadState state)
+      : MortalClient(life, inner), state_(state) {}
+  Result<milvus::LoadState> GetPartitionLoadState(const CallContext& ctx, const std::string& db,
+                                                  const std::string& collection,
+                                                  const std::string& partition) override {
+    if (partition == "p1") return state_;
+    return MortalClient::GetPartitionLoadState(ctx, db, collection, partition);
+  }
+
+ private:
+  const milvus::LoadState state_;
+};
+
+TEST_F(Milvus2xTest, ASourceThatIsPartlyLoadedIsNamedAtOnce) {
+  FillWithNumbers(30);
+  milvus_backup::testing::Life life;
+  for (const milvus::LoadState state : {milvus::LoadState::kNotLoad, milvus::LoadState::kLoading}) {
+    PartlyLoadedClient from(life, *from_, state);
+    EXPECT_THAT(RunWith(from, *to_),
+                IsError(Code::kFailedPrecondition, "partition p1 of c cannot be read"));
+    rules_.load_source = true;
+  }
+  EXPECT_EQ(source_->count("Flush"), 0U);
+  EXPECT_FALSE(target_->Find("default", "c"));
 }
 
 /// Answers to count(*) that `count` gives.
