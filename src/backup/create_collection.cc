@@ -4,6 +4,7 @@
 #include "expected_files.h"
 #include "flush_cut.h"
 #include "flush_wait.h"
+#include "read_backup.h"
 #include "segment_rows.h"
 #include "stale_files.h"
 #include "stored_rows.h"
@@ -12,7 +13,6 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/milvus/version.h"
 #include "milvus_backup/storage/tree.h"
 
 #include <fmt/format.h>
@@ -33,10 +33,6 @@ constexpr int32_t kDropped = 6;
 constexpr int32_t kImporting = 7;
 /// common.SegmentLevel L0: only deletes.
 constexpr int32_t kLevelZero = 1;
-/// Between these a server has segments of deletes alone without saying so; their level is told by
-/// later ones.
-constexpr milvus::Version kLevelZeroSince{2, 4, 0};
-constexpr milvus::Version kLevelsToldSince{2, 4, 7};
 /// Flushes of one collection before it fails because there was a compaction after each.
 constexpr int kMostFlushes = 5;
 /// Between the moment and the flush: a write that was given its time before the moment has its
@@ -140,22 +136,9 @@ Status CollectionCreation::FindFiles(const CallContext& ctx) {
   MB_ASSIGN_OR_RETURN(const std::vector<milvus::Segment> segments, FindSettledSegments(ctx));
   MB_ASSIGN_OR_RETURN(files_, ListSegmentFiles(ctx, run_.site.milvus_storage, backup_.collection_id,
                                                segments, run_.listings));
-  RecogniseDeletesAlone();
+  MarkDeletesAlone(run_.site.client->server_version(), files_.segments);
   CountFiles();
   return Status::Ok();
-}
-
-/// Taken for segments without rows, they would not be restored, and deleted rows would be back.
-void CollectionCreation::RecogniseDeletesAlone() {
-  const milvus::ParsedVersion server = milvus::ParseVersion(run_.site.client->server_version());
-  const bool may_be_silent =
-      !server.known || (server.version >= kLevelZeroSince && server.version < kLevelsToldSince);
-  for (meta::SegmentBackup& segment : files_.segments) {
-    const bool has_only_deletes =
-        segment.binlogs.log_count() == 0 && segment.deltalogs.log_count() > 0;
-    const bool is_of_all = segment.partition_id == meta::kAllPartitions;
-    if (has_only_deletes && (may_be_silent || is_of_all)) segment.is_l0 = true;
-  }
 }
 
 void CollectionCreation::CountFiles() {

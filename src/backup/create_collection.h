@@ -105,7 +105,6 @@ class CollectionCreation {
   Result<bool> AddFiles(const std::vector<SegmentFile>& files, transfer::CopyBatch& batch) const;
   Status LeaveOutLater(const CallContext& ctx);
   Status CheckArrived(const CallContext& ctx);
-  void RecogniseDeletesAlone();
   void CountFiles();
 
   CreateRun& run_;

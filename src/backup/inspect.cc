@@ -1,9 +1,9 @@
 #include "milvus_backup/backup/inspect.h"
 
+#include "read_backup.h"
 #include "segment_rows.h"
 
 #include "milvus_backup/binlog/values.h"
-#include "milvus_backup/meta/reader.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -230,8 +230,7 @@ Result<uint64_t> CountLiveRows(const CallContext& ctx, const BackupLocation& bac
 Result<BackupSummary> InspectBackup(const CallContext& ctx, const BackupLocation& backup,
                                     const Selection& selection) {
   MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
-                      meta::ReadBackup(ctx, *backup.backend, backup.dir));
-  MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info));
+                      ReadRestorable(ctx, *backup.backend, backup.dir));
   MB_RETURN_IF_ERROR(CheckNames(info, selection));
   BackupSummary summary = {.name = info.name,
                            .milvus_version = info.milvus_version,

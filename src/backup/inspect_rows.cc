@@ -1,8 +1,8 @@
 #include "inspect_value.h"
+#include "read_backup.h"
 #include "row_reader.h"
 
 #include "milvus_backup/backup/inspect.h"
-#include "milvus_backup/meta/reader.h"
 
 #include <fmt/format.h>
 
@@ -130,8 +130,7 @@ Result<uint64_t> InspectRows(const CallContext& ctx, const BackupLocation& backu
                              const CollectionName& name, uint64_t max_rows, RowFormat format,
                              const meta::TextSink& sink) {
   MB_ASSIGN_OR_RETURN(const meta::BackupInfo info,
-                      meta::ReadBackup(ctx, *backup.backend, backup.dir));
-  MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info));
+                      ReadRestorable(ctx, *backup.backend, backup.dir));
   const auto found = std::ranges::find_if(info.collection_backups, [&](const auto& each) {
     return each.db_name == name.db && each.collection_name == name.collection;
   });

@@ -1,11 +1,13 @@
 #include "milvus_backup/backup/restore.h"
 
 #include "phase_clock.h"
+#include "read_backup.h"
 #include "restore_collection.h"
 #include "restore_ledger.h"
 #include "restore_plan.h"
 #include "restore_preflight.h"
 #include "restore_run.h"
+#include "restore_schema.h"
 
 #include "milvus_backup/backup/import_watch.h"
 #include "milvus_backup/backup/inspect.h"
@@ -13,7 +15,6 @@
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/base/task_group.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 
 #include <fmt/format.h>
@@ -66,7 +67,7 @@ class Restoration {
     const PhaseClock::Scope scope(clock_, "read");
     run_.Enter("read");
     MB_ASSIGN_OR_RETURN(backup_dir_, meta::BackupDir(site_.backup_storage.root, options_.name));
-    MB_ASSIGN_OR_RETURN(info_, meta::ReadBackup(ctx_, *site_.backup_storage.backend, backup_dir_));
+    MB_ASSIGN_OR_RETURN(info_, ReadRestorable(ctx_, *site_.backup_storage.backend, backup_dir_));
     walks_ = ImportWalksDirectories(milvus::ParseVersion(site_.client->server_version()));
     MB_ASSIGN_OR_RETURN(plans_, PlanRestore(info_, options_, walks_));
     if (options_.use_auto_index && !options_.rebuild_index) {
@@ -75,7 +76,18 @@ class Restoration {
     for (const std::string& name : UnusedRenames(info_, options_, plans_)) {
       warnings_.Add(fmt::format("-r/--rename names {}, which is not restored", name));
     }
+    for (const CollectionPlan& plan : plans_) WarnOfDefaults(plan);
     return Status::Ok();
+  }
+
+  void WarnOfDefaults(const CollectionPlan& plan) {
+    for (const meta::FieldSchema& field : plan.backup->schema.fields) {
+      if (!HasDamagedDefault(field)) continue;
+      warnings_.Add(
+          fmt::format("{}: field '{}' is restored without its default value, which the tool that "
+                      "made the backup did not store whole",
+                      plan.target.ToString(), field.name));
+    }
   }
 
   /// Milvus takes a second CreateCollection of the same schema for a success, so two restores into

@@ -2,7 +2,6 @@
 
 #include "milvus_backup/base/bytes.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/meta/reader.h"
 
 #include <fmt/format.h>
 
@@ -78,8 +77,7 @@ void PlanPartition(const meta::PartitionBackup& partition, bool server_walks,
     if (segment.is_l0) {
       if (CountLogs(segment.deltalogs) == 0) continue;
       ImportUnit unit{.partition_name = partition.partition_name, .is_l0 = true};
-      unit.delta_dir =
-          meta::DeltaGroupDir("", segment.collection_id, segment.partition_id, segment.group_id);
+      unit.delta_dir = DirsOf(segment, /*whole_partition=*/false).delta;
       l0.push_back(std::move(unit));
       continue;
     }
@@ -232,7 +230,6 @@ bool ImportWalksDirectories(const milvus::ParsedVersion& server) {
 Result<std::vector<CollectionPlan>> PlanRestore(const meta::BackupInfo& info,
                                                 const RestoreOptions& options,
                                                 bool server_walks_directories) {
-  MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info));
   MB_RETURN_IF_ERROR(CheckSources(info, options));
   std::vector<CollectionPlan> plans;
   for (const meta::CollectionBackup& backup : info.collection_backups) {

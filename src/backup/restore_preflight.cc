@@ -106,7 +106,8 @@ class Checker {
     return FailedPreconditionError(fmt::format("backup {} is partial: it lacks {}", options_.name,
                                                fmt::join(info.failed_collections, ", ")))
         .WithAdvice(
-            "take it again under another name, or restore what it has with --allow-partial");
+            "the `create` that made it, run again, adds what is missing; or restore what it has "
+            "with --allow-partial");
   }
 
   Result<std::vector<std::string>> MissingDatabases(const std::set<std::string>& wanted,

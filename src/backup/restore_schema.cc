@@ -46,7 +46,7 @@ Result<milvus::FieldSchema> Convert(const meta::FieldSchema& field, const SkipPa
     if (!bytes.ok())
       return DataLossError("the default value of field " + field.name + " is damaged");
     converted.default_value = *std::move(bytes);
-  } else if (!field.default_value_proto.empty()) {
+  } else if (!field.default_value_proto.empty() && !HasDamagedDefault(field)) {
     converted.default_value = field.default_value_proto;
   }
   return converted;
@@ -203,6 +203,12 @@ std::vector<milvus::KeyValue> Sorted(std::vector<milvus::KeyValue> params) {
 }
 
 }  // namespace
+
+bool HasDamagedDefault(const meta::FieldSchema& field) {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  return field.default_value_base64.empty() &&
+         field.default_value_proto.find(kReplacement) != std::string::npos;
+}
 
 Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan,
                                                         const RestoreOptions& options) {

@@ -13,7 +13,12 @@
 
 namespace milvus_backup::backup {
 
-/// The call that creates the target of a plan. kDataLoss when the backup's schema is damaged.
+/// Whether the tool of the time (0.5.0 to 0.5.6) stored the default value as text and lost the
+/// bytes that were no UTF-8: what is left may be a valid value, but another one.
+bool HasDamagedDefault(const meta::FieldSchema& field);
+
+/// The call that creates the target of a plan; damaged default values are left out. kDataLoss when
+/// the backup's schema is damaged.
 Result<milvus::CreateCollectionRequest> ToCreateRequest(const CollectionPlan& plan,
                                                         const RestoreOptions& options);
 

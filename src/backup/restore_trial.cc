@@ -1,5 +1,6 @@
 #include "milvus_backup/backup/restore_trial.h"
 
+#include "read_backup.h"
 #include "trial_rows.h"
 
 #include "milvus_backup/backup/inspect.h"
@@ -9,7 +10,6 @@
 #include "milvus_backup/base/encoding.h"
 #include "milvus_backup/base/log.h"
 #include "milvus_backup/meta/layout.h"
-#include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 
 #include <fmt/format.h>
@@ -80,8 +80,7 @@ class Trial {
     const auto begun = std::chrono::steady_clock::now();
     MB_ASSIGN_OR_RETURN(backup_.dir, meta::BackupDir(site_.backup_storage.root, options_.name));
     backup_.backend = site_.backup_storage.backend;
-    MB_ASSIGN_OR_RETURN(info_, meta::ReadBackup(ctx_, *backup_.backend, backup_.dir));
-    MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(info_));
+    MB_ASSIGN_OR_RETURN(info_, ReadRestorable(ctx_, *backup_.backend, backup_.dir));
     const std::string purpose = "verify --restore-test";
     MB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
                         RunLock::Acquire(ctx_, *site_.milvus_storage.backend, kTrialLockDir,

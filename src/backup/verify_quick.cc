@@ -3,6 +3,7 @@
 #include "etag_check.h"
 #include "expected_files.h"
 #include "failed_reads.h"
+#include "read_backup.h"
 #include "seal.h"
 
 #include "milvus_backup/meta/layout.h"
@@ -93,14 +94,13 @@ class Comparison {
     manifest_sha256_ = header->manifest_sha256;
     result_.sealing_left = marker.ok() && *marker && (*marker)->operation == kSealOperation;
     report_.partial = header->partial;
-    auto info = meta::ReadBackup(ctx_, backend_, backup_dir_);
+    auto info = ReadRestorable(ctx_, backend_, backup_dir_);
     if (!info.ok() && info.status().code() == Code::kDataLoss) {
       MB_ASSIGN_OR_RETURN(const meta::MetaFile file,
                           meta::FindDamagedMeta(ctx_, backend_, backup_dir_));
       return ReportDamage(meta::MetaKey("", file), "metas that agree", info.status(), kAnotherCopy);
     }
     if (!info.ok()) return std::move(info).status();
-    MB_RETURN_IF_ERROR(meta::CheckRestorableFormat(*info));
     info_ = *std::move(info);
     expected_ = ExpectedFiles(info_);
     next_expected_.emplace(expected_.begin());

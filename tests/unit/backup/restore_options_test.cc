@@ -150,6 +150,45 @@ TEST_F(RestoreOptionsTest, DeletesOfTheirOwnAreNotForEarly24) {
   EXPECT_OK(Restore({.dry_run = true}));
 }
 
+// What was written before such segments were told apart.
+TEST_F(RestoreOptionsTest, DeletesOfTheirOwnThatAreNotToldAsSuchAreImported) {
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  meta::SegmentBackup deletes{
+      .segment_id = 71, .collection_id = 7, .partition_id = 8, .size = 3, .group_id = 71};
+  deletes.deltalogs = {{0, {{.log_size = 3, .log_id = 7100}}}};
+  collection.partition_backups[0].segment_backups.push_back(deletes);
+  Start({.version = "v2.4.6"});
+  fake_->SetImportRows(
+      [](const milvus::ImportRequest& request) { return request.files.size() == 1 ? 0 : 10; });
+  Write({collection});
+  ASSERT_OK(storage_->Put({}, "backup/b/binlogs/delta_log/7/8/71/71/7100", AsBytes("log"), {}));
+  ASSERT_OK(Restore({}));
+  EXPECT_THAT(fake_->texts("Import"),
+              ElementsAre(HasSubstr("insert_log/7/8/70/"), HasSubstr("delta_log/7/8/71/")));
+}
+
+// 200 as the first versions wrote it: the bytes of another number are left.
+TEST_F(RestoreOptionsTest, DefaultValuesThatWereNotStoredWholeAreLeftOut) {
+  meta::CollectionBackup collection = Collection(7, "default", "coll");
+  for (const char* stored : {"\x08\xef\xbf\xbd\x01", "\x08\x05"}) {
+    const std::string name = stored[1] == '\x05' ? "whole" : "damaged";
+    collection.schema.fields.push_back(
+        {.field_id = static_cast<int64_t>(100 + collection.schema.fields.size()),
+         .name = name,
+         .data_type = 5,
+         .default_value_proto = stored});
+  }
+  Start({.version = "v2.5.0"});
+  Write({collection});
+  ASSERT_OK_AND_ASSIGN(const RestoreReport report, Restore({}));
+  EXPECT_THAT(report.warnings,
+              ElementsAre(HasSubstr("default.coll: field 'damaged' is restored without")));
+  const auto restored = fake_->Find("default", "coll");
+  ASSERT_TRUE(restored.has_value());
+  EXPECT_EQ(restored->info.schema.fields.at(2).default_value, std::nullopt);
+  EXPECT_EQ(restored->info.schema.fields.at(3).default_value, "\x08\x05");
+}
+
 TEST_F(RestoreOptionsTest, NamesMilvusRefusesAreRefusedFirst) {
   Write({Collection(7, "default", "coll")});
   EXPECT_THAT(Restore({.suffix = std::string(252, 'x')}),
