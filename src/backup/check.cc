@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace milvus_backup::backup {
 namespace {
@@ -61,6 +64,34 @@ class Probe {
   bool wrote_destination_ = false;
 };
 
+/// Directories below Milvus' root path that are looked into for its rows.
+constexpr uint32_t kMostBelow = 50;
+
+/// Whether Milvus keeps rows below `dir`, which is empty or ends with a slash. What may not be
+/// listed has none.
+bool HasRows(const CallContext& ctx, storage::Backend& backend, const std::string& dir) {
+  const auto page = backend.List(ctx, {.prefix = dir + "insert_log/", .max_keys = 1});
+  return page.ok() && !page->objects.empty();
+}
+
+/// See CheckReport::likely_milvus_root.
+std::optional<std::string> FindLikelyRoot(const CallContext& ctx, const Place& place) {
+  const std::string root = place.root.empty() ? "" : place.Key("");
+  if (HasRows(ctx, *place.backend, root)) return std::nullopt;
+  if (!root.empty()) {
+    const size_t slash = place.root.rfind('/');
+    const std::string above = slash == std::string::npos ? "" : place.root.substr(0, slash);
+    if (HasRows(ctx, *place.backend, above.empty() ? "" : above + "/")) return above;
+  }
+  const auto page =
+      place.backend->List(ctx, {.prefix = root, .delimiter = "/", .max_keys = kMostBelow});
+  if (!page.ok()) return std::nullopt;
+  for (const std::string& below : page->prefixes) {
+    if (HasRows(ctx, *place.backend, below)) return below.substr(0, below.size() - 1);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {
@@ -71,6 +102,8 @@ Result<CheckReport> CheckSite(const CallContext& ctx, Site& site) {
       const storage::ListPage page,
       site.milvus_storage.backend->List(ctx, {.prefix = milvus_root, .max_keys = 1}));
   report.milvus_root_is_empty = page.objects.empty();
+  report.likely_milvus_root = FindLikelyRoot(ctx, site.milvus_storage);
+  MB_RETURN_IF_ERROR(ctx.Check());
   const Status access = site.backup_storage.backend->CheckAccess(ctx);
   if (IsMissing(access)) {
     report.backup_storage_is_missing = true;

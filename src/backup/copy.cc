@@ -77,6 +77,7 @@ class TreeCopy {
       MB_ASSIGN_OR_RETURN(TreeSurvey survey, SurveyTree(job_.ctx, job_.source, job_.filter));
       backups_ = std::move(survey.backups);
       job_.left_out = std::move(survey.pruned);
+      objects_ = std::move(survey.objects);
       for (const std::string& dir : job_.left_out) {
         job_.report.warnings.push_back(job_.source.dir + dir + " is left out, for it was pruned");
       }
@@ -127,9 +128,11 @@ class TreeCopy {
   Status Copy() {
     Enter("copy");
     const Tree nothing;
-    MergedListing pairs(job_.ctx, job_.source,
-                        job_.destination_is_missing ? nothing : job_.destination, "",
-                        [this](std::string_view key) { NotePassedOver(key); });
+    const Tree& destination = job_.destination_is_missing ? nothing : job_.destination;
+    MergedListing pairs =
+        objects_ ? MergedListing(job_.ctx, *std::move(objects_), job_.source, destination)
+                 : MergedListing(job_.ctx, job_.source, destination, "",
+                                 [this](std::string_view key) { NotePassedOver(key); });
     auto next = backups_.begin();
     for (;;) {
       MB_ASSIGN_OR_RETURN(const KeyPair pair, pairs.Next());
@@ -269,6 +272,8 @@ class TreeCopy {
   CopyJob job_;
   uint64_t passed_over_ = 0;
   std::vector<BackupInTree> backups_;
+  /// Of the source, where the survey has kept them.
+  std::optional<std::vector<storage::ObjectInfo>> objects_;
   /// Looked for where they are to be removed.
   std::optional<ExtraBackups> extra_;
   std::unique_ptr<RunLock> lock_;

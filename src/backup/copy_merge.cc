@@ -23,10 +23,19 @@ MergedListing::MergedListing(const CallContext& ctx, const Tree& source, const T
                              const std::function<void(std::string_view key)>& passed_over)
     : source_(ctx, source, below, passed_over), destination_(ctx, destination, below) {}
 
+MergedListing::MergedListing(const CallContext& ctx, Objects source_objects, const Tree& source,
+                             const Tree& destination)
+    : source_(std::move(source_objects), source), destination_(ctx, destination, "") {}
+
+Result<const storage::ObjectInfo*> MergedListing::Side::Read() {
+  if (stream) return stream->Next();
+  return given_taken < given.size() ? &given[given_taken++] : nullptr;
+}
+
 Status MergedListing::Side::Advance(std::string_view what) {
   if (!wanted) return Status::Ok();
   wanted = false;
-  const auto next = stream->Next();
+  const auto next = Read();
   if (!next.ok()) return next.status().Annotate("listing the " + std::string(what));
   object = *next;
   return Status::Ok();

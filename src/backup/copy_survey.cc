@@ -24,6 +24,9 @@ constexpr std::string_view kMarker = "meta/run.json";
 constexpr std::string_view kTags = "meta/tags.json";
 constexpr std::string_view kTombstone = "meta/tombstone.json";
 
+/// Objects of a tree that are kept from the first listing, a few MiB.
+constexpr size_t kMostKept = 10'000;
+
 bool IsAt(std::string_view key, std::string_view name, std::string_view& dir) {
   if (!key.ends_with(name)) return false;
   key.remove_suffix(name.size());
@@ -106,16 +109,31 @@ class Surveyor {
   bool any_ = false;
 };
 
-Result<Surveyor::Found> Visit(const CallContext& ctx, const Tree& tree, const KeyFilter& filter,
-                              bool* any) {
-  Surveyor surveyor(filter);
-  MB_RETURN_IF_ERROR(
-      storage::ForEachObject(ctx, *tree.backend, tree.dir, [&](const storage::ObjectInfo& object) {
-        surveyor.Visit(std::string_view(object.key).substr(tree.dir.size()));
-        return Status::Ok();
-      }));
-  if (any != nullptr) *any = surveyor.any();
-  return surveyor.TakeFound();
+/// The objects of a listing as long as they are few.
+class KeptObjects {
+ public:
+  void Add(const storage::ObjectInfo& object) {
+    if (objects_ && objects_->size() < kMostKept) {
+      objects_->push_back(object);
+    } else {
+      Drop();
+    }
+  }
+  void Drop() { objects_.reset(); }
+  std::optional<std::vector<storage::ObjectInfo>> Take() { return std::move(objects_); }
+
+ private:
+  std::optional<std::vector<storage::ObjectInfo>> objects_{std::in_place};
+};
+
+Status VisitAll(const CallContext& ctx, const Tree& tree, Surveyor& surveyor, KeptObjects* kept) {
+  storage::KeyRange range{.prefix = tree.dir};
+  if (kept != nullptr) range.passed_over = [kept](const std::string&) { kept->Drop(); };
+  return storage::ForEachObject(ctx, *tree.backend, range, [&](const storage::ObjectInfo& object) {
+    surveyor.Visit(std::string_view(object.key).substr(tree.dir.size()));
+    if (kept != nullptr) kept->Add(object);
+    return Status::Ok();
+  });
 }
 
 Status Unusable(const std::string& full_dir, const Tree& tree, std::string_view problem) {
@@ -193,9 +211,11 @@ bool IsLockKey(std::string_view key) {
 }
 
 Result<TreeSurvey> SurveyTree(const CallContext& ctx, const Tree& source, const KeyFilter& filter) {
-  bool any = false;
-  MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, source, filter, &any));
-  if (!any) {
+  Surveyor surveyor(filter);
+  KeptObjects kept;
+  MB_RETURN_IF_ERROR(VisitAll(ctx, source, surveyor, &kept));
+  const Surveyor::Found found = surveyor.TakeFound();
+  if (!surveyor.any()) {
     return NotFoundError("nothing is to be copied from " + source.Describe())
         .WithAdvice(filter.takes_all() ? "check the bucket and the prefix"
                                        : "check bucket, prefix and the patterns");
@@ -231,6 +251,7 @@ Result<TreeSurvey> SurveyTree(const CallContext& ctx, const Tree& source, const 
     manifests.emplace_back(dir, std::move(manifest));
   }
   survey.backups = Outermost(manifests);
+  if (found.empty()) survey.objects = kept.Take();
   return survey;
 }
 
@@ -273,9 +294,10 @@ bool IsStrayManifest(const BackupInTree& backup, std::string_view key) {
 
 Result<std::vector<FoundBackup>> FindBackups(const CallContext& ctx, const Tree& tree,
                                              const KeyFilter& filter) {
-  MB_ASSIGN_OR_RETURN(const Surveyor::Found found, Visit(ctx, tree, filter, nullptr));
+  Surveyor surveyor(filter);
+  MB_RETURN_IF_ERROR(VisitAll(ctx, tree, surveyor, nullptr));
   std::vector<FoundBackup> backups;
-  for (const auto& [dir, candidate] : found) {
+  for (const auto& [dir, candidate] : surveyor.TakeFound()) {
     if (candidate.marked && candidate.taken) backups.push_back({dir, candidate.left_out});
   }
   return backups;

@@ -4,6 +4,7 @@
 #include "key_filter.h"
 
 #include "milvus_backup/backup/copy.h"
+#include "milvus_backup/storage/backend.h"
 
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,9 @@ struct TreeSurvey {
   /// Directories, relative to the tree, in which nothing but a tombstone says what they are; none
   /// lies in another. They are being deleted, so they are no part of the tree.
   std::vector<std::string> pruned;
+  /// All objects, in the order of their keys, of a small tree without backups: what holds one is
+  /// listed under its lock. None for others, and where something in the tree is no object.
+  std::optional<std::vector<storage::ObjectInfo>> objects{};
 };
 
 /// Look through a whole tree, page by page, for the backups in it. kNotFound when nothing is there

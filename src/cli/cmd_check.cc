@@ -25,9 +25,11 @@ Status RunCheck(const CommandContext& context) {
         {"milvus_version", report.milvus_version},
         {"milvus_version_is_told", !context.config.milvus.server_version.empty()},
         {"milvus_root_is_empty", report.milvus_root_is_empty},
+        {"likely_milvus_root", nullptr},
         {"backup_storage_is_missing", report.backup_storage_is_missing},
         {"server_side_copy", nullptr},
     };
+    if (report.likely_milvus_root) document["likely_milvus_root"] = *report.likely_milvus_root;
     if (!report.backup_storage_is_missing) document["server_side_copy"] = report.server_side_copy;
     PrintLine(document.dump());
     return Status::Ok();

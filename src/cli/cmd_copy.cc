@@ -21,7 +21,8 @@ namespace {
 
 using backup::CopiedBackup;
 
-/// Failures that are printed; the rest is counted. With --json all are there.
+/// Failures that are printed; the rest is counted. With --json the first 10,000
+/// are there.
 constexpr size_t kShownFailures = 20;
 
 using service::CopyChoices;

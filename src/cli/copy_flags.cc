@@ -117,6 +117,7 @@ void AddCopyFlags(CLI::App& command, CopyFlags& flags) {
 
 Status CheckCopyFlags(const CopyFlags& flags) {
   const service::CopyChoices& choices = flags.choices;
+  MB_RETURN_IF_ERROR(service::CheckPartSize(choices, service::OptionStyle::kFlag));
   if (choices.name.empty() && !choices.all) return CheckTree(flags);
   if (!flags.places.empty()) {
     return Exclusive(choices.all ? "--all" : "-n", "SRC DST");

@@ -48,6 +48,15 @@ std::string CheckText(const backup::CheckReport& report, const config::Config& c
         "holds no data yet, or {} or {} is not the one Milvus uses.\n",
         milvus.root_path, milvus.keys.bucket, milvus.keys.root_path);
   }
+  if (report.likely_milvus_root) {
+    const bool is_local = milvus.kind == config::StorageKind::kLocal;
+    const std::string likely =
+        is_local ? milvus.root_path + "/" + *report.likely_milvus_root : *report.likely_milvus_root;
+    text += fmt::format(
+        "!!! Milvus root path looks wrong !!!\nNo rows lie under {}, but under {}: set {} to "
+        "that.\n",
+        milvus.root_path, likely.empty() ? "the top of the bucket" : likely, milvus.keys.root_path);
+  }
   if (report.backup_storage_is_missing) {
     text += fmt::format("{} does not exist yet: create makes it. Copying was not tried.\n",
                         site.backup_storage.backend->Describe());

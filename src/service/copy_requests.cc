@@ -84,21 +84,12 @@ Result<std::string> ParseSize(const Body& body, std::string_view key, uint64_t l
   return text;
 }
 
-Status CheckPartSize(const CopyChoices& choices) {
-  if (choices.part_size.empty()) return Status::Ok();
-  const transfer::CopyOptions options = TransferOptionsOf(choices, {});
-  if (options.part_size <= options.memory_bytes) return Status::Ok();
-  return InvalidArgumentError(fmt::format("part_size is {}, more than memory, {} bytes",
-                                          choices.part_size, options.memory_bytes))
-      .WithAdvice("give a larger memory, or a smaller part_size");
-}
-
 Status ParseLimits(const Body& body, CopyChoices& choices) {
   MB_ASSIGN_OR_RETURN(choices.concurrency,
                       ParseNumber(body, "concurrency", 1, kMostConcurrencyOfBody, 0));
   MB_ASSIGN_OR_RETURN(choices.part_size, ParseSize(body, "part_size", kLeastBuffer, kMostPartSize));
   MB_ASSIGN_OR_RETURN(choices.memory, ParseSize(body, "memory", kLeastBuffer, kMostMemory));
-  MB_RETURN_IF_ERROR(CheckPartSize(choices));
+  MB_RETURN_IF_ERROR(CheckPartSize(choices, OptionStyle::kKey));
   MB_ASSIGN_OR_RETURN(choices.bandwidth, ParseSize(body, "bwlimit", 1, UINT64_MAX));
   MB_ASSIGN_OR_RETURN(choices.requests, ParseNumber(body, "request_limit", 1, kMostRequests, 0));
   return Status::Ok();

@@ -73,6 +73,16 @@ Status CheckCopyOfBackups(const CopyChoices& choices, OptionStyle style) {
                                  : "SRC DST and, with names of backups, for --all"));
 }
 
+Status CheckPartSize(const CopyChoices& choices, OptionStyle style) {
+  const transfer::CopyOptions options = TransferOptionsOf(choices, {});
+  if (options.part_size <= options.memory_bytes) return Status::Ok();
+  const std::string part_size = OptionName("part_size", style);
+  const std::string memory = OptionName("memory", style);
+  return InvalidArgumentError(fmt::format("{} is {}, more than {}, {} bytes", part_size,
+                                          choices.part_size, memory, options.memory_bytes))
+      .WithAdvice(fmt::format("give a larger {}, or a smaller {}", memory, part_size));
+}
+
 backup::CopyRules RulesOf(const CopyChoices& choices) {
   return {.dry_run = choices.dry_run,
           .overwrite = choices.overwrite,
@@ -89,8 +99,9 @@ transfer::CopyOptions TransferOptionsOf(const CopyChoices& choices, const config
                                 .bandwidth_bytes_per_s = BytesOf(choices.bandwidth),
                                 .requests_per_s = choices.requests,
                                 .check = !choices.no_check};
-  if (!choices.part_size.empty()) options.part_size = BytesOf(choices.part_size);
   if (!choices.memory.empty()) options.memory_bytes = BytesOf(choices.memory);
+  options.part_size = choices.part_size.empty() ? std::min(options.part_size, options.memory_bytes)
+                                                : BytesOf(choices.part_size);
   return options;
 }
 
@@ -123,10 +134,13 @@ Result<backup::CopyAllReport> RunCopy(const CallContext& ctx, const config::Conf
   const backup::Tree& source = sides.source.tree;
   const backup::Tree& destination = sides.destination.tree;
   const backup::CopyRules rules = RulesOf(choices);
-  if (choices.all) {
-    return backup::CopyAllBackups(ctx, engine, source, destination, rules, observer);
-  }
   backup::CopyAllReport all;
+  if (choices.all) {
+    MB_ASSIGN_OR_RETURN(all,
+                        backup::CopyAllBackups(ctx, engine, source, destination, rules, observer));
+    all.workers = engine.workers();
+    return all;
+  }
   if (choices.name.empty()) {
     MB_ASSIGN_OR_RETURN(all.total, backup::CopyTree(ctx, engine, source, destination, rules));
   } else {
@@ -136,6 +150,7 @@ Result<backup::CopyAllReport> RunCopy(const CallContext& ctx, const config::Conf
     if (copied.dir.empty()) copied.dir = choices.copy_name();
     if (observer) observer(copied);
   }
+  all.workers = engine.workers();
   return all;
 }
 
@@ -173,6 +188,7 @@ std::string EncodeCopyReport(const backup::CopyAllReport& all, const CopyChoices
                            {"deleted_objects", report.deleted_objects},
                            {"server_side_objects", report.server_side_objects},
                            {"second_reads", report.second_reads},
+                           {"workers", all.workers},
                            {"resumed", report.resumed},
                            {"made_destination", report.made_destination},
                            {"backups", ToJson(report.backups, own)}};

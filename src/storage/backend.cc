@@ -1,6 +1,7 @@
 #include "milvus_backup/storage/backend.h"
 
 #include "milvus_backup/base/bytes.h"
+#include "milvus_backup/net/http_client.h"
 #include "milvus_backup/storage/object_stream.h"
 
 #include <utility>
@@ -34,6 +35,13 @@ const Backend& Innermost(const Backend& backend) {
   const Backend* innermost = &backend;
   while (const Backend* inner = innermost->Unwrap()) innermost = inner;
   return *innermost;
+}
+
+bool MayConcernOneObject(const Status& status) {
+  if (status.code() != Code::kUnavailable) return false;
+  const std::string& service = status.service_code();
+  return status.http_status() != 0 || service == kDiskError || service == net::kTruncated ||
+         service == net::kConnectionLost;
 }
 
 Status ForEachObject(const CallContext& ctx, Backend& backend, const std::string& prefix,

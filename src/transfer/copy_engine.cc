@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kNoticeableWait{1};
 constexpr std::chrono::seconds kCleanUpTime{5};
 /// Objects that may not be read before it is taken for the credentials' fault.
 constexpr size_t kMostRefused = 20;
-/// Objects in a row that fail with errors of the service or the disk, before it is taken for the
-/// trouble of all.
+/// Objects in a row that fail with errors that may concern one object only, before it is taken for
+/// the trouble of all.
 constexpr size_t kMostInTrouble = 20;
 
 /// The same write may succeed, if its bytes were there.
@@ -31,12 +31,6 @@ bool MayBeRepeated(const Status& status) {
   const RetryClass retry = status.retry_class();
   return retry == RetryClass::kTransient || retry == RetryClass::kThrottled ||
          retry == RetryClass::kExhausted;
-}
-
-/// An answer of a service, or of a disk, that may concern the one object only.
-bool MayBeOfOneObject(const Status& status) {
-  return status.code() == Code::kUnavailable &&
-         (status.http_status() != 0 || status.service_code() == storage::kDiskError);
 }
 
 }  // namespace
@@ -61,6 +55,8 @@ CopyEngine::CopyEngine(CopyOptions options, Progress* progress)
 CopyEngine::~CopyEngine() = default;
 
 size_t CopyEngine::width() const { return machinery_->width(); }
+
+size_t CopyEngine::workers() const { return std::as_const(*machinery_).lane().threads(); }
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
                      std::stop_token stop, Existing existing, UploadLedger* ledger)
@@ -334,7 +330,7 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
     return;
   }
   bool ends = IsHopeless(status);
-  if (MayBeOfOneObject(status)) ends = ++in_trouble_ >= kMostInTrouble;
+  if (storage::MayConcernOneObject(status)) ends = ++in_trouble_ >= kMostInTrouble;
   if (outcome.unread && status.code() == Code::kPermissionDenied) {
     ++refused_;
     ends = refused_ >= kMostRefused && summary_.objects + summary_.kept_objects == 0;

@@ -48,6 +48,11 @@ void Lane::SetWidth(size_t width) {
   Staff();
 }
 
+size_t Lane::threads() const {
+  const std::scoped_lock lock(mutex_);
+  return threads_.size();
+}
+
 Lane::Task Lane::Take() {
   if (!series_.empty()) {
     Series& series = series_.front();

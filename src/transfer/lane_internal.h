@@ -29,6 +29,8 @@ class Lane {
   /// waits: for tasks that turn out to be many.
   void Spawn(size_t count, IndexedTask task);
   void SetWidth(size_t width);
+  /// Threads that have been started.
+  size_t threads() const;
 
  private:
   static constexpr size_t kMaxQueued = 1024;
@@ -46,7 +48,7 @@ class Lane {
   /// Wake or start a thread if there is work it may do. Needs the lock.
   void Staff();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable filled_;
   std::condition_variable room_;
   std::deque<Series> series_;

@@ -22,6 +22,7 @@ class CopyEngine::Machinery {
 
   Pace& pace() { return pace_; }
   Lane& lane() { return lane_; }
+  const Lane& lane() const { return lane_; }
   size_t width() const {
     const std::scoped_lock lock(mutex_);
     return tuner_.width();

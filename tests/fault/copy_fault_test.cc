@@ -301,6 +301,31 @@ TEST_F(CopyFault, AnObjectThatIsNeverServedHidesNoOther) {
   from_.ClearPlan();
 }
 
+// As services do that find an object damaged while they send it, or cannot store it.
+TEST_F(CopyFault, AnObjectWhoseBodyAlwaysBreaksOffHidesNoOther) {
+  for (int i = 10; i < 30; ++i) Store("k" + std::to_string(i), 2000);
+  for (const auto ending : {FakeReply::Ending::kClose, FakeReply::Ending::kReset}) {
+    from_.Plan({.method = "GET",
+                .target = "/bkt/k13",
+                .times = 100'000,
+                .change = [ending](FakeReply& reply) {
+                  reply.cut_after = 0;
+                  reply.ending = ending;
+                }});
+    FakeReply lost;
+    lost.silent = true;
+    lost.ending = ending;
+    to_.Plan({.method = "PUT", .target = "/bkt/k17", .times = 100'000, .instead = lost});
+    const CopySummary summary = Copy();
+    EXPECT_FALSE(summary.given_up);
+    EXPECT_EQ(summary.failures.size(), 2U);
+    EXPECT_EQ(summary.objects, 18U);
+    ExpectRightOrNamed(summary);
+    from_.ClearPlan();
+    to_.ClearPlan();
+  }
+}
+
 TEST_F(CopyFault, AServiceThatServesNothingIsGivenUp) {
   for (int i = 100; i < 200; ++i) Store("k" + std::to_string(i), 2000);
   to_.Plan({.method = "PUT", .times = 100'000, .instead = ErrorReply(500, "InternalError")});

@@ -6,6 +6,7 @@
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
 
+#include <optional>
 #include <string>
 
 namespace milvus_backup::backup {
@@ -14,6 +15,9 @@ struct CheckReport {
   std::string milvus_version;
   /// Nothing lies under Milvus' root path: either Milvus is new or the path is wrong.
   bool milvus_root_is_empty = false;
+  /// Where rows of Milvus lie when there are none under its root path: the directory above it, or
+  /// one directly below it. A key of the storage without a slash at its end; empty for its top.
+  std::optional<std::string> likely_milvus_root;
   /// The bucket or directory of the backups does not exist yet, so no object was moved.
   bool backup_storage_is_missing = false;
   /// The storage service copies by itself; false while that has not been tried.

@@ -116,6 +116,8 @@ struct CopyAllReport {
   CopyReport total;
   /// At the source but not complete, with the reason.
   std::vector<CopiedBackup> left_out;
+  /// Objects and parts that were on their way at once, at most.
+  size_t workers = 0;
 };
 
 /// Told of every backup as soon as it is known what became of it.

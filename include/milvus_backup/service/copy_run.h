@@ -59,6 +59,10 @@ struct CopyChoices {
 /// kInvalidArgument naming options that exclude each other where backups are copied by name.
 Status CheckCopyOfBackups(const CopyChoices& choices, OptionStyle style);
 
+/// kInvalidArgument for parts that are larger than all buffers together. The sizes are ones that
+/// CheckAmount takes.
+Status CheckPartSize(const CopyChoices& choices, OptionStyle style);
+
 backup::CopyRules RulesOf(const CopyChoices& choices);
 transfer::CopyOptions TransferOptionsOf(const CopyChoices& choices, const config::Config& config);
 

@@ -114,6 +114,11 @@ struct ByteRange {
 /// Status::service_code of a disk that cannot read or write a file it has.
 inline constexpr char kDiskError[] = "EIO";
 
+/// Whether a kUnavailable that is left after all tries may concern the one object only: an answer
+/// of the service or the disk, or a body that breaks off, as that of a damaged object does. False
+/// where the service cannot be reached or stalls.
+bool MayConcernOneObject(const Status& status);
+
 struct PartInfo {
   /// From 1.
   uint32_t number = 0;

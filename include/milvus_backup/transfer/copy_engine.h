@@ -119,6 +119,8 @@ class CopyEngine {
   Progress* progress() { return progress_; }
   /// Objects or parts that may be on their way now.
   size_t width() const;
+  /// Threads that have been started: so many were on their way at once, at most.
+  size_t workers() const;
 
  private:
   friend class CopyBatch;

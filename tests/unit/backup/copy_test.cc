@@ -5,6 +5,8 @@
 #include "milvus_backup/storage/open.h"
 #include "milvus_backup/storage/prefix_backend.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -588,6 +590,48 @@ TEST_F(CopyTest, BackupsThatComeAndGoMeanwhileAreNamed) {
   ASSERT_OK_AND_ASSIGN(const CopyReport again, copy());
   EXPECT_FALSE(again.some_failed());
   EXPECT_EQ(Read(destination, "c/b2/"), Source("a/b2/"));
+}
+
+/// Counts the pages of listings that begin.
+class Listed final : public storage::InterceptingBackend {
+ public:
+  Listed() : InterceptingBackend(storage::MakeMemoryBackend()) {}
+  int pages() { return pages_.exchange(0); }
+
+ protected:
+  Status Around(const CallContext&, const storage::CallInfo& info, storage::CallRef call) override {
+    if (info.method == storage::Method::kList) ++pages_;
+    return call();
+  }
+
+ private:
+  std::atomic<int> pages_{0};
+};
+
+// What is in a tree is looked through before anything is written.
+TEST_F(CopyTest, OnlySmallPlainTreesAreListedOnce) {
+  Listed source;
+  transfer::CopyEngine engine(options_, nullptr);
+  const auto planned = [&] {
+    const auto copied = CopyTree({}, engine, {&source, "a/"}, {&destination_, "c/"},
+                                 {.dry_run = true, .exclude = {"x/b/**"}});
+    return copied.ok() ? copied->objects : 0;
+  };
+  for (int i = 0; i < 1500; ++i) Put(source, fmt::format("a/x/{:05}", i), "1");
+  EXPECT_EQ(planned(), 1500U);
+  EXPECT_EQ(source.pages(), 2);
+  for (int i = 1500; i < 10'001; ++i) Put(source, fmt::format("a/x/{:05}", i), "1");
+  EXPECT_EQ(planned(), 10'001U);
+  EXPECT_EQ(source.pages(), 22);
+  for (int i = 1500; i < 10'001; ++i) ASSERT_OK(source.Delete({}, fmt::format("a/x/{:05}", i)));
+  PutBackup(source, "a/x/b/");
+  EXPECT_EQ(planned(), 1500U);
+  EXPECT_EQ(source.pages(), 4);
+  ASSERT_OK_AND_ASSIGN(
+      const CopyReport report,
+      CopyTree({}, engine, {&source, "a/"}, {&destination_, "c/"}, {.exclude = {"x/b/**"}}));
+  EXPECT_EQ(report.objects, 1500U);
+  EXPECT_EQ(Read(destination_, "c/").size(), 1500U);
 }
 
 TEST_F(CopyTest, PatternsOfAllThatFitNoNameAreRefused) {

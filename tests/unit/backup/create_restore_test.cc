@@ -263,7 +263,7 @@ TEST_F(CreateRestoreTest, RestoreInPlaceImportsOneTaskPerPartition) {
   EXPECT_EQ(restored->indexes.size(), 1U);
 }
 
-TEST_F(CreateRestoreTest, RestoreCallsMilvusInTheReferenceOrder) {
+TEST_F(CreateRestoreTest, RestoreCallsMilvusInItsOrder) {
   ASSERT_OK(Create());
   const size_t before = fake_.calls().size();
   ASSERT_OK(RestoreBackup({}, site_, {.name = "b", .suffix = "_bak", .rebuild_index = true}));
@@ -273,6 +273,7 @@ TEST_F(CreateRestoreTest, RestoreCallsMilvusInTheReferenceOrder) {
     // Polls repeat as often as they have to.
     if (methods.empty() || methods.back() != calls[i].method) methods.push_back(calls[i].method);
   }
+  // Indexes come last, when the rows are there: the Go tool creates them before the imports.
   // AllocTimestamp is ours, so that a later run knows its own collection.
   EXPECT_THAT(methods,
               ElementsAre("ListDatabases", "HasCollection", "AllocTimestamp", "CreateCollection",
@@ -371,9 +372,24 @@ TEST_F(CreateRestoreTest, CheckMovesAByteAndLeavesNothing) {
   EXPECT_FALSE(report.milvus_root_is_empty);
   EXPECT_TRUE(Keys(*own_, "backup/").empty());
   EXPECT_TRUE(Keys(*own_, "files/milvus_backup_check").empty());
+  EXPECT_EQ(report.likely_milvus_root, std::nullopt);
   site_.milvus_storage.root = "elsewhere";
   ASSERT_OK_AND_ASSIGN(const CheckReport elsewhere, CheckSite({}, site_));
   EXPECT_TRUE(elsewhere.milvus_root_is_empty);
+  EXPECT_EQ(elsewhere.likely_milvus_root, std::nullopt);
+}
+
+TEST_F(CreateRestoreTest, CheckFindsARootPathThatIsOneDirectoryOff) {
+  for (const char* wrong : {"", "files/insert_log", "files/more"}) {
+    site_.milvus_storage.root = wrong;
+    ASSERT_OK_AND_ASSIGN(const CheckReport report, CheckSite({}, site_));
+    EXPECT_EQ(report.likely_milvus_root, "files") << wrong;
+  }
+  ASSERT_OK(storage::DeleteTree({}, *own_, "files/insert_log/"));
+  PutOwn("insert_log/7/1/11/100/11100");
+  site_.milvus_storage.root = "files";
+  ASSERT_OK_AND_ASSIGN(const CheckReport report, CheckSite({}, site_));
+  EXPECT_EQ(report.likely_milvus_root, "");
 }
 
 TEST_F(CreateRestoreTest, WhatAKilledCreateWasWritingIsGoneFromTheDisk) {

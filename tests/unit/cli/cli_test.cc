@@ -278,6 +278,13 @@ TEST(CommandLineTest, AnEmptySuffixIsNone) {
   EXPECT_EQ(status, 0);
 }
 
+TEST(CommandLineTest, PartsFitIntoTheMemory) {
+  const std::string wanted = "--part-size is 64M, more than --memory, 33554432 bytes";
+  EXPECT_NE(ErrorOf({"copy", "a", "b", "--part-size=64M"}, 2).find(wanted), std::string::npos);
+  EXPECT_NE(ErrorOf({"copy", "-n", "a", "--to=b", "--part-size=64M"}, 2).find(wanted),
+            std::string::npos);
+}
+
 TEST(CommandLineTest, TagWantsABackup) {
   EXPECT_NE(ErrorOf({"tag"}, 2).find("--name"), std::string::npos);
   EXPECT_NE(ErrorOf({"tag", "a", "--add", "a b"}, 2).find("invalid tag"), std::string::npos);
