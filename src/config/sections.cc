@@ -85,6 +85,14 @@ Result<std::string> NormaliseProvider(const Value& value) {
                   value.name(), value.text));
 }
 
+/// Whether bodies are always signed.
+Result<bool> ReadPayloadSigning(const Value& value) {
+  const std::string lower = ToLower(value.text);
+  if (lower == "always") return true;
+  if (lower == "auto") return false;
+  return ConfigError(fmt::format("{} is '{}'; use auto or always", value.name(), value.text));
+}
+
 Status FillStorage(const Resolver& values, const StorageIds& ids, StorageSettings& storage) {
   const Value& provider = values.Get(ids.Id("provider"));
   MB_ASSIGN_OR_RETURN(storage.provider, NormaliseProvider(provider));
@@ -100,6 +108,8 @@ Status FillStorage(const Resolver& values, const StorageIds& ids, StorageSetting
   storage.region = text("region");
   storage.use_ssl = values.Bool(ids.Id("useSSL"));
   storage.ca_cert_path = text("caCertPath");
+  MB_ASSIGN_OR_RETURN(storage.signs_bodies,
+                      ReadPayloadSigning(values.Get(ids.Id("payloadSigning"))));
   storage.access_key = text("auth.accessKeyID");
   storage.secret_key = Secret(text("auth.secretAccessKey"));
   storage.session_token = Secret(text("auth.sessionToken"));

@@ -26,6 +26,7 @@ constexpr EntryKey kEntryKeys[] = {
     {"region", "region", ""},
     {"useSSL", "useSSL", "false", Kind::kBool},
     {"caCertPath", "caCertPath", ""},
+    {"payloadSigning", "payloadSigning", "auto"},
     {"useIAM", "useIAM", "false", Kind::kBool},
     {"accessKeyID", "auth.accessKeyID", "minioadmin", Kind::kSecret, "_ACCESS_KEY"},
     {"secretAccessKey", "auth.secretAccessKey", "minioadmin", Kind::kSecret, "_SECRET_KEY"},

@@ -30,6 +30,7 @@ storage::S3Options ToS3Options(const StorageSettings& settings) {
   options.port = static_cast<uint16_t>(settings.port);
   options.use_ssl = settings.use_ssl;
   options.ca_file = settings.ca_cert_path;
+  if (settings.signs_bodies) options.payload_signing = storage::PayloadSigning::kAlways;
   options.region = settings.region;
   options.bucket = settings.bucket;
   options.access_key = Secret(settings.access_key);

@@ -50,6 +50,8 @@ struct StorageSettings {
   bool use_iam = false;
   /// PEM file of the authority that signed the server's certificate; empty uses the system's.
   std::string ca_cert_path;
+  /// Hash and sign the body of every request.
+  bool signs_bodies = false;
   std::string bucket;
   /// Key prefix inside the bucket, or directory of a local storage; no slash at either end except
   /// the leading one of an absolute directory.

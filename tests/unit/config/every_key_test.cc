@@ -32,6 +32,7 @@ void AddStorage(const std::string& name, const StorageSettings& storage, Fields&
   fields[name + ".token"] = storage.session_token.Reveal();
   fields[name + ".iam"] = fmt::format("{}", storage.use_iam);
   fields[name + ".ca"] = storage.ca_cert_path;
+  fields[name + ".signs"] = fmt::format("{}", storage.signs_bodies);
   fields[name + ".bucket"] = storage.bucket;
   fields[name + ".root"] = storage.root_path;
   fields[name + ".milvus_path"] = storage.milvus_path;
@@ -161,6 +162,7 @@ const std::vector<KeyCase>& V1Cases() {
         {"minio.region", "r", {"backup.region=r", "own.region=r"}},
         {"minio.useSSL", "true", {"backup.ssl=true", "own.ssl=true"}},
         {"minio.caCertPath", "/ca", {"backup.ca=/ca", "own.ca=/ca"}},
+        {"minio.payloadSigning", "Always", {"backup.signs=true", "own.signs=true"}},
         {"minio.bucketName", "b", {"backup.bucket=b", "own.bucket=b"}},
         {"minio.rootPath", "/r/", {"backup.root=r", "own.root=r"}},
         {"minio.useIAM",
@@ -179,6 +181,7 @@ const std::vector<KeyCase>& V1Cases() {
         {"minio.backupRegion", "r", {"backup.region=r"}},
         {"minio.backupUseSSL", "true", {"backup.ssl=true"}},
         {"minio.backupCaCertPath", "/ca", {"backup.ca=/ca"}},
+        {"minio.backupPayloadSigning", "always", {"backup.signs=true"}},
         {"minio.backupBucketName", "b", {"backup.bucket=b"}},
         {"minio.backupRootPath", "/r/", {"backup.root=r"}},
         {"minio.backupUseIAM",
@@ -231,6 +234,7 @@ std::vector<KeyCase> V2StorageCases(const std::string& section, bool is_inherite
       {section + ".region", "r", both({"region=r"})},
       {section + ".useSSL", "true", both({"ssl=true"})},
       {section + ".caCertPath", "/ca", both({"ca=/ca"})},
+      {section + ".payloadSigning", "always", both({"signs=true"})},
       {section + ".bucketName", "b", both({"bucket=b"})},
       {section + ".rootPath", "/r/", {own + ".root=r"}},
       {.name = section + ".localPath", .value = "/m/", .changes = on_disk, .with = local},
@@ -389,6 +393,8 @@ const Variables& V1Variables() {
       // Ours.
       {"minio.caCertPath", "MINIO_CA_CERT_PATH"},
       {"minio.backupCaCertPath", "MINIO_BACKUP_CA_CERT_PATH"},
+      {"minio.payloadSigning", "MINIO_PAYLOAD_SIGNING"},
+      {"minio.backupPayloadSigning", "MINIO_BACKUP_PAYLOAD_SIGNING"},
       {"server.token", "MILVUS_BACKUP_SERVER_TOKEN"},
   };
   return variables;

@@ -17,10 +17,10 @@ namespace {
 using milvus_backup::testing::IsError;
 
 std::string Describe(const StorageSettings& storage) {
-  return fmt::format("{} {} {} {} {} ssl={} iam={} '{}' '{}' '{}' '{}' {} '{}' '{}'\n",
+  return fmt::format("{} {} {} {} {} ssl={} iam={} signs={} '{}' '{}' '{}' '{}' {} '{}' '{}'\n",
                      storage.kind == StorageKind::kLocal, storage.provider, storage.address,
                      storage.port, storage.region, storage.use_ssl, storage.use_iam,
-                     storage.access_key, storage.secret_key.Reveal(),
+                     storage.signs_bodies, storage.access_key, storage.secret_key.Reveal(),
                      storage.session_token.Reveal(), storage.ca_cert_path, storage.bucket,
                      storage.root_path, storage.milvus_path);
 }
@@ -251,6 +251,7 @@ class RandomFile {
           std::uniform_int_distribution<int64_t>(parameter.min, parameter.max)(random_));
     }
     if (id == "log.level") return Pick({"debug", "INFO", "warn", "error", "panic", ""});
+    if (id.ends_with("payloadSigning")) return Pick({"auto", "Always"});
     if (id.ends_with("provider")) return Pick(Providers());
     if (id == "milvus.grpc.address") return Pick({"localhost", "10.0.0.1", "[::1]", "a@b?c#d"});
     if (id == "milvus.management.endpoint" || id == "zillizCloud.endpoint" ||

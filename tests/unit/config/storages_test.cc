@@ -16,6 +16,7 @@ storages:
     region: eu
     useSSL: true
     caCertPath: ca.pem
+    payloadSigning: always
     accessKeyID: key
     secretAccessKey: secret
     token: token
@@ -39,6 +40,7 @@ TEST_F(StoragesTest, AreTheSameInBothVersions) {
     EXPECT_EQ(archive.region, "eu");
     EXPECT_TRUE(archive.use_ssl);
     EXPECT_EQ(archive.ca_cert_path, "ca.pem");
+    EXPECT_TRUE(archive.signs_bodies);
     EXPECT_EQ(archive.access_key, "key");
     EXPECT_EQ(archive.secret_key.Reveal(), "secret");
     EXPECT_EQ(archive.session_token.Reveal(), "token");
