@@ -27,7 +27,8 @@ Status TakeEnvironment(S3Options& options) {
   if (options.region.empty()) options.region = FromEnvironment("AWS_DEFAULT_REGION");
   if (options.access_key.empty() || options.secret_key.empty()) {
     return InvalidArgumentError("AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
-        .WithOrigin(Origin::kConfig);
+        .WithOrigin(Origin::kConfig)
+        .WithAdvice("useIAM takes keys from these variables; roles are not built yet");
   }
   return Status::Ok();
 }

@@ -56,6 +56,8 @@ const std::unordered_map<std::string_view, Kind>& KindsByCode() {
       {"UserDisable", Kind::kForbidden},
       {"SecondLevelDomainForbidden", Kind::kForbidden},
       {"InvalidAccessKeyId", Kind::kWrongKeys},
+      // versitygw, with status 404.
+      {"XAdminUserNotFound", Kind::kWrongKeys},
       {"SignatureDoesNotMatch", Kind::kWrongKeys},
       {"InvalidToken", Kind::kWrongKeys},
       {"InvalidTokenId", Kind::kWrongKeys},

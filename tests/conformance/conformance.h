@@ -21,6 +21,7 @@ class Conformance : public ::testing::TestWithParam<BackendCase> {
   void SetUp() override;
   void TearDown() override;
 
+  const OpenedBackend& opened() const { return opened_; }
   storage::Backend& backend() { return *opened_.backend; }
   storage::Backend& neighbour() { return *opened_.neighbour; }
   std::string Key(const std::string& name) const { return prefix_ + name; }

@@ -218,6 +218,28 @@ TEST_P(Conformance, OddKeysSurvive) {
   }
 }
 
+TEST_P(Conformance, WrongCredentialsAreToldAtOnce) {
+  if (!GetParam().checks_credentials) GTEST_SKIP() << "credentials are not checked here";
+  const std::vector<std::function<void(S3Options&)>> mistakes = {
+      [](S3Options& options) { options.access_key = Secret("nobody"); },
+      [](S3Options& options) { options.secret_key = Secret("wrong-secret-value"); },
+      [](S3Options& options) {
+        options.access_key = options.secret_key = Secret();
+        options.anonymous = true;
+      }};
+  for (const auto& mistake : mistakes) {
+    ASSERT_OK_AND_ASSIGN(const auto refused, opened().reopen(mistake));
+    const auto start = std::chrono::steady_clock::now();
+    const Status status = refused->CheckAccess({});
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+    EXPECT_THAT(status.code(), ::testing::AnyOf(Code::kUnauthenticated, Code::kPermissionDenied))
+        << status.ToString();
+    EXPECT_THAT(refused->Put({}, Key("new"), AsBytes("x"), {}).status().code(), status.code());
+    EXPECT_EQ(status.ToString().find("wrong-secret-value"), std::string::npos);
+  }
+  EXPECT_TRUE(Names().empty());
+}
+
 TEST_P(Conformance, CancelBeforeTheCallChangesNothing) {
   Put("kept", "1");
   std::stop_source stop;

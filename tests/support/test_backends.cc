@@ -60,12 +60,22 @@ OpenedBackend OpenLocalDirectory() {
               CreateLocalBackend({.root = directory->path() + "/b"}), directory);
 }
 
+auto Reopener(const S3Options& options) {
+  return [options](const std::function<void(S3Options&)>& change) {
+    S3Options changed = options;
+    change(changed);
+    return OpenS3(changed);
+  };
+}
+
 OpenedBackend OpenFake(bool wrapped) {
   auto server = std::make_shared<FakeS3>();
   S3Options options = server->OptionsFor("bucket-a");
   S3Options other = server->OptionsFor("bucket-b");
-  if (wrapped) return Must(OpenS3(options), OpenS3(other), server);
-  return Must(CreateS3Backend(options), CreateS3Backend(other), server);
+  OpenedBackend opened = wrapped ? Must(OpenS3(options), OpenS3(other), server)
+                                 : Must(CreateS3Backend(options), CreateS3Backend(other), server);
+  opened.reopen = Reopener(options);
+  return opened;
 }
 
 /// A running server described by MB_TEST_<NAME>_ADDRESS, _PORT, _ACCESS_KEY, _SECRET_KEY, _BUCKET
@@ -92,7 +102,9 @@ OpenedBackend OpenServer(const std::string& name, const std::string& fallback) {
   options.use_ssl = !options.ca_file.empty();
   S3Options other = options;
   other.bucket += "-b";
-  return Must(OpenS3(options), OpenS3(other), nullptr);
+  opened = Must(OpenS3(options), OpenS3(other), nullptr);
+  opened.reopen = Reopener(options);
+  return opened;
 }
 
 std::vector<BackendCase> WrapperCases() {

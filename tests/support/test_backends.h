@@ -2,6 +2,7 @@
 #pragma once
 
 #include "milvus_backup/storage/backend.h"
+#include "milvus_backup/storage/s3_options.h"
 
 #include <functional>
 #include <memory>
@@ -17,6 +18,10 @@ struct OpenedBackend {
   std::unique_ptr<storage::Backend> backend;
   /// Another bucket or directory of the same service.
   std::unique_ptr<storage::Backend> neighbour;
+  /// Opens the backend once more with other options; empty where it has none.
+  std::function<Result<std::unique_ptr<storage::Backend>>(
+      const std::function<void(storage::S3Options&)>& change)>
+      reopen;
   /// Not empty: why the test has to be skipped.
   std::string skip;
 };

@@ -230,6 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"InvalidRange", 416, Code::kOutOfRange, RetryClass::kNever},
         ErrorCase{"AccessDenied", 403, Code::kPermissionDenied, RetryClass::kNever},
         ErrorCase{"", 403, Code::kPermissionDenied, RetryClass::kNever},
+        ErrorCase{"XAdminUserNotFound", 404, Code::kUnauthenticated, RetryClass::kNever},
         ErrorCase{"InvalidAccessKeyId", 403, Code::kUnauthenticated, RetryClass::kNever},
         ErrorCase{"SignatureDoesNotMatch", 403, Code::kUnauthenticated, RetryClass::kNever},
         ErrorCase{"ExpiredToken", 400, Code::kUnauthenticated, RetryClass::kNever},
