@@ -170,7 +170,11 @@ def test_limits_are_kept(tool: Tool, places: dict[str, Place], trees: dict[str, 
 
 
 def test_a_copied_backup_is_restored_at_the_other_site(
-    at_both: Tool, alias_b: str, minio_b: MinioServer, coll_rows: dict[str, dict[int, Row]]
+    at_both: Tool,
+    alias_b: str,
+    minio_a: MinioServer,
+    minio_b: MinioServer,
+    coll_rows: dict[str, dict[int, Row]],
 ) -> None:
     at_both.succeed("--config", "a.yaml", "create", "-c", "coll", "-n", "to_copy")
     at_both.succeed("--config", "a.yaml", "copy", "-n", "to_copy", "--to", "site_b")
@@ -179,12 +183,22 @@ def test_a_copied_backup_is_restored_at_the_other_site(
         at_both.succeed("--config", "b.yaml", "restore", "-n", "to_copy", "-s", "_copied", "--rebuild_index")
         assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll_copied")) is None
     at_both.succeed("--config", "b.yaml", "delete", "-n", "to_copy")
-    # Pulled under another name, and read in place by its storage's name.
+    # Pulled under another name, and read in place by the name of its storage or its configuration.
     at_both.succeed("--config", "b.yaml", "copy", "-n", "to_copy", "--from-config", "a.yaml", "--as", "pulled")
-    planned = at_both.succeed("--config", "b.yaml", "restore", "-n", "pulled", "-s", "_x", "--dry-run")
-    direct = at_both.succeed(
-        "--config", "b.yaml", "restore", "--from", "site_a", "-n", "to_copy", "-s", "_x", "--dry-run"
-    )
-    assert planned.stdout.splitlines()[0].split(",")[0] == direct.stdout.splitlines()[0].split(",")[0]
+    planned = at_both.succeed("--config", "b.yaml", "restore", "-n", "pulled", "-s", "_direct", "--dry-run")
+    direct = ("--config", "b.yaml", "restore", "-n", "to_copy", "-s", "_direct")
+    shown = at_both.succeed(*direct, "--from", "site_a", "--dry-run")
+    assert planned.stdout.splitlines()[0].split(",")[0] == shown.stdout.splitlines()[0].split(",")[0]
+    for flag, source in (("--from", "site_a"), ("--from-config", "a.yaml")):
+        with dropped_after(alias_b, "coll_direct"):
+            at_both.succeed(*direct, flag, source)
+            assert compare_partitions(coll_rows, read_by_partition(alias_b, "coll_direct")) is None
+        assert leftovers(minio_b) == [] and leftovers(minio_a) == []
     at_both.succeed("--config", "b.yaml", "delete", "-n", "pulled")
-    at_both.succeed("--config", "a.yaml", "delete", "-n", "to_copy")
+    # To a directory and back.
+    on_disk = at_both.folder / "on_disk"
+    at_both.succeed("--config", "a.yaml", "copy", "s3://bucket-a/backup/to_copy", str(on_disk))
+    at_both.succeed("--config", "a.yaml", "copy", f"file://{on_disk}", "s3://bucket-a/backup/back")
+    at_both.succeed("--config", "a.yaml", "verify", "-n", "back")
+    for name in ("to_copy", "back"):
+        at_both.succeed("--config", "a.yaml", "delete", "-n", name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -112,6 +114,17 @@ def test_storage_unreachable(cli: Tool, config: str, minio_a: MinioServer) -> No
     port = str(free_ports(1)[0])
     cli.write_config("backup.yaml", config.replace(str(minio_a.port), port))
     assert_failed(cli.run("list"), STORAGE_DOWN, port, "bucket-a", "minio.backupAddress")
+
+
+def test_storage_name_that_does_not_resolve(cli: Tool, config: str, minio_a: MinioServer) -> None:
+    name = "no-such-host.invalid"
+    started = time.monotonic()
+    with pytest.raises(OSError):
+        socket.getaddrinfo(name, minio_a.port)
+    if time.monotonic() - started > PERMANENT_S / 4:
+        pytest.skip("the name server of this machine takes its time")
+    cli.write_config("backup.yaml", config.replace(f"backupAddress: {minio_a.address}", f"backupAddress: {name}"))
+    assert_failed(cli.run("list"), STORAGE_DOWN, name, "bucket-a", "minio.backupAddress")
 
 
 def test_milvus_unreachable(cli: Tool, config: str, milvus_a: MilvusServer, minio_a: MinioServer) -> None:

@@ -71,6 +71,7 @@ class Killing:
         self.alias = alias
         self.milvus = milvus
         self.store = store
+        self.backups = backups
         config = backup_config(milvus, store, backups)
         self._victim = Victim(tool, config, milvus, store)
         tool.write_config("backup.yaml", config)
@@ -112,7 +113,7 @@ class Killing:
     def check_clean(self) -> None:
         """Nothing but the target is left: no other collection, record, lock, staged object or open upload."""
         assert [name for name in utility.list_collections(using=self.alias) if name.startswith("small")] == [TARGET]
-        assert leftovers(self.store) == []
+        assert leftovers(self.store) == [] and leftovers(self.backups) == []
         assert self.store.client.uploads("bucket-b") == []
         kept = list((self.store.data / "bucket-b").glob("restore-temp-*/**/xl.meta"))
         parts = [path for path in (self.store.data / ".minio.sys" / "multipart").rglob("*") if path.is_file()]

@@ -17,6 +17,7 @@ import pytest
 from configs import backup_config
 from pairwise import Combination, combinations, pairwise
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections, db, utility
+from rows import count_rows
 from servers import MilvusServer, MinioServer
 from tool import Tool
 from typed_rows import Row, comparable, difference, make_readable, read
@@ -152,6 +153,7 @@ def check(alias: str, made: Made, suffix: str) -> None:
         for partition, rows in made.alive.items():
             found = comparable(read(restored, partition=partition or None), restored.schema)
             assert difference(comparable(rows, restored.schema), found) is None
+            assert count_rows(restored, partition) == len(rows)
         # A row in another partition than its key leads to would not be found.
         if made.kind["partition_key"]:
             for tenant in range(TENANTS):

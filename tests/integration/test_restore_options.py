@@ -123,8 +123,11 @@ def test_partition_key_index_and_load_state_come_back(at_a: Tool, alias: str, ro
 
 
 def test_rename_moves_to_a_new_database_with_fewer_shards(at_a: Tool, alias: str, rows: dict[int, str]) -> None:
-    flags = ("-d", "shop", "-r", "shop.*:store.*", "--max_shard_num", "1", "--rebuild_index")
-    report = restore(at_a, *flags)
+    flags = ("-r", "shop.*:store.*", "--max_shard_num", "1", "--rebuild_index")
+    selected = restore(at_a, *flags, "-d", "shop", "--dry-run")
+    assert [each["source"] for each in selected["collections"]] == ["shop.books"]
+    # Of all that the backup holds, by the name it is going to have.
+    report = restore(at_a, *flags, "--filter", "store.books")
     assert [each["target"] for each in report["collections"]] == ["store.books"]
     assert report["created_databases"] == ["store"]
     db.using_database("store", using=alias)

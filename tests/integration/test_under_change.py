@@ -11,7 +11,7 @@ import numpy
 import pytest
 from configs import backup_config
 from pymilvus import Collection, MilvusException, utility
-from rows import DIM, Row, connected, create_collection, make_row, read_all_rows
+from rows import DIM, Row, connected, count_rows, create_collection, make_row, read_all_rows
 from servers import MilvusServer, MinioServer
 from tool import Tool
 
@@ -132,7 +132,7 @@ def taken_under_change(tool: Tool, server: MilvusServer, alias: str, seed: int) 
     between = sorted(set(REPLACED) - found.keys())
     assert not between, f"{len(between)} replaced rows are between their states: {between[:10]}"
     restored = Collection(f"{NAME}_bak", using=alias)
-    rows = restored.query("", output_fields=["count(*)"], consistency_level="Strong")[0]["count(*)"]
+    rows = count_rows(restored)
     assert rows == len(found), f"{rows - len(found)} rows are there in two states"
     print(sum(same(number, 1) for number in REPLACED), "of", len(REPLACED), "replaced rows are new")
     for number in found:

@@ -2,8 +2,9 @@
 
     demo.py MILVUS_BACKUP
 
-Starts two stores and two Milvus servers, fills collection `coll` of the first, backs it up, copies the backup to the
-second store, restores it as `coll_bak` into the second Milvus, and reads both back. The last line is `rows identical`, or the exit status is not 0. Everything is
+Starts two stores and two Milvus servers, fills collection `coll` of the first, backs it up and restores it into the
+second Milvus twice: as `coll_bak` straight from the first store, and as `coll_copied` from a copy of the backup in the
+second one. All three are read back. The last line is `rows identical`, or the exit status is not 0. Everything is
 removed at the end; with KEEP=1 in the environment the servers stay, and what to try with them is printed.
 """
 
@@ -72,7 +73,7 @@ def start_side(stack: contextlib.ExitStack, letter: str) -> Side:
 
 
 def move_and_compare(tool: Tool, side_a: Side, side_b: Side) -> None:
-    """Fill A, back it up, copy it to B, restore it there, and raise DemoFailed unless the rows are the same."""
+    """Fill A, back it up, restore it into B from A's store and from a copy; DemoFailed unless the rows are the same."""
     (tool.folder / "a.yaml").write_text(backup_config(side_a.milvus, side_a.store))
     (tool.folder / "b.yaml").write_text(backup_config(side_b.milvus, side_b.store))
     with connected(side_a.milvus) as alias_a, connected(side_b.milvus) as alias_b:
@@ -80,19 +81,22 @@ def move_and_compare(tool: Tool, side_a: Side, side_b: Side) -> None:
             filled = fill(alias_a, "coll", 20_000)
         tool.run("--config", "a.yaml", "create", "-c", "coll", "-n", "my_backup")
         tool.run("--config", "a.yaml", "list")
+        restore = ("--config", "b.yaml", "restore", "-c", "coll", "-n", "my_backup", "--rebuild_index")
+        tool.run(*restore, "-s", "_bak", "--from-config", "a.yaml")
         tool.run("--config", "a.yaml", "copy", "-n", "my_backup", "--to-config", "b.yaml")
         tool.run("--config", "b.yaml", "list")
-        tool.run("--config", "b.yaml", "restore", "-c", "coll", "-n", "my_backup", "-s", "_bak", "--rebuild_index")
-        with step("read every column of every row of coll in A and of coll_bak in B"):
+        tool.run(*restore, "-s", "_copied")
+        with step("read every column of every row of coll in A and of coll_bak and coll_copied in B"):
             expected = read_by_partition(alias_a, "coll")
-            found = read_by_partition(alias_b, "coll_bak")
-    counts = {partition: len(rows) for partition, rows in found.items()}
+            restored = [read_by_partition(alias_b, name) for name in ("coll_bak", "coll_copied")]
+    counts = {partition: len(rows) for partition, rows in restored[0].items()}
     print(f"    {sum(counts.values())} rows, {counts}")
     if {partition: len(rows) for partition, rows in expected.items()} != filled.alive:
         raise DemoFailed(f"coll of Milvus A is not what was inserted: {filled.alive}")
-    difference = compare_partitions(expected, found)
-    if difference:
-        raise DemoFailed(f"rows differ: {difference}")
+    for found in restored:
+        difference = compare_partitions(expected, found)
+        if difference:
+            raise DemoFailed(f"rows differ: {difference}")
 
 
 def print_what_to_try(tool: Tool, servers: list[Server]) -> None:

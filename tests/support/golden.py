@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 from pymilvus import Collection, connections, db, utility
+from rows import count_rows
 from servers import MilvusServer, S3Server
 from typed_rows import comparable, difference, make_readable, read
 
@@ -108,6 +109,7 @@ def _check_collection(milvus: MilvusServer, name: str, suffix: str, aliases: boo
         make_readable(collection)
         found = comparable(read(collection), collection.schema)
         assert difference(comparable(wanted["rows"], collection.schema), found) is None
+        assert count_rows(collection) == len(wanted["rows"])
         for partition, count in (wanted["partitions"] or {}).items():
             assert len(read(collection, partition=partition)) == count, partition
         collection.release()
