@@ -75,8 +75,12 @@ def milvus_a(minio_a: MinioServer) -> Iterator[MilvusServer]:
 
 @pytest.fixture(scope="session")
 def milvus_b(minio_b: MinioServer) -> Iterator[MilvusServer]:
-    """Milvus with its data in bucket-b under `files`, empty at first."""
-    with MilvusServer(minio_b) as server:
+    """Milvus with its data in bucket-b under `files`, empty at first.
+
+    MB_IMPORT_EXPIRY_S: after so many seconds it gives an import up; 900 where it is not set.
+    """
+    expiry_s = os.environ.get("MB_IMPORT_EXPIRY_S", "900")
+    with MilvusServer(minio_b, settings={"rootCoord.importTaskExpiration": expiry_s}) as server:
         yield server
 
 
