@@ -27,6 +27,8 @@ constexpr auto kReplaceLimit = 60s;
 /// Milvus 2.2 and 2.3 clean up after failed imports every 5 min.
 constexpr auto kCleanUpLimit = 7min;
 constexpr auto kLongestCountPause = 2s;
+/// It says that it has cleaned up before it removes the rows.
+constexpr auto kRemovalLimit = 20s;
 /// Calls of CreateIndex at once, for one collection.
 constexpr size_t kParallelIndexes = 4;
 constexpr auto kLoadPollInterval = 100ms;
@@ -282,12 +284,15 @@ Result<int64_t> CollectionRestore::CountSettled(const CallContext& ctx, const Co
                                                 const std::function<bool(int64_t)>& is_right) {
   MB_ASSIGN_OR_RETURN(int64_t rows, backup::CountRows(ctx, client_, db_, name_));
   const auto limit = std::chrono::steady_clock::now() + kCleanUpLimit;
+  std::optional<std::chrono::steady_clock::time_point> seen_failed;
   std::chrono::milliseconds pause = run_.options.import_poll_interval;
   while (!is_right(rows)) {
     // Asked before the rows are counted: afterwards it may just have ended.
     MB_ASSIGN_OR_RETURN(const bool cleans_up, fill.HasFailedImports(ctx));
     MB_ASSIGN_OR_RETURN(rows, backup::CountRows(ctx, client_, db_, name_));
-    if (!cleans_up || is_right(rows) || std::chrono::steady_clock::now() > limit) break;
+    const auto now = std::chrono::steady_clock::now();
+    if (cleans_up) seen_failed = now;
+    if (!seen_failed || is_right(rows) || now > limit || now > *seen_failed + kRemovalLimit) break;
     log::Info("target={} rows={} msg=\"waiting for Milvus to clean up after failed imports\"",
               report_.target, rows);
     if (!Clock::Real().SleepFor(pause, ctx.stop)) return CancelledError();
