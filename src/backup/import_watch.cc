@@ -209,6 +209,7 @@ Status ImportWatch::Poll(const CallContext& ctx, ImportJournal* journal) {
     if (HasEnded(*task)) {
       if (task->state == ImportState::kCompleted) {
         rows_imported_ += task->row_count;
+        rows_of_imports_.insert(task->row_count);
         if (journal != nullptr) journal->NoteCompleted(ctx, watched.id);
       }
       if (progress_ != nullptr) ++progress_->imports_done;

@@ -49,6 +49,7 @@ class CollectionRestore {
   Status DropIndexes(const CallContext& ctx);
   Status BuildIndexes(const CallContext& ctx);
   Status CountRows(const CallContext& ctx, const CollectionFill& fill);
+  Status LooksDoubled(int64_t extra);
   Result<int64_t> CountSettled(const CallContext& ctx, const CollectionFill& fill,
                                const std::function<bool(int64_t)>& is_right);
   Status CheckNoneAddedTwice(const CallContext& ctx, const CollectionFill& fill);

@@ -35,6 +35,7 @@ class CollectionFill final : private ImportJournal {
   /// Wait until no import into the collection runs.
   Status Drain(const CallContext& ctx) { return watch_.Drain(ctx, progress_.collection_id); }
   int64_t rows_imported() const { return watch_.rows_imported(); }
+  bool HasImportOf(int64_t rows) const { return watch_.HasImportOf(rows); }
   /// Files of an import that the server has taken twice; empty when there is none, and from servers
   /// that do not tell. For collections into which others import, too.
   Result<std::string> FindAddedTwice(const CallContext& ctx) const;

@@ -17,6 +17,7 @@ from stores import leftovers
 from tool import Tool
 
 TARGET = "small_back"
+DOUBLED = 20
 STAGED = rb"PUT /bucket-b/restore-temp-[0-9a-f]+/binlogs"
 RECORD = rb"PUT /bucket-b/restore-temp-[0-9a-f]+/run/"
 POINTS = (
@@ -76,6 +77,7 @@ class Killing:
         self._victim = Victim(tool, config, milvus, store)
         tool.write_config("backup.yaml", config)
         self.deaths = 0
+        self.doubled = 0
 
     def command(self, *flags: str) -> tuple[str, ...]:
         """The command that is killed and repeated."""
@@ -103,6 +105,11 @@ class Killing:
         finished = self._tool.run("--json", *self.command(*flags), timeout_s=1700 if has_died else 120)
         if has_died and finished.status == 1:
             assert json.loads(finished.stdout)["error"]["code"] == "aborted", finished
+            finished = self._tool.run("--json", *self.command(*flags))
+        if finished.status == DOUBLED and "as many as one of the imports" in finished.stdout:
+            # Milvus 2.3.5 has carried out an import that it lists nowhere; what the advice says.
+            self.doubled += 1
+            self.drop()
             finished = self._tool.run("--json", *self.command(*flags))
         if finished.status == 11:
             assert "already exist" in finished.stdout + finished.stderr, finished
@@ -187,7 +194,7 @@ def test_killed_restore_goes_on_from_anywhere(killing: Killing, small_rows: dict
         assert found is None or compare_partitions(small_rows, found) is None, requests
         assert found is None or sum(len(rows) for rows in found.values()) == expected, requests
         killing.drop()
-    keep_figures("killed_restore", histogram | {"deaths of Milvus": killing.deaths})
+    keep_figures("killed_restore", histogram | {"deaths of Milvus": killing.deaths, "doubled": killing.doubled})
 
 
 @pytest.mark.soak

@@ -27,6 +27,7 @@ class _Shutter:
         self.counting = threading.Lock()
         self.reached = threading.Event()
         self.open = threading.Event()
+        self.closed = threading.Event()
 
 
 class _Http2Requests:
@@ -99,6 +100,8 @@ class Gate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What is held back here never arrives.
+        self._shutter.closed.set()
         self.open()
         for each in [self._listener, *self._sockets]:
             with contextlib.suppress(OSError):
@@ -127,6 +130,8 @@ class Gate:
                 passes = self._count(chunk, requests) and self._passes
                 if not passes:
                     self._wait_if_shut()
+                    if self._shutter.closed.is_set():
+                        return
                 server.sendall(chunk)
         self._wait_if_shut()
         with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -98,6 +99,8 @@ class ImportWatch {
   Status AwaitLate(const CallContext& ctx, int64_t collection_id);
 
   int64_t rows_imported() const { return rows_imported_; }
+  /// Whether one of the imports brought so many rows.
+  bool HasImportOf(int64_t rows) const { return rows_of_imports_.contains(rows); }
   /// Whether a request was sent, or may have been.
   bool has_sent() const { return has_sent_; }
 
@@ -128,6 +131,7 @@ class ImportWatch {
   /// The oldest task has not been begun.
   bool is_pending_ = false;
   int64_t rows_imported_ = 0;
+  std::set<int64_t> rows_of_imports_;
   bool has_sent_ = false;
 };
 

@@ -456,6 +456,20 @@ class UncleanClient final : public testing::MortalClient {
   std::optional<milvus::ImportRequest> failed_;
 };
 
+/// Milvus counts rows that no import it lists has brought.
+class DoubledClient final : public testing::MortalClient {
+ public:
+  using MortalClient::MortalClient;
+  Result<std::vector<milvus::Segment>> ListPersistentSegments(
+      const CallContext& ctx, const std::string& db, const std::string& collection) override {
+    MB_ASSIGN_OR_RETURN(std::vector<milvus::Segment> segments,
+                        MortalClient::ListPersistentSegments(ctx, db, collection));
+    if (!segments.empty()) segments.push_back({.id = 4712, .num_rows = rows});
+    return segments;
+  }
+  int64_t rows = 0;
+};
+
 /// Milvus gets a request of the killed run only now, after the same one of this run.
 class LateClient final : public testing::MortalClient {
  public:

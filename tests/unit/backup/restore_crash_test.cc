@@ -90,6 +90,25 @@ TEST_F(RestoreCrashTest, AnImportThatComesLateIntoAReusedCollectionIsToldOf) {
   site_.client = client_.get();
 }
 
+TEST_F(RestoreCrashTest, RowsOfAnImportThatIsListedNowhereAreToldOf) {
+  for (const int64_t rows : {10, 7}) {
+    ASSERT_NO_FATAL_FAILURE(CutAfter("Import", 1, {.suffix = "_r"}));
+    DoubledClient doubled(life_, *inner_);
+    doubled.rows = rows;
+    site_.client = &doubled;
+    EXPECT_THAT(Restore({.suffix = "_r"}),
+                rows == 10 ? IsError(Code::kDataLoss, "as many as one of the imports brought")
+                           : IsError(Code::kFailedPrecondition, "somebody has written to it"));
+    site_.client = client_.get();
+    // As the advice says.
+    fake_->Drop("default", "one_r");
+    ASSERT_OK(Restore({.suffix = "_r"}));
+    EXPECT_EQ(RowsOf("one_r"), 20);
+    fake_->Drop("default", "one_r");
+    fake_->Drop("default", "two_r");
+  }
+}
+
 TEST_F(RestoreCrashTest, RowsOfFailedImportsAreCountedUntilMilvusHasCleanedUp) {
   AddBoth();
   ASSERT_OK_AND_ASSIGN(const Selection one, Selection::ParseCollections("one"));
