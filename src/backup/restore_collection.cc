@@ -258,11 +258,11 @@ Status CollectionRestore::CountRows(const CallContext& ctx, const CollectionFill
   };
   MB_ASSIGN_OR_RETURN(const int64_t present, CountSettled(ctx, fill, is_right));
   rows.restored = present;
-  const int64_t extra = before ? present - *before - imported : 0;
-  if (went_on_ && extra > 0 && fill.HasImportOf(extra)) return LooksDoubled(extra);
   if (reuses()) rows.restored = RowsAdded(present, imported);
   progress_.rows = rows.restored;
   if (reuses() && went_on_) MB_RETURN_IF_ERROR(CheckNoneAddedTwice(ctx, fill));
+  const int64_t extra = before ? present - *before - imported : 0;
+  if (went_on_ && extra > 0 && fill.HasImportOf(extra)) return LooksDoubled(extra);
   if (rows.restored >= rows.at_least && rows.restored <= rows.at_most) return Status::Ok();
   if (rows.restored > rows.at_most && went_on_ && created_) {
     created_ = false;  // it is not only ours any more, so it stays
