@@ -17,7 +17,7 @@ from stores import leftovers
 from tool import Tool
 
 TARGET = "small_back"
-DOUBLED = 20
+DOUBLED, MILVUS_DOWN = 20, 14
 STAGED = rb"PUT /bucket-b/restore-temp-[0-9a-f]+/binlogs"
 RECORD = rb"PUT /bucket-b/restore-temp-[0-9a-f]+/run/"
 POINTS = (
@@ -103,6 +103,11 @@ class Killing:
         has_died = self.milvus.revive()
         self.deaths += has_died
         finished = self._tool.run("--json", *self.command(*flags), timeout_s=1700 if has_died else 120)
+        if finished.status == MILVUS_DOWN and self.milvus.revive():
+            # It died only now.
+            has_died = True
+            self.deaths += 1
+            finished = self._tool.run("--json", *self.command(*flags), timeout_s=1700)
         if has_died and finished.status == 1:
             assert json.loads(finished.stdout)["error"]["code"] == "aborted", finished
             finished = self._tool.run("--json", *self.command(*flags))
