@@ -351,7 +351,7 @@ def counted(runs: list[Run]) -> Iterator[str]:
         if not run.job.endswith(" counted"):
             continue
         sides = [run.notes[name] for name in ("source", "destination")]
-        requests = ", ".join(f"{side['requests'] / run.notes['held']:.2f}" for side in sides)
+        requests = ", ".join(f"{sum(side['requests'].values()) / run.notes['held']:.2f}" for side in sides)
         connections = ", ".join(str(side["connections"]) for side in sides)
         yield f"| {run.job[0]} | {run.tool} | {requests} | {connections} | {run.notes.get('workers', '')} |"
 
@@ -413,9 +413,9 @@ def main() -> int:
                     raise SystemExit(f"no such job: {job}")
     finally:
         shutil.rmtree(bench.base, ignore_errors=True)
-    print("\n".join([*versions(options), "", *table(bench.runs), "", *counted(bench.runs)]))
     if options.raw:
         options.raw.write_text("".join(json.dumps(asdict(run)) + "\n" for run in bench.runs))
+    print("\n".join([*versions(options), "", *table(bench.runs), "", *counted(bench.runs)]))
     return 0 if all(run.right for run in bench.runs) else 1
 
 
