@@ -319,6 +319,7 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
   } else {
     log::Warn("not copied key={} error={}", item.source_key, status.ToString());
   }
+  const size_t width = status.ok() ? 0 : engine_.width();
   const std::scoped_lock lock(mutex_);
   if (status.ok()) {
     in_trouble_ = 0;
@@ -330,7 +331,10 @@ void CopyBatch::Finish(const CopyItem& item, const Status& status, const Outcome
     return;
   }
   bool ends = IsHopeless(status);
-  if (storage::MayConcernOneObject(status)) ends = ++in_trouble_ >= kMostInTrouble;
+  if (storage::MayConcernOneObject(status)) {
+    // When nothing waits any more an end would only hide the names of those that are on their way.
+    ends = ++in_trouble_ >= kMostInTrouble && running_ > width;
+  }
   if (outcome.unread && status.code() == Code::kPermissionDenied) {
     ++refused_;
     ends = refused_ >= kMostRefused && summary_.objects + summary_.kept_objects == 0;

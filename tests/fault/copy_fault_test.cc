@@ -15,6 +15,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -338,6 +339,37 @@ TEST_F(CopyFault, AServiceThatServesNothingIsGivenUp) {
   EXPECT_TRUE(summary.given_up);
   EXPECT_EQ(summary.objects, 0U);
   EXPECT_LT(Requests(to_, "PUT /bkt/k"), 60U * 14U);
+  to_.ClearPlan();
+}
+
+TEST_F(CopyFault, AllObjectsThatAreLeftAreNamed) {
+  // Three are held back until all others have failed: then nothing waits any more.
+  constexpr uint64_t kOthers = 20;
+  transfer::Progress progress;
+  for (int i = 0; i < 3; ++i) Store("held" + std::to_string(i), 2000);
+  for (uint64_t i = 0; i < kOthers; ++i) Store("k" + std::to_string(i), 2000);
+  to_.Plan({.method = "PUT",
+            .target = "/bkt/held",
+            .times = 100'000,
+            .instead = ErrorReply(500, "InternalError"),
+            .change = [&progress](FakeReply&) {
+              while (progress.objects_done < kOthers) std::this_thread::sleep_for(1ms);
+            }});
+  to_.Plan({.method = "PUT",
+            .target = "/bkt/k",
+            .times = 100'000,
+            .instead = ErrorReply(500, "InternalError")});
+  CopyEngine engine({.concurrency = 4}, &progress);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  for (const auto& [key, bytes] : objects_) {
+    batch.Add({key, key, bytes.size(), ""}).IgnoreError("the batch may have given up");
+  }
+  const CopySummary summary = batch.Wait();
+  EXPECT_FALSE(summary.given_up);
+  ASSERT_EQ(summary.failures.size(), objects_.size());
+  for (const auto& failure : summary.failures) {
+    EXPECT_EQ(failure.status.code(), Code::kUnavailable) << failure.source_key;
+  }
   to_.ClearPlan();
 }
 
