@@ -211,6 +211,10 @@ RetryClass RetryFor(Kind kind) {
 
 std::string AdviceFor(Kind kind, const S3Place& place) {
   const S3KeyNames& keys = place.keys;
+  if (place.anonymous && (kind == Kind::kForbidden || kind == Kind::kWrongKeys)) {
+    return "requests are not signed, for " + keys.access_key + " and " + keys.secret_key +
+           " are empty";
+  }
   switch (kind) {
     case Kind::kBucketMissing:
       return "check " + keys.bucket + " and that " + keys.address + " is the right service";

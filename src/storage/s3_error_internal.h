@@ -21,6 +21,8 @@ struct S3Place {
   /// `http://host:port`
   std::string endpoint;
   S3KeyNames keys;
+  /// Requests are sent unsigned.
+  bool anonymous = false;
 };
 
 /// The error of a reply: from its body, else from headers (replies to HEAD have no body).

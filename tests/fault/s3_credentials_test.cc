@@ -102,6 +102,22 @@ TEST(S3CredentialsOwnServer, AnonymousRequestsAreNotSigned) {
   EXPECT_FALSE(server.requests().back().Has("x-amz-date"));
 }
 
+TEST_F(S3Credentials, WhoDoesNotSignIsToldSo) {
+  S3Options options = server_.OptionsFor("bkt");
+  options.access_key = Secret();
+  options.secret_key = Secret();
+  options.anonymous = true;
+  options.key_names.access_key = "minio.backupAccessKeyID";
+  const std::string wanted =
+      "requests are not signed, for minio.backupAccessKeyID and minio.secretAccessKey are empty";
+  for (const char* code : {"AccessDenied", ""}) {
+    FakeFault fault;
+    fault.instead = ErrorReply(403, code);
+    server_.Plan(std::move(fault));
+    EXPECT_THAT(Refusal(options), IsError(Code::kPermissionDenied, wanted));
+  }
+}
+
 TEST_F(S3Credentials, CredentialsMayComeFromTheEnvironment) {
   S3Options options = server_.OptionsFor("bkt");
   // NOLINTBEGIN(concurrency-mt-unsafe): no other thread reads the environment here
