@@ -1,6 +1,7 @@
 #include "milvus_backup/storage/s3_backend.h"
 
 #include "s3_client_internal.h"
+#include "s3_error_internal.h"
 #include "s3_object_internal.h"
 #include "s3_upload_internal.h"
 #include "s3_xml_internal.h"
@@ -56,11 +57,15 @@ class S3Backend final : public Backend {
   }
   Result<ReadInfo> Read(const CallContext& ctx, const std::string& key, const ReadOptions& options,
                         const Sink& sink) override {
-    return GetObject(ctx, *client_, key, options, sink);
+    Result<ReadInfo> read = GetObject(ctx, *client_, key, options, sink);
+    if (read.ok() || options.if_match.empty()) return read;
+    return AsChanged(key, std::move(read).status());
   }
   Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
                                  const std::string& if_match) override {
-    return HeadFirstPart(ctx, *client_, key, if_match);
+    Result<uint64_t> size = HeadFirstPart(ctx, *client_, key, if_match);
+    if (size.ok() || if_match.empty()) return size;
+    return AsChanged(key, std::move(size).status());
   }
   Result<ListPage> List(const CallContext& ctx, const ListRequest& request) override;
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
@@ -80,7 +85,9 @@ class S3Backend final : public Backend {
   bool CanCopyFrom(const Backend& source) const override;
   Result<ObjectInfo> Copy(const CallContext& ctx, const CopySource& source,
                           const std::string& key) override {
-    return CopyObject(ctx, *client_, source, key);
+    Result<ObjectInfo> copied = CopyObject(ctx, *client_, source, key);
+    if (copied.ok() || source.if_match.empty()) return copied;
+    return AsChanged(source.key, std::move(copied).status());
   }
   Status Delete(const CallContext& ctx, const std::string& key) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,

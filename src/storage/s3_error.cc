@@ -296,6 +296,11 @@ Status S3Error(const S3Place& place, const S3ErrorBody& error, int http_status,
   return status;
 }
 
+Status AsChanged(const std::string& key, Status status) {
+  if (status.code() != Code::kAborted || status.http_status() == 0) return status;
+  return Status(Code::kAborted, key + " changed while it was read").WithOrigin(Origin::kStorage);
+}
+
 Status S3NetworkError(const S3Place& place, Status status) {
   if (status.code() == Code::kCancelled || status.code() == Code::kDeadlineExceeded) {
     return std::move(status).WithOrigin(Origin::kStorage);

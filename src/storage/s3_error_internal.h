@@ -32,6 +32,10 @@ S3ErrorBody ErrorOf(const net::HttpResponse& response);
 Status S3Error(const S3Place& place, const S3ErrorBody& error, int http_status,
                std::optional<std::chrono::milliseconds> retry_after = std::nullopt);
 
+/// The error of reading or copying `key` as long as it has a certain ETag: a condition that does
+/// not hold says that the object is another one by now.
+Status AsChanged(const std::string& key, Status status);
+
 /// An error of the network below, with origin and advice in the words of the config.
 Status S3NetworkError(const S3Place& place, Status status);
 

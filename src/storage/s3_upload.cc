@@ -1,3 +1,4 @@
+#include "s3_error_internal.h"
 #include "s3_object_internal.h"
 #include "s3_upload_internal.h"
 #include "s3_xml_internal.h"
@@ -200,7 +201,11 @@ Result<PartInfo> S3Upload::CopyPart(const CallContext& ctx, uint32_t number,
   if (ctx.pacer != nullptr) MB_RETURN_IF_ERROR(ctx.pacer->BeforeBytes(ctx, range.length));
   const std::string part = "copied part " + std::to_string(number);
   Result<net::HttpResponse> reply = client_.Send(ctx, call);
-  if (!reply.ok()) return std::move(reply).status().Annotate(Doing(part.c_str()));
+  if (!reply.ok()) {
+    Status error = std::move(reply).status();
+    if (!source.if_match.empty()) error = AsChanged(source.key, std::move(error));
+    return std::move(error).Annotate(Doing(part.c_str()));
+  }
   Result<S3ObjectReply> copied = ParseObjectReply(reply->body);
   if (!copied.ok()) {
     return std::move(copied).status().WithOrigin(Origin::kStorage).Annotate(Doing(part.c_str()));

@@ -373,6 +373,15 @@ TEST_F(CopyFault, AllObjectsThatAreLeftAreNamed) {
   to_.ClearPlan();
 }
 
+TEST_F(CopyFault, AnObjectThatIsReplacedMeanwhileIsCalledChanged) {
+  Store("k", 3000);
+  from_.Plan(
+      {.method = "GET", .target = "/bkt/k", .before = [this] { from_.Put("bkt", "k", "others"); }});
+  const CopySummary summary = Copy();
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_EQ(summary.failures[0].status.ToString(), "k changed while it was read");
+}
+
 TEST_F(CopyFault, ThrottlingNarrowsTheLane) {
   for (int i = 0; i < 20; ++i) Store("k" + std::to_string(i), 2000);
   to_.Plan({.method = "PUT", .times = 5, .instead = ErrorReply(503, "SlowDown")});

@@ -283,6 +283,22 @@ TEST_F(S3Fault, LostCompletionIsNoSuccessWhenAnotherObjectIsThere) {
   EXPECT_THAT(upload->Complete({}, {part}), IsError(Code::kNotFound, "another object"));
 }
 
+TEST_F(S3Fault, ReplacedObjectsAreCalledChanged) {
+  server_.Put("bkt", "k", "new");
+  const auto expect = [](const Status& status) {
+    EXPECT_THAT(status, IsError(Code::kAborted, "k changed while it was read"));
+    EXPECT_EQ(status.ToString().find("PreconditionFailed"), std::string::npos);
+  };
+  const std::string etag = "0cc175b9c0f1b6a831c399e269772661";
+  std::string seen;
+  expect(Collect(*retry_, "k", seen, {.if_match = etag}));
+  const CopySource source{raw_.get(), "k", 3, etag};
+  expect(raw_->Copy({}, source, "copy").status());
+  ASSERT_OK_AND_ASSIGN(const auto upload, raw_->StartUpload({}, "k2", {false, 5 * kMiB, false}));
+  expect(upload->CopyPart({}, 1, source, {0, 3}).status());
+  EXPECT_EQ(seen, "");
+}
+
 TEST_F(S3Fault, DroppedUploadLeavesNothing) {
   {
     ASSERT_OK_AND_ASSIGN(const auto upload, raw_->StartUpload({}, "k", {false, 5 * kMiB, false}));
