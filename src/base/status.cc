@@ -123,10 +123,14 @@ Status&& Status::WithAdvice(std::string advice) && {
 }
 
 Status&& Status::Annotate(std::string_view doing) && {
-  if (rep_) {
-    rep_->doing =
-        rep_->doing.empty() ? std::string(doing) : std::string(doing) + ": " + rep_->doing;
+  if (!rep_) return std::move(*this);
+  const std::string first = std::string(doing) + ": ";
+  const std::string chain = ": " + rep_->doing + ": ";
+  // Several layers may know the same.
+  if (chain.find(": " + first) != std::string::npos || rep_->message.starts_with(first)) {
+    return std::move(*this);
   }
+  rep_->doing = rep_->doing.empty() ? std::string(doing) : first + rep_->doing;
   return std::move(*this);
 }
 

@@ -80,7 +80,7 @@ class [[nodiscard]] Status {
   Status&& WithService(std::string code, int http_status, std::string request_id) &&;
   Status&& WithOrigin(Origin origin) &&;
   Status&& WithAdvice(std::string advice) &&;
-  /// Put `doing` in front: `doing: <what was there>`. No effect on an OK status.
+  /// Put `doing: ` in front, unless it is there already. No effect on an OK status.
   Status&& Annotate(std::string_view doing) &&;
   Status Annotate(std::string_view doing) const&;
 

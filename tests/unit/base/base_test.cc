@@ -40,6 +40,16 @@ TEST(StatusTest, CarriesEverythingThroughCopies) {
   EXPECT_EQ(copy.origin(), Origin::kStorage);
 }
 
+TEST(StatusTest, WhatSeveralLayersSayIsHeardOnce) {
+  const Status once = Status(Code::kNotFound, "gone").Annotate("reading a/b").Annotate("reading b");
+  EXPECT_EQ(once.ToString(), "reading b: reading a/b: gone");
+  EXPECT_EQ(once.Annotate("reading a/b").ToString(), once.ToString());
+  EXPECT_EQ(once.Annotate("reading b").Annotate("copying").ToString(),
+            "copying: " + once.ToString());
+  EXPECT_EQ(DataLossError("reading a: no bytes came").Annotate("reading a").ToString(),
+            "reading a: no bytes came");
+}
+
 Result<int> Half(int value) {
   if (value % 2 != 0) return InvalidArgumentError("odd");
   return value / 2;
