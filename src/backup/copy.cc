@@ -113,7 +113,7 @@ class TreeCopy {
   /// What lies around the backups has a lock and a marker of its own.
   Status OpenTree() {
     if (!job_.rules.dry_run) {
-      MB_ASSIGN_OR_RETURN(lock_, LockDestination(job_, job_.destination.dir));
+      MB_ASSIGN_OR_RETURN(lock_, LockTree(job_));
       MB_RETURN_IF_ERROR(CheckTreesApart(job_));
       MB_ASSIGN_OR_RETURN(const std::optional<meta::RunRecord> left, marker_.ReadLeft(job_.ctx));
       if (left) {

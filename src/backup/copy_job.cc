@@ -46,6 +46,21 @@ Status CheckIsElsewhere(const CopyJob& job, const RunLock& lock) {
   return storage::CheckApart(source, destination);
 }
 
+/// What errors call a tree that is locked.
+std::string Subject(const Tree& tree) {
+  return (tree.dir.empty() ? "" : "the tree ") + tree.Describe();
+}
+
+Result<std::unique_ptr<RunLock>> Lock(const CopyJob& job, const std::string& dir,
+                                      std::string subject) {
+  MB_ASSIGN_OR_RETURN(std::unique_ptr<RunLock> lock,
+                      RunLock::Acquire(job.ctx, *job.destination.backend, CopyLockDir(dir),
+                                       meta::NewRunRecord("copy", CopyLockName(dir)),
+                                       {.subject = std::move(subject)}));
+  MB_RETURN_IF_ERROR(CheckIsElsewhere(job, *lock));
+  return lock;
+}
+
 /// Deletes in batches, and keeps account of it in the job's report.
 class Remover {
  public:
@@ -115,11 +130,11 @@ Status RemoveDeadWrites(CopyJob& job, const std::string& dir) {
 }
 
 Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir) {
-  MB_ASSIGN_OR_RETURN(std::unique_ptr<RunLock> lock,
-                      RunLock::Acquire(job.ctx, *job.destination.backend, CopyLockDir(dir),
-                                       meta::NewRunRecord("copy", CopyLockName(dir))));
-  MB_RETURN_IF_ERROR(CheckIsElsewhere(job, *lock));
-  return lock;
+  return Lock(job, dir, "");
+}
+
+Result<std::unique_ptr<RunLock>> LockTree(const CopyJob& job) {
+  return Lock(job, job.destination.dir, Subject(job.destination));
 }
 
 Status SamePlace(const Tree& source, const Tree& destination) {
@@ -135,7 +150,8 @@ Status CheckTreesApart(const CopyJob& job) {
   MB_ASSIGN_OR_RETURN(
       const std::unique_ptr<RunLock> probe,
       RunLock::Acquire(job.ctx, *job.destination.backend, dir + std::string(kProbeDir),
-                       meta::NewRunRecord("copy", CopyLockName(dir))));
+                       meta::NewRunRecord("copy", CopyLockName(dir)),
+                       {.subject = Subject(job.destination)}));
   const std::string written = probe->key().substr(dir.size());
   const auto has_it = [&](const std::string& at) {
     return job.source.backend->Stat(job.ctx, at + written).ok();

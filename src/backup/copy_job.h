@@ -69,6 +69,8 @@ Status RemoveDeadWrites(CopyJob& job, const std::string& dir);
 /// Lock `dir` of the destination. kInvalidArgument when the lock turns up at the source in a way
 /// that shows that both trees are one place, or one lies in the other.
 Result<std::unique_ptr<RunLock>> LockDestination(const CopyJob& job, const std::string& dir);
+/// The same for the whole tree of the destination, which the errors name.
+Result<std::unique_ptr<RunLock>> LockTree(const CopyJob& job);
 /// Two names, addresses or mounts may lead to one storage: kInvalidArgument when what is written
 /// into the destination's tree for a moment turns up at the source, so that both are one place or
 /// the source lies in the destination.

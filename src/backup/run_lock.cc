@@ -43,10 +43,11 @@ bool Conflict(const meta::RunRecord& one, const meta::RunRecord& other) {
       one.targets, [&](const std::string& target) { return other.targets.contains(target); });
 }
 
-Status Locked(const meta::RunRecord& other) {
-  const std::string what = other.operation == "restore"
-                               ? "the same collections are being restored"
-                               : "backup " + other.backup + " is being worked on";
+Status Locked(const meta::RunRecord& other, const std::string& subject) {
+  const std::string what =
+      other.operation == "restore"
+          ? "the same collections are being restored"
+          : (subject.empty() ? "backup " + other.backup : subject) + " is being worked on";
   return AlreadyExistsError(what + ": " + other.ToString())
       .WithAdvice(
           "wait for its end; a run that was killed on another machine is taken for dead "
@@ -132,7 +133,9 @@ Result<std::unique_ptr<RunLock>> RunLock::Acquire(const CallContext& ctx, storag
     std::optional<meta::RunRecord> other;
     MB_RETURN_IF_ERROR(lock->TryOnce(ctx, other).Annotate("leaving a lock in " + directory));
     if (!other) break;
-    if (other->held || std::chrono::steady_clock::now() > give_up) return Locked(*other);
+    if (other->held || std::chrono::steady_clock::now() > give_up) {
+      return Locked(*other, options.subject);
+    }
     // Both came together and both step back; chance decides who is first the next time.
     lock->Remove();
     if (!Clock::Real().SleepFor(RandomPause(), ctx.stop)) return CancelledError();
@@ -179,7 +182,7 @@ Status RunLock::CheckNoOther(const CallContext& ctx, storage::Backend& backend,
   MB_ASSIGN_OR_RETURN(
       const std::optional<meta::RunRecord> other,
       FindLive(ctx, backend, locks, record, now - options.lifetime - kMostSkew, DeadLocks::kLeave));
-  return other ? Locked(*other) : Status::Ok();
+  return other ? Locked(*other, options.subject) : Status::Ok();
 }
 
 void RunLock::Renew(const std::stop_token& stop) {
@@ -201,7 +204,7 @@ Status RunLock::Check(const CallContext& ctx) {
   return Status(Code::kAborted,
                 fmt::format("this run lost its lock {}: it was not renewed in time and another "
                             "run may have gone on with {}",
-                            key_, record_.backup))
+                            key_, options_.subject.empty() ? record_.backup : options_.subject))
       .WithOrigin(Origin::kStorage)
       .WithAdvice("run the same command again");
 }

@@ -23,6 +23,8 @@ struct RunLockOptions {
   std::chrono::milliseconds lifetime{60000};
   /// How long two runs that started together try again until one of them gives way.
   std::chrono::milliseconds patience{3000};
+  /// What is locked, for errors; empty stands for the backup of the record.
+  std::string subject{};
 };
 
 /// Every run writes an object of its own into a directory and only then looks for others that

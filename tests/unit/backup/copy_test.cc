@@ -466,6 +466,22 @@ TEST_F(CopyTest, RunsAtWorkOnEitherSideAreNotDisturbed) {
               IsError(Code::kAlreadyExists, "read by"));
 }
 
+TEST_F(CopyTest, ATreeThatIsWorkedOnIsCalledATree) {
+  Put(source_, "a/1", "one");
+  meta::RunRecord other = meta::NewRunRecord("copy", "c");
+  other.held = true;
+  ASSERT_OK(meta::WriteRunRecord({}, destination_, ".locks/c/" + other.run_id + ".json", other));
+  EXPECT_THAT(Tree(), IsError(Code::kAlreadyExists,
+                              "the tree c/ in memory is being worked on: copy by process"));
+  other = meta::NewRunRecord("copy", ".tree");
+  other.held = true;
+  ASSERT_OK(
+      meta::WriteRunRecord({}, destination_, ".locks/.tree/" + other.run_id + ".json", other));
+  transfer::CopyEngine engine(options_, nullptr);
+  EXPECT_THAT(CopyTree({}, engine, {&source_, "a/"}, {&destination_, ""}, {}),
+              IsError(Code::kAlreadyExists, "everything in memory is being worked on: copy by"));
+}
+
 /// A storage that can only be read, for lack of rights or of space.
 class Guarded final : public storage::InterceptingBackend {
  public:
