@@ -234,13 +234,14 @@ class TreeCopy {
   Status SettleOthers(bool removes) {
     // Of what a service copies by itself nothing was seen on the way.
     const bool compares =
-        job_.rules.check && job_.report.server_side_objects > 0 && !others_->failed();
+        job_.rules.check && job_.report.server_side_objects > 0 && others_->names_all_failures();
     // Another run may have taken over while this one stood still.
     if (removes && lock_ != nullptr) MB_RETURN_IF_ERROR(lock_->Check(job_.ctx));
     if (removes || compares) {
       LooseKeys loose(job_, std::nullopt);
       MB_RETURN_IF_ERROR(Settle(job_, {.below = "",
                                        .compares = compares,
+                                       .after_failures = others_->failed(),
                                        .concerns =
                                            [this](std::string_view key) {
                                              std::string_view dir;

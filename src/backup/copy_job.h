@@ -87,6 +87,9 @@ struct Settlement {
   /// Relative to the trees; empty for everything.
   std::string below;
   bool compares = true;
+  /// Something has failed already: nothing is removed, what the report names is not named again,
+  /// and an error, which would hide the report, is a warning.
+  bool after_failures = false;
   /// Whether the key is to be looked at; asked after CopyJob::Takes.
   std::function<bool(std::string_view key)> concerns;
   /// Whether a key of the source was not to be copied; empty for none.
@@ -94,7 +97,8 @@ struct Settlement {
   /// Whether the destination may lose the key.
   std::function<Result<bool>(std::string_view key)> may_remove;
 };
-/// What is not right goes into the report's failures. Errors end the copy.
+/// What is not right goes into the report's failures. Errors end the copy; after failures those of
+/// the context alone.
 Status Settle(CopyJob& job, const Settlement& settlement);
 
 }  // namespace milvus_backup::backup

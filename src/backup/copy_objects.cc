@@ -52,6 +52,11 @@ Status ObjectCopies::Take(const KeyPair& pair, const meta::ContentHash* known) {
   return Queue(pair, true, known);
 }
 
+bool ObjectCopies::names_all_failures() const {
+  const CopyReport& report = job_.report;
+  return !failed_ || (!gave_up_ && report.failure_count == report.failures.size());
+}
+
 void ObjectCopies::Count(const KeyPair& pair) {
   CopyReport& report = job_.report;
   if (pair.destination != nullptr && pair.source->size == pair.destination->size) {
@@ -116,6 +121,7 @@ Status ObjectCopies::Collect(const transfer::CopySummary& summary) {
   report.server_side_objects += summary.server_side_objects;
   report.second_reads += summary.second_reads;
   report.failure_count += summary.failure_count - summary.failures.size();
+  gave_up_ = gave_up_ || summary.given_up;
   bool ends = ended_early_ && !summary.failures.empty();
   for (const transfer::CopyFailure& failure : summary.failures) {
     failed_ = true;

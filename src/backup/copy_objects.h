@@ -27,6 +27,9 @@ class ObjectCopies {
   /// something has; an error ends the run.
   Status Finish();
   bool failed() const { return failed_; }
+  /// Whether the report names everything that failed, so that a comparison can tell what else is
+  /// not as it should be.
+  bool names_all_failures() const;
 
  private:
   void Count(const KeyPair& pair);
@@ -38,6 +41,8 @@ class ObjectCopies {
   CopyMarker& marker_;
   const bool replaces_;
   bool failed_ = false;
+  /// Objects that were not tried count for nothing and are not named.
+  bool gave_up_ = false;
   bool ended_early_ = false;
   struct Waiting {
     transfer::CopyItem item;

@@ -297,6 +297,7 @@ Status BackupCopy::ClearAfterFinishedRun() {
 Status BackupCopy::CloseWriting() {
   MB_RETURN_IF_ERROR(objects_->Finish());
   if (objects_->failed()) {
+    if (!job_.rules.dry_run) MB_RETURN_IF_ERROR(SettleBackup());
     return Fail(DataLossError("some of its objects were not copied, so its header was not written")
                     .WithOrigin(Origin::kStorage));
   }
@@ -332,12 +333,16 @@ Status BackupCopy::CloseWriting() {
 }
 
 Status BackupCopy::SettleBackup() {
-  if (!job_.rules.check && !resumes_ && !job_.rules.delete_extra) return Status::Ok();
+  const bool failed = objects_->failed();
+  const bool compares = job_.rules.check && objects_->names_all_failures();
+  const bool removes = !failed && (resumes_ || job_.rules.delete_extra);
+  if (!compares && !removes) return Status::Ok();
   const size_t length = backup_.dir.size();
   LooseKeys loose(job_, backup_.dir);
   return Settle(
       job_, {.below = backup_.dir,
-             .compares = job_.rules.check,
+             .compares = compares,
+             .after_failures = failed,
              .concerns =
                  [this](std::string_view key) {
                    return !IsMarker(key) && !IsTags(key) && !IsHeader(key);

@@ -304,6 +304,58 @@ TEST_F(CopyTest, WhatMayNotBeReadDoesNotKeepTheOthersBack) {
   }
 }
 
+/// Fails one object, and gets another one behind the listing of its copy.
+class Growing final : public storage::InterceptingBackend {
+ public:
+  Growing(std::string failing, std::string added)
+      : InterceptingBackend(storage::MakeMemoryBackend()),
+        failing_(std::move(failing)),
+        added_(std::move(added)) {}
+
+ protected:
+  Status Around(const CallContext& ctx, const storage::CallInfo& info,
+                storage::CallRef call) override {
+    const bool moves =
+        info.method == storage::Method::kRead || info.method == storage::Method::kCopy;
+    if (!moves || info.key != failing_) return call();
+    MB_RETURN_IF_ERROR(inner().Put(ctx, added_, AsBytes("x"), {}).status());
+    return FailedPreconditionError("cannot be moved").WithOrigin(Origin::kStorage);
+  }
+
+ private:
+  const std::string failing_;
+  const std::string added_;
+};
+
+TEST_F(CopyTest, FailuresDoNotHideOtherDifferences) {
+  const std::string failing = "a/b/binlogs/insert_log/7/70/700/700/100/1";
+  Growing source(failing, "a/b/binlogs/insert_log/0");
+  PutBackup(source, "a/b/");
+  transfer::CopyEngine engine(options_, nullptr);
+  ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                       CopyBackup({}, engine, {&source, "a/b/"}, {&destination_, "c/b/"}, {}));
+  ASSERT_EQ(report.failures.size(), 2U);
+  EXPECT_EQ(report.failures[0].key, failing);
+  EXPECT_EQ(report.failures[1].key, "a/b/binlogs/insert_log/0");
+  EXPECT_THAT(report.failures[1].status, IsError(Code::kDataLoss, "not at the destination"));
+  EXPECT_FALSE(Copied("c/b/").contains(kHeader));
+  // Nothing of what the source does not have goes before all is there.
+  EXPECT_EQ(report.deleted_objects, 0U);
+}
+
+TEST_F(CopyTest, FailuresDoNotHideOtherDifferencesOfATree) {
+  Growing both("c/1", "a/0");
+  Put(both, "a/1", "one");
+  Put(both, "a/2", "two");
+  transfer::CopyEngine engine({.concurrency = 1}, nullptr);
+  ASSERT_OK_AND_ASSIGN(const CopyReport report,
+                       CopyTree({}, engine, {&both, "a/"}, {&both, "c/"}, {}));
+  EXPECT_EQ(report.server_side_objects, 1U);
+  ASSERT_EQ(report.failures.size(), 2U);
+  EXPECT_EQ(report.failures[0].key, "a/1");
+  EXPECT_EQ(report.failures[1].key, "a/0");
+}
+
 TEST_F(CopyTest, CredentialsThatMayReadNothingEndTheRun) {
   Forbidding source("a/");
   for (int i = 0; i < 100; ++i) Put(source, "a/" + std::to_string(i), "x");
