@@ -20,6 +20,9 @@ namespace {
 using backup::CopiedBackup;
 using nlohmann::ordered_json;
 
+/// S3 API reference, "Multipart upload limits".
+constexpr uint64_t kLargestPart = 5 * kGiB;
+
 /// What ParseBytes makes of a text that has been checked already; 0 for an empty one.
 uint64_t BytesOf(const std::string& text) {
   if (text.empty()) return 0;
@@ -75,11 +78,19 @@ Status CheckCopyOfBackups(const CopyChoices& choices, OptionStyle style) {
 
 Status CheckPartSize(const CopyChoices& choices, OptionStyle style) {
   const transfer::CopyOptions options = TransferOptionsOf(choices, {});
-  if (options.part_size <= options.memory_bytes) return Status::Ok();
   const std::string part_size = OptionName("part_size", style);
+  if (options.part_size > kLargestPart) {
+    return InvalidArgumentError(
+        fmt::format("{} is {}, more than {}, the largest part that S3 takes", part_size,
+                    choices.part_size, AmountLike(choices.part_size, kLargestPart)));
+  }
+  if (options.part_size <= options.memory_bytes) return Status::Ok();
   const std::string memory = OptionName("memory", style);
-  return InvalidArgumentError(fmt::format("{} is {}, more than {}, {} bytes", part_size,
-                                          choices.part_size, memory, options.memory_bytes))
+  const std::string bound =
+      choices.memory.empty() ? AmountLike(choices.part_size, options.memory_bytes) : choices.memory;
+  return InvalidArgumentError(fmt::format("{} is {}, more than {}, {}{}", part_size,
+                                          choices.part_size, memory, bound,
+                                          choices.memory.empty() ? " by default" : ""))
       .WithAdvice(fmt::format("give a larger {}, or a smaller {}", memory, part_size));
 }
 

@@ -59,8 +59,8 @@ struct CopyChoices {
 /// kInvalidArgument naming options that exclude each other where backups are copied by name.
 Status CheckCopyOfBackups(const CopyChoices& choices, OptionStyle style);
 
-/// kInvalidArgument for parts that are larger than all buffers together. The sizes are ones that
-/// CheckAmount takes.
+/// kInvalidArgument for parts that are larger than S3 takes, or than all buffers together. The
+/// sizes are ones that CheckAmount takes.
 Status CheckPartSize(const CopyChoices& choices, OptionStyle style);
 
 backup::CopyRules RulesOf(const CopyChoices& choices);

@@ -279,9 +279,18 @@ TEST(CommandLineTest, AnEmptySuffixIsNone) {
 }
 
 TEST(CommandLineTest, PartsFitIntoTheMemory) {
-  const std::string wanted = "--part-size is 64M, more than --memory, 33554432 bytes";
+  const std::string wanted = "--part-size is 64M, more than --memory, 32M by default";
   EXPECT_NE(ErrorOf({"copy", "a", "b", "--part-size=64M"}, 2).find(wanted), std::string::npos);
   EXPECT_NE(ErrorOf({"copy", "-n", "a", "--to=b", "--part-size=64M"}, 2).find(wanted),
+            std::string::npos);
+  EXPECT_NE(ErrorOf({"copy", "a", "b", "--part-size=1G", "--memory=1000MiB"}, 2)
+                .find("--part-size is 1G, more than --memory, 1000MiB;"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf({"copy", "a", "b", "--part-size=6G", "--memory=8G"}, 2)
+                .find("--part-size is 6G, more than 5G, the largest part that S3 takes"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf({"copy", "a", "b", "--part-size=6442450944"}, 2)
+                .find("--part-size is 6442450944, more than 5368709120, the largest part"),
             std::string::npos);
 }
 

@@ -41,6 +41,34 @@ TEST(AmountsTest, AnAmountHasALeast) {
   EXPECT_THAT(CheckAmount("much", 0), IsError(Code::kInvalidArgument, "is not a size"));
 }
 
+TEST(AmountsTest, AreWrittenAsAnotherOne) {
+  EXPECT_EQ(AmountLike("64M", 32 * kMiB), "32M");
+  EXPECT_EQ(AmountLike("1.5gib", 5 * kGiB), "5gib");
+  EXPECT_EQ(AmountLike("1G", 32 * kMiB), "32M");
+  EXPECT_EQ(AmountLike("1G", 1025), "1025");
+  EXPECT_EQ(AmountLike("65536k", 32 * kMiB), "32768k");
+  EXPECT_EQ(AmountLike("67108864", 32 * kMiB), "33554432");
+  EXPECT_EQ(AmountLike("67108864B", 32 * kMiB), "33554432B");
+}
+
+TEST(CopyRunTest, PartsAreBounded) {
+  const auto check = [](const CopyChoices& choices) {
+    return CheckPartSize(choices, OptionStyle::kFlag);
+  };
+  const auto wrong = [&](const CopyChoices& choices, const char* text) {
+    EXPECT_THAT(check(choices), IsError(Code::kInvalidArgument, text));
+  };
+  EXPECT_OK(check({}));
+  EXPECT_OK(check({.part_size = "5G", .memory = "5120M"}));
+  wrong({.part_size = "6G", .memory = "8G"},
+        "--part-size is 6G, more than 5G, the largest part that S3 takes");
+  wrong({.part_size = "6442450944"},
+        "--part-size is 6442450944, more than 5368709120, the largest");
+  wrong({.part_size = "64M"}, "--part-size is 64M, more than --memory, 32M by default;");
+  wrong({.part_size = "1G", .memory = "1000MiB"},
+        "--part-size is 1G, more than --memory, 1000MiB;");
+}
+
 TEST(CopyRunTest, LimitsReachTheEngine) {
   config::Config config;
   config.cross_storage = true;
