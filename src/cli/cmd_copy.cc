@@ -5,6 +5,7 @@
 #include "terminal_progress.h"
 
 #include "milvus_backup/backup/copy.h"
+#include "milvus_backup/base/encoding.h"
 #include "milvus_backup/service/copy_places.h"
 #include "milvus_backup/service/copy_run.h"
 
@@ -81,17 +82,19 @@ void PrintText(const backup::CopyAllReport& all, bool dry_run, const std::string
   for (const CopiedBackup& backup : report.backups) {
     const std::string& name = backup.dir.empty() ? own : backup.dir;
     if (!backup.status.ok())
-      PrintErrorLine("Error: backup " + name + ": " + backup.status.ToString());
+      PrintErrorLine("Error: backup " + Printable(name + ": " + backup.status.ToString()));
     PrintLine(fmt::format("backup {}: {}", name, service::OutcomeText(backup.outcome, dry_run)));
   }
   for (const CopiedBackup& backup : all.left_out) {
-    PrintErrorLine(fmt::format("{} is not copied: {}", backup.dir, backup.status.message()));
+    PrintErrorLine(Printable(backup.dir + " is not copied: " + backup.status.message()));
   }
-  for (const std::string& warning : report.warnings) PrintErrorLine("Warning: " + warning);
+  for (const std::string& warning : report.warnings) {
+    PrintErrorLine("Warning: " + Printable(warning));
+  }
   const size_t shown = std::min(report.failures.size(), kShownFailures);
   for (size_t i = 0; i < shown; ++i) {
     const backup::FailedObject& failure = report.failures[i];
-    PrintErrorLine("Error: " + failure.status.Annotate(failure.key).ToString());
+    PrintErrorLine("Error: " + Printable(failure.status.Annotate(failure.key).ToString()));
   }
   if (report.failure_count > shown) {
     PrintErrorLine(fmt::format("Error: and {} more objects", report.failure_count - shown));

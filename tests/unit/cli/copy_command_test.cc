@@ -1,0 +1,65 @@
+// What `copy` says of what went wrong.
+#include "cli/commands.h"
+#include "support/status_matchers.h"
+#include "support/temp_dir.h"
+
+#include <CLI/CLI.hpp>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace milvus_backup::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CopyCommandTest : public ::testing::Test {
+ protected:
+  void Write(const std::string& path, std::string_view text) {
+    const std::filesystem::path file = dir_.path() + "/" + path;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  }
+  Status Run(std::vector<std::string> arguments) {
+    CLI::App app;
+    const Command command = AddCopy(app);
+    arguments.insert(arguments.begin(), "copy");
+    std::ranges::reverse(arguments);
+    app.parse(arguments);
+    transfer::Progress progress;
+    const CommandContext context{.call = {},
+                                 .config = config_,
+                                 .json = false,
+                                 .progress = progress,
+                                 .exit_code = exit_code_};
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    Status status = command(context);
+    error_ = ::testing::internal::GetCapturedStderr();
+    ::testing::internal::GetCapturedStdout();
+    return status;
+  }
+
+  testing::TempDir dir_;
+  config::Config config_;
+  ExitCode exit_code_{};
+  std::string error_;
+};
+
+TEST_F(CopyCommandTest, NamesOfObjectsStayInTheirLine) {
+  Write("src/a\nError: b\t\x1b[2J", "longer");
+  Write("dst/a\nError: b\t\x1b[2J", "short");
+  ASSERT_OK(Run({dir_.path() + "/src", dir_.path() + "/dst"}));
+  EXPECT_EQ(exit_code_, kSomeFailed);
+  EXPECT_THAT(error_, HasSubstr("Error: src/a?Error: b??[2J: it has 6 bytes"));
+  EXPECT_EQ(std::ranges::count(error_, '\n'), 1);
+}
+
+}  // namespace
+}  // namespace milvus_backup::cli
