@@ -26,6 +26,15 @@ Result<config::Config> LoadOther(const std::string& path, const std::string& fla
   return other;
 }
 
+/// Messages then tell its keys from those of --config.
+void NameFile(const std::string& path, config::StorageKeyNames& keys) {
+  for (std::string* key :
+       {&keys.address, &keys.port, &keys.use_ssl, &keys.ca_cert_path, &keys.region,
+        &keys.access_key, &keys.secret_key, &keys.bucket, &keys.root_path}) {
+    *key += " in " + path;
+  }
+}
+
 /// Absolute, so that its last element is a name whatever it was written as.
 Status Resolve(StorageSettings& directory) {
   std::error_code error;
@@ -92,8 +101,9 @@ Result<StorageSettings> FindBackupStorage(const config::Config& config, const st
     return InvalidArgumentError(fmt::format("{0} and {0}-config exclude each other", flag));
   }
   if (!other_config.empty()) {
-    MB_ASSIGN_OR_RETURN(const config::Config other, LoadOther(other_config, flag + "-config"));
-    return other.backup_storage;
+    MB_ASSIGN_OR_RETURN(config::Config other, LoadOther(other_config, flag + "-config"));
+    NameFile(other_config, other.backup_storage.keys);
+    return std::move(other.backup_storage);
   }
   auto found = service::BackupStorageCalled(config, name);
   if (!found.ok()) return found.status().Annotate(flag);

@@ -39,8 +39,9 @@ struct BackupSource {
 Result<BackupSource> FindSource(const config::Config& own, const SourceFlags& flags,
                                 bool holds_several);
 
-/// The storage called `name` in `config`, or the backup storage of the file `other_config`, or with
-/// both empty that of `config`. `flag` names the one in errors, with `-config` added the other.
+/// The storage called `name` in `config`, or the backup storage of the file `other_config`, whose
+/// names of keys then tell the file, or with both empty that of `config`. `flag` names the one in
+/// errors, with `-config` added the other.
 Result<config::StorageSettings> FindBackupStorage(const config::Config& config,
                                                   const std::string& name,
                                                   const std::string& other_config,

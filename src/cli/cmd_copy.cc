@@ -34,12 +34,17 @@ Result<CopySide> OpenOneOf(const config::Config& config, const std::string& stor
                            const std::string& other_config, const std::string& flag) {
   MB_ASSIGN_OR_RETURN(const config::StorageSettings settings,
                       FindBackupStorage(config, storage, other_config, flag));
-  return service::OpenBackupRoot(settings);
+  auto side = service::OpenBackupRoot(settings);
+  if (side.ok() || (storage.empty() && other_config.empty())) return side;
+  return side.status().Annotate(storage.empty() ? flag + "-config " + other_config
+                                                : flag + " " + storage);
 }
 
 Result<CopySide> OpenLocation(const config::Config& config, const storage::Location& location) {
   MB_ASSIGN_OR_RETURN(const config::StorageSettings settings, StorageAt(config, location));
-  return service::OpenTree(settings);
+  auto side = service::OpenTree(settings);
+  if (side.ok() || location.kind == storage::Location::Kind::kDisk) return side;
+  return side.status().Annotate(location.text);
 }
 
 Result<CopySides> OpenSides(const config::Config& config, const CopyFlags& flags) {

@@ -34,7 +34,9 @@ Result<CopySide> OpenNamed(const config::Config& config, const std::string& name
                            std::string_view key) {
   const auto settings = BackupStorageCalled(config, name);
   if (!settings.ok()) return settings.status().Annotate(key);
-  return OpenBackupRoot(*settings);
+  auto side = OpenBackupRoot(*settings);
+  if (!side.ok() && !name.empty()) return side.status().Annotate(fmt::format("{} {}", key, name));
+  return side;
 }
 
 ordered_json ToJson(const std::vector<CopiedBackup>& backups, const std::string& own) {

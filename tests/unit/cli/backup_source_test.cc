@@ -100,6 +100,7 @@ TEST(BackupSourceTest, AnotherFileIsReadWithoutOverrides) {
                        FindSource(Sample(), {.from_config = file}, false));
   EXPECT_EQ(source.config.backup_storage.bucket, "there");
   EXPECT_EQ(source.config.backup_storage.root_path, "r");
+  EXPECT_EQ(source.config.backup_storage.keys.access_key, "minio.backupAccessKeyID in " + file);
   // Everything else is that of --config.
   EXPECT_TRUE(source.config.storages.contains("archive"));
 }

@@ -17,6 +17,7 @@
 namespace milvus_backup::cli {
 namespace {
 
+using ::milvus_backup::testing::IsError;
 using ::testing::HasSubstr;
 
 class CopyCommandTest : public ::testing::Test {
@@ -59,6 +60,18 @@ TEST_F(CopyCommandTest, NamesOfObjectsStayInTheirLine) {
   EXPECT_EQ(exit_code_, kSomeFailed);
   EXPECT_THAT(error_, HasSubstr("Error: src/a?Error: b??[2J: it has 6 bytes"));
   EXPECT_EQ(std::ranges::count(error_, '\n'), 1);
+}
+
+TEST_F(CopyCommandTest, KeysOfAnotherFileAreNamedWithIt) {
+  Write("other.yaml", "minio:\n  backupBucketName: a/b\n");
+  const std::string file = dir_.path() + "/other.yaml";
+  config_.backup_storage.bucket = "own";
+  config_.backup_storage.access_key = "key";
+  config_.backup_storage.secret_key = Secret("secret");
+  EXPECT_THAT(
+      Run({"-n", "b", "--to-config", file}),
+      IsError(Code::kInvalidArgument, "--to-config " + file + ": minio.backupBucketName in " +
+                                          file + " is not a bucket name"));
 }
 
 }  // namespace
