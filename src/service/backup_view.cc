@@ -42,20 +42,23 @@ std::string CheckText(const backup::CheckReport& report, const config::Config& c
       config.milvus.server_version.empty() ? "" : " (told by --milvus-version, not by Milvus)",
       milvus.provider, milvus.bucket, milvus.root_path, backup.provider, backup.bucket,
       backup.root_path);
-  if (report.milvus_root_is_empty) {
-    text += fmt::format(
-        "!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
-        "holds no data yet, or {} or {} is not the one Milvus uses.\n",
-        milvus.root_path, milvus.keys.bucket, milvus.keys.root_path);
-  }
+  const auto place = [](const std::string& root) {
+    return root.empty() ? std::string("the top of the bucket") : root;
+  };
   if (report.likely_milvus_root) {
     const bool is_local = milvus.kind == config::StorageKind::kLocal;
     const std::string likely =
         is_local ? milvus.root_path + "/" + *report.likely_milvus_root : *report.likely_milvus_root;
     text += fmt::format(
         "!!! Milvus root path looks wrong !!!\nNo rows lie under {}, but under {}: set {} to "
-        "that.\n",
-        milvus.root_path, likely.empty() ? "the top of the bucket" : likely, milvus.keys.root_path);
+        "{}.\n",
+        place(milvus.root_path), place(likely), milvus.keys.root_path,
+        likely.empty() ? "an empty text" : "that");
+  } else if (report.milvus_root_is_empty) {
+    text += fmt::format(
+        "!!! Milvus root path is empty !!!\nNothing lies under {}: either Milvus "
+        "holds no data yet, or {} or {} is not the one Milvus uses.\n",
+        place(milvus.root_path), milvus.keys.bucket, milvus.keys.root_path);
   }
   if (report.backup_storage_is_missing) {
     text += fmt::format("{} does not exist yet: create makes it. Copying was not tried.\n",

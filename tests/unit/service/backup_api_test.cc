@@ -442,5 +442,31 @@ TEST(CheckTextTest, AVersionThatWasToldIsShownAsTold) {
             std::string::npos);
 }
 
+TEST(CheckTextTest, SaysOneThingAboutTheRootPath) {
+  config::Config config;
+  config.milvus_storage.root_path = "wrong";
+  const backup::Site site{};
+  const auto text = [&](const backup::CheckReport& report) {
+    return CheckText(report, config, site);
+  };
+  const std::string empty = text({.milvus_root_is_empty = true});
+  EXPECT_NE(empty.find("Nothing lies under wrong: either"), std::string::npos) << empty;
+  const std::string found = text({.milvus_root_is_empty = true, .likely_milvus_root = "files"});
+  EXPECT_NE(found.find("No rows lie under wrong, but under files: set minio.rootPath to that."),
+            std::string::npos)
+      << found;
+  EXPECT_EQ(found.find("is empty"), std::string::npos) << found;
+  const std::string top = text({.likely_milvus_root = ""});
+  EXPECT_NE(top.find("but under the top of the bucket: set minio.rootPath to an empty text."),
+            std::string::npos)
+      << top;
+  config.milvus_storage.root_path = "";
+  EXPECT_NE(text({.milvus_root_is_empty = true}).find("Nothing lies under the top of the bucket:"),
+            std::string::npos);
+  EXPECT_NE(text({.likely_milvus_root = "files"})
+                .find("No rows lie under the top of the bucket, but under files:"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace milvus_backup::service
