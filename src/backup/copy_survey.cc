@@ -4,12 +4,12 @@
 #include "copy_source.h"
 
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/partial.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/meta/run_record.h"
 #include "milvus_backup/meta/tombstone.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -163,7 +163,7 @@ Result<std::string> CheckComplete(const CallContext& ctx, const Tree& tree,
   if (!header->partial) return header->manifest_sha256;
   return Unusable(
       full_dir, tree,
-      fmt::format("a partial backup, without {}", fmt::join(header->failed_collections, ", ")));
+      fmt::format("a partial backup, without {}", meta::MissingText(header->failed_collections)));
 }
 
 /// Relative directories, outermost ones only, with the headers below them.

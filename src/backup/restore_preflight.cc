@@ -7,10 +7,10 @@
 #include "restore_schema.h"
 
 #include "milvus_backup/base/log.h"
+#include "milvus_backup/meta/partial.h"
 #include "milvus_backup/milvus/version.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -104,7 +104,7 @@ class Checker {
   Status CheckWhole(const meta::BackupInfo& info) const {
     if (!info.partial || options_.allow_partial) return Status::Ok();
     return FailedPreconditionError(fmt::format("backup {} is partial: it lacks {}", options_.name,
-                                               fmt::join(info.failed_collections, ", ")))
+                                               meta::MissingText(info.failed_collections)))
         .WithAdvice(
             "the `create` that made it, run again, adds what is missing; or restore what it has "
             "with --allow-partial");

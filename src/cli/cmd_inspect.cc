@@ -6,6 +6,7 @@
 #include "milvus_backup/backup/inspect.h"
 #include "milvus_backup/backup/selection.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/partial.h"
 #include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
@@ -119,7 +120,7 @@ void PrintSummary(const BackupSummary& summary, bool json) {
                           summary.collections.size(),
                           FormatBytes(static_cast<double>(summary.bytes))));
     if (summary.partial) {
-      PrintLine(fmt::format("partial: missing {}", fmt::join(summary.failed_collections, ", ")));
+      PrintLine(fmt::format("partial: missing {}", meta::MissingText(summary.failed_collections)));
     }
     for (const CollectionSummary& collection : summary.collections) PrintCollection(collection);
     return;

@@ -5,12 +5,12 @@
 #include "milvus_backup/backup/selection.h"
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/partial.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/service/services.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -92,7 +92,7 @@ Status RunList(const CommandContext& context, const std::string& collection) {
   for (const meta::ListedBackup& backup : list.backups) {
     if (!backup.header.partial) continue;
     PrintErrorLine(fmt::format("{} is partial: missing {}", backup.name,
-                               fmt::join(backup.header.failed_collections, ", ")));
+                               meta::MissingText(backup.header.failed_collections)));
   }
   for (const meta::UnfinishedBackup& backup : list.unfinished) {
     PrintErrorLine(fmt::format("{} is not a complete backup: {}", backup.name, backup.reason));

@@ -4,12 +4,12 @@
 
 #include "milvus_backup/meta/codec.h"
 #include "milvus_backup/meta/layout.h"
+#include "milvus_backup/meta/partial.h"
 #include "milvus_backup/meta/reader.h"
 #include "milvus_backup/service/backup_view.h"
 #include "milvus_backup/service/services.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <memory>
 #include <utility>
@@ -47,7 +47,7 @@ std::string OfStorage(const StoredBackup& stored, const std::optional<JobRecord>
   if (info.partial) {
     options.state_code = StateCode(JobState::kFailed);
     options.task.error_message =
-        fmt::format("the backup is partial: it lacks {}", fmt::join(info.failed_collections, ", "));
+        "the backup is partial: it lacks " + meta::MissingText(info.failed_collections);
   }
   return Brief(info, options);
 }

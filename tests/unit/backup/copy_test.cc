@@ -95,6 +95,9 @@ TEST_F(CopyTest, WhatIsNoCompleteBackupIsRefusedBeforeAnythingIsWritten) {
   Put(source_, std::string("a/b/") + kHeader,
       R"({"id":"x","size":0,"partial":true,"failed_collections":["default.c"]})");
   EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "a partial backup, without default.c"));
+  Put(source_, std::string("a/b/") + kHeader, R"({"id":"x","size":0,"partial":true})");
+  EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition,
+                               "without collections that its header does not name;"));
   EXPECT_THAT(Tree(), IsError(Code::kFailedPrecondition, "a/b/"));
   ASSERT_OK(source_.Delete({}, std::string("a/b/") + kHeader));
   EXPECT_THAT(CopyB(), IsError(Code::kFailedPrecondition, "an unfinished backup"));
