@@ -53,8 +53,8 @@ struct HttpRequest {
   size_t receive_buffer = 16 * kKiB;
   /// How long the connection may be silent.
   std::chrono::seconds stall_timeout{60};
-  /// Carried out twice it does what it does once. Otherwise it gets a new connection, so that it is
-  /// never sent again.
+  /// Carried out twice it does what it does once. Otherwise it is never sent again, not even where
+  /// its connection turns out to be dead.
   bool repeatable = true;
 };
 
@@ -106,6 +106,7 @@ class HttpClient {
                             const BodySink& sink = nullptr);
 
  private:
+  friend class HttpLoop;
   class Impl;
   explicit HttpClient(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -350,7 +350,7 @@ TEST(HttpClientTest, WhatIsNotRepeatableIsSentOnce) {
   std::atomic<int> requests{0};
   FakeHttpServer server([&](const FakeRequest&) {
     FakeReply reply;
-    reply.silent = ++requests == 2;
+    reply.silent = ++requests == 3;
     reply.ending = FakeReply::Ending::kReset;
     return reply;
   });
@@ -359,10 +359,12 @@ TEST(HttpClientTest, WhatIsNotRepeatableIsSentOnce) {
   request.method = "POST";
   request.repeatable = false;
   EXPECT_OK(client->Send({}, request));
+  EXPECT_OK(client->Send({}, request));
+  EXPECT_EQ(server.connections(), 1U);
   const auto lost = client->Send({}, request);
   EXPECT_THAT(lost, IsError(Code::kUnavailable, ""));
   EXPECT_EQ(lost.status().retry_class(), RetryClass::kTransient);
-  EXPECT_EQ(requests, 2);
+  EXPECT_EQ(requests, 3);
 }
 
 TEST(HttpClientTest, StopCutsAStalledCall) {
