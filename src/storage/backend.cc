@@ -8,6 +8,16 @@
 
 namespace milvus_backup::storage {
 
+void Backend::StartRead(RequestLoop&, const CallContext&, const std::string&, const ReadOptions&,
+                        Sink, ReadDone) {
+  MB_CHECK(starts_calls());
+}
+
+void Backend::StartPut(RequestLoop&, const CallContext&, const std::string&, ByteView,
+                       const PutOptions&, PutDone) {
+  MB_CHECK(starts_calls());
+}
+
 Status Backend::CheckDeletable(const CallContext& ctx, const std::string& prefix) {
   static_cast<void>(prefix);
   return ctx.Check();

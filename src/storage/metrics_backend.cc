@@ -62,4 +62,31 @@ Result<ReadInfo> MetricsBackend::Read(const CallContext& ctx, const std::string&
   return result;
 }
 
+void MetricsBackend::StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                               const ReadOptions& options, Sink sink, ReadDone done) {
+  auto bytes = std::make_shared<uint64_t>(0);
+  inner().StartRead(
+      loop, ctx, key, options,
+      [bytes, sink = std::move(sink)](const ReadInfo& info, ByteView chunk) {
+        *bytes += chunk.size();
+        return sink(info, chunk);
+      },
+      [this, bytes, start = clock_.Now(), done = std::move(done)](Result<ReadInfo> read) {
+        metrics_->Add(Method::kRead, IsAnswer(Method::kRead, read.status()), *bytes,
+                      clock_.Now() - start);
+        done(std::move(read));
+      });
+}
+
+void MetricsBackend::StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                              ByteView body, const PutOptions& options, PutDone done) {
+  inner().StartPut(loop, ctx, key, body, options,
+                   [this, size = body.size(), start = clock_.Now(),
+                    done = std::move(done)](Result<ObjectInfo> put) {
+                     metrics_->Add(Method::kPut, put.ok(), put.ok() ? size : 0,
+                                   clock_.Now() - start);
+                     done(std::move(put));
+                   });
+}
+
 }  // namespace milvus_backup::storage

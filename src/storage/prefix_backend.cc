@@ -73,6 +73,18 @@ class PrefixBackend final : public Backend {
                          const PutOptions& options) override {
     return Shorten(inner_->Put(ctx, prefix_ + key, body, options), key);
   }
+  bool starts_calls() const override { return inner_->starts_calls(); }
+  void StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                 const ReadOptions& options, Sink sink, ReadDone done) override {
+    inner_->StartRead(loop, ctx, prefix_ + key, options, std::move(sink), std::move(done));
+  }
+  void StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key, ByteView body,
+                const PutOptions& options, PutDone done) override {
+    inner_->StartPut(loop, ctx, prefix_ + key, body, options,
+                     [key, done = std::move(done)](Result<ObjectInfo> info) {
+                       done(Shorten(std::move(info), key));
+                     });
+  }
   Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
                                               const StartUploadOptions& options) override {
     MB_ASSIGN_OR_RETURN(auto upload, inner_->StartUpload(ctx, prefix_ + key, options));

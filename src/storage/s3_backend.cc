@@ -72,6 +72,15 @@ class S3Backend final : public Backend {
                          const PutOptions& options) override {
     return PutObject(ctx, *client_, key, body, options);
   }
+  bool starts_calls() const override { return true; }
+  void StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                 const ReadOptions& options, Sink sink, ReadDone done) override {
+    StartGetObject(loop, ctx, *client_, key, options, std::move(sink), std::move(done));
+  }
+  void StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key, ByteView body,
+                const PutOptions& options, PutDone done) override {
+    StartPutObject(loop, ctx, *client_, key, body, options, std::move(done));
+  }
   Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
                                               const StartUploadOptions& options) override {
     return S3Upload::Start(ctx, *client_, key, options);

@@ -139,13 +139,9 @@ Result<net::HttpResponse> S3Client::Send(const CallContext& ctx, const S3Call& c
       if (sink_failed) return std::move(reply).status();
       return S3NetworkError(place_, std::move(reply).status());
     }
-    net::HttpResponse& response = *reply;
-    int status = response.status;
-    if (status >= 200 && status < 300) {
-      if (!call.error_in_success) return reply;
-      if (!ParseErrorBody(response.body)) return reply;
-      status = 500;
-    }
+    const net::HttpResponse& response = *reply;
+    const int status = StatusOf(call, response);
+    if (status >= 200 && status < 300) return reply;
     const S3ErrorBody error = ErrorOf(response);
     if (sends < kMaxSends && Correct(response, error, used, done)) {
       if (!body_is_gone) continue;
@@ -153,6 +149,46 @@ Result<net::HttpResponse> S3Client::Send(const CallContext& ctx, const S3Call& c
     }
     return ErrorFrom(response, error, status);
   }
+}
+
+int S3Client::StatusOf(const S3Call& call, const net::HttpResponse& response) {
+  const bool is_error = response.status >= 200 && response.status < 300 && call.error_in_success &&
+                        ParseErrorBody(response.body);
+  return is_error ? 500 : response.status;
+}
+
+void S3Client::Start(net::HttpLoop& loop, const CallContext& ctx, const S3Call& call,
+                     net::BodySink sink, net::HttpLoop::Done done) {
+  MB_CHECK(!call.error_in_success);
+  Route used = route();
+  net::HttpRequest request = Build(call, used);
+  request.on_body_sent = call.on_body_sent;
+  // What the sink says is the caller's own and must come back as it is.
+  auto sink_failed = std::make_shared<bool>(false);
+  net::BodySink guarded;
+  if (sink) {
+    guarded = [sink = std::move(sink), sink_failed](const net::HttpResponse& head, ByteView chunk) {
+      Status status = sink(head, chunk);
+      *sink_failed = !status.ok();
+      return status;
+    };
+  }
+  loop.Start(*http_, ctx, std::move(request), std::move(guarded),
+             [this, sink_failed, used = std::move(used),
+              done = std::move(done)](Result<net::HttpResponse> reply) {
+               if (!reply.ok()) {
+                 if (*sink_failed) return done(std::move(reply));
+                 return done(S3NetworkError(place_, std::move(reply).status()));
+               }
+               if (reply->status >= 200 && reply->status < 300) return done(std::move(reply));
+               const S3ErrorBody error = ErrorOf(*reply);
+               Status status = ErrorFrom(*reply, error, reply->status);
+               Corrections corrections;
+               if (Correct(*reply, error, used, corrections)) {
+                 status = std::move(status).WithRetry(RetryClass::kTransient);
+               }
+               done(std::move(status));
+             });
 }
 
 bool S3Client::Correct(const net::HttpResponse& response, const S3ErrorBody& error,

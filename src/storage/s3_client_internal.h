@@ -9,6 +9,7 @@
 #include "milvus_backup/base/clock.h"
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/net/http_client.h"
+#include "milvus_backup/net/http_loop.h"
 #include "milvus_backup/storage/s3_options.h"
 
 #include <atomic>
@@ -47,6 +48,11 @@ class S3Client {
   Result<net::HttpResponse> Send(const CallContext& ctx, const S3Call& call,
                                  const net::BodySink& sink = nullptr);
 
+  /// Begin the same on a loop, whose thread calls `sink` and `done`. Made once: what Send would send
+  /// again, corrected, is kTransient.
+  void Start(net::HttpLoop& loop, const CallContext& ctx, const S3Call& call, net::BodySink sink,
+             net::HttpLoop::Done done);
+
   const S3Options& options() const { return options_; }
   const S3Dialect& dialect() const { return dialect_; }
   const S3Endpoint& endpoint() const { return endpoint_; }
@@ -69,6 +75,8 @@ class S3Client {
   S3Client(S3Options options, std::unique_ptr<net::HttpClient> http, Clock& clock);
 
   net::HttpRequest Build(const S3Call& call, const Route& route) const;
+  /// Status of a reply as it counts: a 2xx one may hold an error.
+  static int StatusOf(const S3Call& call, const net::HttpResponse& response);
   /// Whether the request should be sent again.
   bool Correct(const net::HttpResponse& response, const S3ErrorBody& error, const Route& used,
                Corrections& done);

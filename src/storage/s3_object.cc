@@ -146,6 +146,126 @@ Status ReasonOfRefusal(const CallContext& ctx, S3Client& client, const std::stri
   return std::move(reply).status();
 }
 
+std::string Reading(const std::string& key) { return "reading " + key; }
+
+/// A GET with the check of its reply.
+class Getting {
+ public:
+  /// Borrows the client.
+  Getting(const S3Client& client, const std::string& key, const ReadOptions& options, Sink sink)
+      : client_(client), key_(key), options_(options), sink_(std::move(sink)) {}
+
+  S3Call Call() const;
+  Status Take(const net::HttpResponse& head, ByteView chunk);
+  Result<ReadInfo> End(Result<net::HttpResponse> reply);
+  bool sink_failed() const { return sink_failed_; }
+
+ private:
+  Status TakeHead(const net::HttpResponse& head) {
+    MB_ASSIGN_OR_RETURN(info_, CheckHead(client_.place(), options_, head));
+    return Status::Ok();
+  }
+
+  const S3Client& client_;
+  const std::string key_;
+  const ReadOptions options_;
+  const Sink sink_;
+  std::optional<ReadInfo> info_;
+  bool sink_failed_ = false;
+};
+
+S3Call Getting::Call() const {
+  S3Call call;
+  call.path = client_.endpoint().ObjectPath(key_);
+  const uint64_t expected = options_.length.value_or(options_.expected_bytes);
+  call.receive_buffer = expected > 0 && expected <= kSmallObject ? kSmallBuffer : kStreamBuffer;
+  if (WantsRange(options_)) {
+    std::string range = "bytes=" + std::to_string(options_.offset) + "-";
+    if (options_.length) range += std::to_string(options_.offset + *options_.length - 1);
+    call.headers.push_back({"range", std::move(range)});
+  } else if (client_.dialect().checksum_header) {
+    call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
+  }
+  if (!options_.if_match.empty()) {
+    call.headers.push_back({"if-match", "\"" + options_.if_match + "\""});
+  }
+  return call;
+}
+
+Status Getting::Take(const net::HttpResponse& head, ByteView chunk) {
+  if (!info_) MB_RETURN_IF_ERROR(TakeHead(head));
+  Status status = sink_(*info_, chunk);
+  sink_failed_ = !status.ok();
+  return status;
+}
+
+Result<ReadInfo> Getting::End(Result<net::HttpResponse> reply) {
+  if (!reply.ok()) {
+    if (sink_failed_) return std::move(reply).status();
+    return std::move(reply).status().Annotate(Reading(key_));
+  }
+  if (!info_) {
+    if (Status status = TakeHead(*reply); !status.ok()) {
+      return std::move(status).Annotate(Reading(key_));
+    }
+  }
+  return *std::move(info_);
+}
+
+/// A PUT with the check of its reply.
+class Putting {
+ public:
+  /// Borrows the client and the body.
+  Putting(const S3Client& client, const std::string& key, ByteView body, const PutOptions& options)
+      : client_(client), key_(key), body_(body), options_(options) {}
+
+  Status CheckPossible() const {
+    if (!options_.if_absent || !client_.dialect().if_absent_header.empty()) return Status::Ok();
+    return UnimplementedError("the service cannot create an object only if it is absent")
+        .WithOrigin(Origin::kStorage);
+  }
+  S3Call Call();
+  Result<ObjectInfo> End(Result<net::HttpResponse> reply) const;
+
+ private:
+  const S3Client& client_;
+  const std::string key_;
+  const ByteView body_;
+  const PutOptions options_;
+  std::optional<uint32_t> crc32c_;
+};
+
+S3Call Putting::Call() {
+  const S3Dialect& dialect = client_.dialect();
+  S3Call call;
+  call.method = "PUT";
+  call.path = client_.endpoint().ObjectPath(key_);
+  call.body = body_;
+  call.on_body_sent = options_.on_sent;
+  if (options_.if_absent) {
+    call.headers.push_back({dialect.if_absent_header, dialect.if_absent_value});
+  }
+  crc32c_ = AddChecksum(dialect.checksum_header, body_, options_.crc32c, call.headers).crc32c;
+  return call;
+}
+
+Result<ObjectInfo> Putting::End(Result<net::HttpResponse> reply) const {
+  if (!reply.ok()) {
+    if (options_.if_absent && reply.status().code() == Code::kAborted) {
+      return AlreadyExists(client_.place(), key_, reply.status());
+    }
+    return std::move(reply).status().Annotate("writing " + key_);
+  }
+  ObjectInfo info{key_, body_.size(), StripQuotes(reply->Header("etag")), ServerTime(*reply),
+                  std::nullopt};
+  // Whoever repeats the checksum has compared it; others may have passed it by.
+  if (crc32c_ && DecodeCrc32c(reply->Header("x-amz-checksum-crc32c")) == crc32c_ &&
+      ComputesCrc32c(*reply)) {
+    info.crc32c = crc32c_;
+  }
+  return info;
+}
+
 }  // namespace
 
 std::chrono::system_clock::time_point ServerTime(const net::HttpResponse& response) {
@@ -211,86 +331,53 @@ Result<uint64_t> HeadFirstPart(const CallContext& ctx, S3Client& client, const s
 
 Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::string& key,
                            const ReadOptions& options, const Sink& sink) {
-  const std::string doing = "reading " + key;
   if (options.length && *options.length == 0) {
     Result<ReadInfo> nothing = ReadNothing(ctx, client, key, options);
-    if (!nothing.ok()) return std::move(nothing).status().Annotate(doing);
+    if (!nothing.ok()) return std::move(nothing).status().Annotate(Reading(key));
     return nothing;
   }
-  S3Call call;
-  call.path = client.endpoint().ObjectPath(key);
-  const uint64_t expected = options.length.value_or(options.expected_bytes);
-  call.receive_buffer = expected > 0 && expected <= kSmallObject ? kSmallBuffer : kStreamBuffer;
-  if (WantsRange(options)) {
-    std::string range = "bytes=" + std::to_string(options.offset) + "-";
-    if (options.length) range += std::to_string(options.offset + *options.length - 1);
-    call.headers.push_back({"range", std::move(range)});
-  } else if (client.dialect().checksum_header) {
-    call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
+  Getting getting(client, key, options, sink);
+  Result<net::HttpResponse> reply = client.Send(
+      ctx, getting.Call(),
+      [&](const net::HttpResponse& head, ByteView chunk) { return getting.Take(head, chunk); });
+  if (reply.status().code() == Code::kOutOfRange && options.offset == 0 && !getting.sink_failed()) {
+    Result<ReadInfo> nothing = ReadNothing(ctx, client, key, options);
+    if (nothing.ok()) return nothing;
+    return std::move(nothing).status().Annotate(Reading(key));
   }
-  if (!options.if_match.empty()) {
-    call.headers.push_back({"if-match", "\"" + options.if_match + "\""});
-  }
-  std::optional<ReadInfo> info;
-  bool sink_failed = false;
-  const auto take_head = [&](const net::HttpResponse& head) -> Status {
-    MB_ASSIGN_OR_RETURN(info, CheckHead(client.place(), options, head));
-    return Status::Ok();
-  };
-  Result<net::HttpResponse> reply =
-      client.Send(ctx, call, [&](const net::HttpResponse& head, ByteView chunk) {
-        if (!info) MB_RETURN_IF_ERROR(take_head(head));
-        Status status = sink(*info, chunk);
-        sink_failed = !status.ok();
-        return status;
+  return getting.End(std::move(reply));
+}
+
+void StartGetObject(RequestLoop& loop, const CallContext& ctx, S3Client& client,
+                    const std::string& key, const ReadOptions& options, Sink sink, ReadDone done) {
+  auto getting = std::make_shared<Getting>(client, key, options, std::move(sink));
+  client.Start(
+      loop, ctx, getting->Call(),
+      [getting](const net::HttpResponse& head, ByteView chunk) {
+        return getting->Take(head, chunk);
+      },
+      [getting, done = std::move(done)](Result<net::HttpResponse> reply) {
+        done(getting->End(std::move(reply)));
       });
-  if (!reply.ok()) {
-    if (sink_failed) return std::move(reply).status();
-    if (reply.status().code() == Code::kOutOfRange && options.offset == 0) {
-      Result<ReadInfo> nothing = ReadNothing(ctx, client, key, options);
-      if (nothing.ok()) return nothing;
-      return std::move(nothing).status().Annotate(doing);
-    }
-    return std::move(reply).status().Annotate(doing);
-  }
-  if (!info) {
-    if (Status status = take_head(*reply); !status.ok()) return std::move(status).Annotate(doing);
-  }
-  return *std::move(info);
 }
 
 Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std::string& key,
                              ByteView body, const PutOptions& options) {
-  const S3Dialect& dialect = client.dialect();
-  S3Call call;
-  call.method = "PUT";
-  call.path = client.endpoint().ObjectPath(key);
-  call.body = body;
-  call.on_body_sent = options.on_sent;
-  if (options.if_absent) {
-    if (dialect.if_absent_header.empty()) {
-      return UnimplementedError("the service cannot create an object only if it is absent")
-          .WithOrigin(Origin::kStorage);
-    }
-    call.headers.push_back({dialect.if_absent_header, dialect.if_absent_value});
-  }
-  const std::optional<uint32_t> crc =
-      AddChecksum(dialect.checksum_header, body, options.crc32c, call.headers).crc32c;
-  Result<net::HttpResponse> reply = client.Send(ctx, call);
-  if (!reply.ok()) {
-    if (options.if_absent && reply.status().code() == Code::kAborted) {
-      return AlreadyExists(client.place(), key, reply.status());
-    }
-    return std::move(reply).status().Annotate("writing " + key);
-  }
-  ObjectInfo info{key, body.size(), StripQuotes(reply->Header("etag")), ServerTime(*reply),
-                  std::nullopt};
-  // Whoever repeats the checksum has compared it; others may have passed it by.
-  if (crc && DecodeCrc32c(reply->Header("x-amz-checksum-crc32c")) == crc &&
-      ComputesCrc32c(*reply)) {
-    info.crc32c = crc;
-  }
-  return info;
+  Putting putting(client, key, body, options);
+  MB_RETURN_IF_ERROR(putting.CheckPossible());
+  return putting.End(client.Send(ctx, putting.Call()));
+}
+
+void StartPutObject(RequestLoop& loop, const CallContext& ctx, S3Client& client,
+                    const std::string& key, ByteView body, const PutOptions& options,
+                    PutDone done) {
+  auto putting = std::make_shared<Putting>(client, key, body, options);
+  // Without the condition the call is made in no case.
+  MB_CHECK(putting->CheckPossible().ok());
+  client.Start(loop, ctx, putting->Call(), nullptr,
+               [putting, done = std::move(done)](Result<net::HttpResponse> reply) {
+                 done(putting->End(std::move(reply)));
+               });
 }
 
 Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const CopySource& source,

@@ -21,6 +21,11 @@ Result<ReadInfo> GetObject(const CallContext& ctx, S3Client& client, const std::
                            const ReadOptions& options, const Sink& sink);
 Result<ObjectInfo> PutObject(const CallContext& ctx, S3Client& client, const std::string& key,
                              ByteView body, const PutOptions& options);
+/// The last two begun on a loop: Backend::StartRead and StartPut.
+void StartGetObject(RequestLoop& loop, const CallContext& ctx, S3Client& client,
+                    const std::string& key, const ReadOptions& options, Sink sink, ReadDone done);
+void StartPutObject(RequestLoop& loop, const CallContext& ctx, S3Client& client,
+                    const std::string& key, ByteView body, const PutOptions& options, PutDone done);
 Result<ObjectInfo> CopyObject(const CallContext& ctx, S3Client& client, const CopySource& source,
                               const std::string& key);
 

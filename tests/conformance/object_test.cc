@@ -1,6 +1,7 @@
 #include "conformance.h"
 
 #include "milvus_backup/base/checksum.h"
+#include "milvus_backup/storage/request_loop.h"
 
 #include <atomic>
 #include <chrono>
@@ -38,6 +39,49 @@ TEST_P(Conformance, ObjectComesBackAsWritten) {
   if (info.crc32c) {
     EXPECT_EQ(*info.crc32c, Crc32c(AsBytes(bytes)));
   }
+}
+
+TEST_P(Conformance, CallsOnALoopDoWhatTheirNamesakesDo) {
+  if (!backend().starts_calls()) GTEST_SKIP() << "has no such calls";
+  const std::string bytes = Pattern(60'000);
+  RequestLoop loop;
+  const auto finish = [&] {
+    while (loop.running() > 0) loop.Turn(1s);
+  };
+  Result<ObjectInfo> put = InternalError("not done");
+  backend().StartPut(loop, {}, Key("l"), AsBytes(bytes), {.crc32c = Crc32c(AsBytes(bytes))},
+                     [&](Result<ObjectInfo> info) { put = std::move(info); });
+  finish();
+  ASSERT_OK(put);
+  EXPECT_EQ(put->key, Key("l"));
+  EXPECT_EQ(put->size, bytes.size());
+  ASSERT_OK_AND_ASSIGN(const ObjectInfo direct, backend().Put({}, Key("d"), AsBytes(bytes), {}));
+  EXPECT_EQ(put->etag, direct.etag);
+  EXPECT_EQ(put->crc32c, direct.crc32c);
+  EXPECT_EQ(Get("l"), bytes);
+
+  std::string seen;
+  const auto read = [&](const std::string& name, const ReadOptions& options) {
+    Result<ReadInfo> result = InternalError("not done");
+    seen.clear();
+    backend().StartRead(
+        loop, {}, Key(name), options,
+        [&](const ReadInfo&, ByteView chunk) {
+          seen += AsText(chunk);
+          return Status::Ok();
+        },
+        [&](Result<ReadInfo> info) { result = std::move(info); });
+    finish();
+    return result;
+  };
+  ASSERT_OK_AND_ASSIGN(const ReadInfo info, read("l", {}));
+  EXPECT_EQ(info.object_size, bytes.size());
+  EXPECT_EQ(info.etag, put->etag);
+  EXPECT_EQ(seen, bytes);
+  ASSERT_OK(read("l", {.offset = 7, .length = 9}));
+  EXPECT_EQ(seen, bytes.substr(7, 9));
+  EXPECT_THAT(read("no", {}), IsError(Code::kNotFound, ""));
+  EXPECT_THAT(read("l", {.if_match = "0123"}), IsError(Code::kAborted, ""));
 }
 
 TEST_P(Conformance, EmptyObjectIsAnObject) {

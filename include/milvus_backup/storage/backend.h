@@ -3,8 +3,9 @@
 /// memory all keep the promises below; tests/conformance holds them to it.
 ///
 /// A Backend owns its connections. Every call may run concurrently with every other, blocks the
-/// calling thread and starts none. Deadlines and cancellation come from the CallContext alone: when
-/// `ctx.stop` was requested before a call, nothing is sent or changed and kCancelled is returned.
+/// calling thread (but for those that start on a loop) and starts none. Deadlines and cancellation
+/// come from the CallContext alone: when `ctx.stop` was requested before a call, nothing is sent or
+/// changed and kCancelled is returned.
 #pragma once
 
 #include "milvus_backup/base/bytes.h"
@@ -20,7 +21,14 @@
 #include <string_view>
 #include <vector>
 
+namespace milvus_backup::net {
+class HttpLoop;
+}
+
 namespace milvus_backup::storage {
+
+/// Complete in milvus_backup/storage/request_loop.h.
+using RequestLoop = net::HttpLoop;
 
 struct ObjectInfo {
   std::string key;
@@ -56,6 +64,9 @@ struct ReadInfo {
 /// Receives the bytes of a Read in order, on the caller's thread, no byte twice. An error stops the
 /// read and is returned unchanged. `info` is complete before the first call.
 using Sink = std::function<Status(const ReadInfo& info, ByteView chunk)>;
+/// Ends a call that was started on a loop.
+using ReadDone = std::function<void(Result<ReadInfo>)>;
+using PutDone = std::function<void(Result<ObjectInfo>)>;
 
 struct ListRequest {
   std::string prefix;
@@ -230,6 +241,16 @@ class Backend {
   /// Atomic: readers see the old or the new object. At most caps().max_put bytes.
   virtual Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
                                  const PutOptions& options) = 0;
+  /// Whether StartRead and StartPut may be called.
+  virtual bool starts_calls() const { return false; }
+  /// Begin a Read or a Put on a loop, by the loop's thread, which calls the sink, `on_sent` and,
+  /// once and last, `done` when it is turned; the body of a Put must be valid until one of the
+  /// latter. The call is made once: where Read or Put would try again the error is kTransient or
+  /// kThrottled, and they may be called. The pacer of the context is not asked.
+  virtual void StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                         const ReadOptions& options, Sink sink, ReadDone done);
+  virtual void StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                        ByteView body, const PutOptions& options, PutDone done);
   virtual Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx,
                                                       const std::string& key,
                                                       const StartUploadOptions& options) = 0;

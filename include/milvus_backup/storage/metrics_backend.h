@@ -50,6 +50,12 @@ class MetricsBackend final : public InterceptingBackend {
   Result<ReadInfo> Read(const CallContext& ctx, const std::string& key, const ReadOptions& options,
                         const Sink& sink) override;
 
+  bool starts_calls() const override { return inner().starts_calls(); }
+  void StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                 const ReadOptions& options, Sink sink, ReadDone done) override;
+  void StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key, ByteView body,
+                const PutOptions& options, PutDone done) override;
+
  protected:
   Status Around(const CallContext& ctx, const CallInfo& info, CallRef call) override;
 

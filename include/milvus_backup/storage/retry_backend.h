@@ -46,6 +46,16 @@ class RetryBackend final : public InterceptingBackend {
                         const Sink& sink) override;
   Result<ObjectInfo> Put(const CallContext& ctx, const std::string& key, ByteView body,
                          const PutOptions& options) override;
+  /// Started calls are made once: whoever gets an error of one tries again with Read or Put.
+  bool starts_calls() const override { return inner().starts_calls(); }
+  void StartRead(RequestLoop& loop, const CallContext& ctx, const std::string& key,
+                 const ReadOptions& options, Sink sink, ReadDone done) override {
+    inner().StartRead(loop, ctx, key, options, std::move(sink), std::move(done));
+  }
+  void StartPut(RequestLoop& loop, const CallContext& ctx, const std::string& key, ByteView body,
+                const PutOptions& options, PutDone done) override {
+    inner().StartPut(loop, ctx, key, body, options, std::move(done));
+  }
   Result<std::unique_ptr<Upload>> StartUpload(const CallContext& ctx, const std::string& key,
                                               const StartUploadOptions& options) override;
   Result<std::vector<DeleteFailure>> DeleteMany(const CallContext& ctx,
