@@ -50,7 +50,7 @@ Result<Buffer> MemoryBudget::Acquire(const CallContext& ctx, size_t size) {
   const uint64_t ticket = next_ticket_++;
   const auto granted = [&] {
     while (std::erase(abandoned_, serving_) > 0) ++serving_;
-    return ticket == serving_ && (in_use_ == 0 || in_use_ + capacity <= limit_);
+    return ticket == serving_ && HasRoom(capacity);
   };
   const bool ready =
       granted() || (ctx.deadline ? changed_.wait_until(lock, ctx.stop, *ctx.deadline, granted)
@@ -63,6 +63,18 @@ Result<Buffer> MemoryBudget::Acquire(const CallContext& ctx, size_t size) {
                : Status(Code::kDeadlineExceeded, "no memory became free before the deadline");
   }
   ++serving_;
+  return Grant(std::move(lock), capacity, size);
+}
+
+std::optional<Buffer> MemoryBudget::TryAcquire(size_t size) {
+  const size_t capacity = ClassOf(size);
+  std::unique_lock lock(mutex_);
+  while (std::erase(abandoned_, serving_) > 0) ++serving_;
+  if (next_ticket_ != serving_ || !HasRoom(capacity)) return std::nullopt;
+  return Grant(std::move(lock), capacity, size);
+}
+
+Buffer MemoryBudget::Grant(std::unique_lock<std::mutex> lock, size_t capacity, size_t size) {
   in_use_ += capacity;
   peak_ = std::max(peak_, in_use_);
   std::unique_ptr<std::byte[]> storage;

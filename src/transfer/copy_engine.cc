@@ -2,6 +2,7 @@
 
 #include "large_copy_internal.h"
 #include "machinery_internal.h"
+#include "small_copy_internal.h"
 #include "transfer_internal.h"
 
 #include "milvus_backup/base/log.h"
@@ -56,7 +57,7 @@ CopyEngine::~CopyEngine() = default;
 
 size_t CopyEngine::width() const { return machinery_->width(); }
 
-size_t CopyEngine::workers() const { return std::as_const(*machinery_).lane().threads(); }
+size_t CopyEngine::workers() const { return std::as_const(*machinery_).lane().peak(); }
 
 CopyBatch::CopyBatch(CopyEngine& engine, storage::Backend& source, storage::Backend& destination,
                      std::stop_token stop, Existing existing, UploadLedger* ledger)
@@ -89,7 +90,13 @@ CallContext CopyBatch::Context() const {
 
 void CopyBatch::RunCounted(const IndexedWork& work, size_t index) {
   const auto start = std::chrono::steady_clock::now();
-  if (const std::optional<Effort> effort = work(Context(), index)) {
+  const std::optional<Effort> effort = work(Context(), index);
+  EndCounted(start, effort);
+}
+
+void CopyBatch::EndCounted(std::chrono::steady_clock::time_point start,
+                           std::optional<Effort> effort) {
+  if (effort) {
     const auto now = std::chrono::steady_clock::now();
     engine_.machinery_->OnDone({.now = now,
                                 .latency = now - start - effort->waited,
@@ -136,8 +143,12 @@ Status CopyBatch::Add(CopyItem item) {
       large->Begin(ctx);
       return std::nullopt;
     });
+  } else if (SmallCopy::Suits(*this, item)) {
+    SmallCopy::Submit(*this, std::move(item));
   } else {
-    Submit([this, item = std::move(item)](const CallContext& ctx) { return CopyOne(ctx, item); });
+    Submit([this, item = std::move(item)](const CallContext& ctx) {
+      return CopyOne(ctx, item, false);
+    });
   }
   return Status::Ok();
 }
@@ -193,9 +204,11 @@ Status CopyBatch::DropRecorded(const CallContext& ctx, const std::string& key) {
   return ledger_->Forget(ctx, key);
 }
 
-std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item) {
+std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, const CopyItem& item,
+                                                    bool wrote) {
   Effort effort{.bytes = item.size};
   if (stopping()) {
+    if (wrote) Discard(item);
     Finish(item, CancelledError(), {});
     return std::nullopt;
   }
@@ -221,7 +234,8 @@ std::optional<CopyBatch::Effort> CopyBatch::CopyOne(const CallContext& ctx, cons
     }
   }
   Outcome outcome;
-  const Status status = StreamWhole(ctx, item, effort, outcome);
+  const Status status = StreamWhole(ctx, item, effort, outcome, wrote);
+  if (!status.ok() && wrote) Discard(item);
   if (status.ok() && engine_.progress_ != nullptr) engine_.progress_->bytes_done += item.size;
   Finish(item, status, outcome);
   return effort;
@@ -255,16 +269,13 @@ Result<storage::ObjectInfo> CopyBatch::PutWhole(const CallContext& ctx, const Co
 }
 
 Status CopyBatch::StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
-                              Outcome& outcome) {
+                              Outcome& outcome, bool& is_unproved) {
   const auto start = std::chrono::steady_clock::now();
   MB_ASSIGN_OR_RETURN(const ByteBound::Permit permit,
                       engine_.machinery_->pace().BeginObject(ctx, item.size));
   effort.waited = std::chrono::steady_clock::now() - start;
   if (stopping()) return CancelledError();
-  bool is_unproved = false;
-  Status status = StreamProved(ctx, item, effort, outcome, is_unproved);
-  if (!status.ok() && is_unproved) Discard(item);
-  return status;
+  return StreamProved(ctx, item, effort, outcome, is_unproved);
 }
 
 Status CopyBatch::StreamProved(const CallContext& ctx, const CopyItem& item, Effort& effort,

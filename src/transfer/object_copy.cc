@@ -63,10 +63,40 @@ Status SourceChanged(const CopyItem& item) {
       .WithOrigin(Origin::kStorage);
 }
 
+storage::ReadOptions RangeFill::options() const {
+  storage::ReadOptions options{
+      .offset = range_.offset, .if_match = item_.etag, .expected_bytes = range_.length};
+  // Asked for without a range, a service tells the checksum of the whole object.
+  if (range_.length != item_.size) options.length = range_.length;
+  return options;
+}
+
+Status RangeFill::Check(const storage::ReadInfo& info, ByteView chunk) const {
+  const bool fits = info.object_size == item_.size && chunk.size() <= range_.length - filled_;
+  return fits ? Status::Ok() : SourceChanged(item_);
+}
+
+void RangeFill::Store(ByteView chunk) {
+  std::memcpy(loaded_.buffer.data() + filled_, chunk.data(), chunk.size());
+  loaded_.crc32c = ExtendCrc32c(loaded_.crc32c, chunk);
+  filled_ += chunk.size();
+}
+
+Status RangeFill::End(const storage::ReadInfo& info) const {
+  if (filled_ != range_.length || info.object_size != item_.size) return SourceChanged(item_);
+  loaded_.etag = info.etag;
+  loaded_.etag_is_md5 = info.etag_is_md5;
+  loaded_.stored_crc32c = info.crc32c;
+  return Status::Ok();
+}
+
+bool IsBelied(const LoadedRange& loaded) {
+  return loaded.stored_crc32c && *loaded.stored_crc32c != loaded.crc32c;
+}
+
 Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
                               const storage::ByteRange& range, LoadedRange& loaded) {
-  loaded.crc32c = 0;
-  size_t filled = 0;
+  RangeFill fill(item, range, loaded);
   ByteBound::Permit permit;
   if (loaded.buffer.size() == 0) {
     const auto start = std::chrono::steady_clock::now();
@@ -74,31 +104,19 @@ Status SourceReader::LoadOnce(const CallContext& ctx, const CopyItem& item,
     loaded.waited += std::chrono::steady_clock::now() - start;
   }
   const storage::Sink sink = [&](const storage::ReadInfo& info, ByteView chunk) -> Status {
-    if (info.object_size != item.size || chunk.size() > range.length - filled) {
-      return SourceChanged(item);
-    }
+    MB_RETURN_IF_ERROR(fill.Check(info, chunk));
     if (loaded.buffer.size() == 0) {
       const auto start = std::chrono::steady_clock::now();
       MB_ASSIGN_OR_RETURN(loaded.buffer, budget.Acquire(ctx, range.length));
       loaded.waited += std::chrono::steady_clock::now() - start;
       permit.End();
     }
-    std::memcpy(loaded.buffer.data() + filled, chunk.data(), chunk.size());
-    loaded.crc32c = ExtendCrc32c(loaded.crc32c, chunk);
-    filled += chunk.size();
+    fill.Store(chunk);
     return pace.AfterRead(ctx, chunk.size());
   };
-  storage::ReadOptions options{
-      .offset = range.offset, .if_match = item.etag, .expected_bytes = range.length};
-  // Asked for without a range, a service tells the checksum of the whole object.
-  if (range.length != item.size) options.length = range.length;
   MB_ASSIGN_OR_RETURN(const storage::ReadInfo info,
-                      source.Read(ctx, item.source_key, options, sink));
-  if (filled != range.length || info.object_size != item.size) return SourceChanged(item);
-  loaded.etag = info.etag;
-  loaded.etag_is_md5 = info.etag_is_md5;
-  loaded.stored_crc32c = info.crc32c;
-  return Status::Ok();
+                      source.Read(ctx, item.source_key, fill.options(), sink));
+  return fill.End(info);
 }
 
 Result<LoadedRange> SourceReader::Load(const CallContext& ctx, const CopyItem& item,
@@ -133,7 +151,7 @@ Result<LoadedRange> SourceReader::LoadProved(const CallContext& ctx, const CopyI
                                              const storage::ByteRange& range, LoadedRange loaded) {
   for (int tries = 1;; ++tries) {
     MB_RETURN_IF_ERROR(LoadOnce(ctx, item, range, loaded));
-    if (!loaded.stored_crc32c || *loaded.stored_crc32c == loaded.crc32c) return loaded;
+    if (!IsBelied(loaded)) return loaded;
     Status damaged = DataLossError(
                          "the bytes read are not those of the checksum that the source "
                          "storage keeps")

@@ -12,6 +12,7 @@
 #include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace milvus_backup::transfer {
@@ -110,14 +111,19 @@ class ByteBound {
     ByteBound* owner_ = nullptr;
     uint64_t bytes_ = 0;
   };
+  /// The same without a wait: none when there is no room or somebody waits for some.
+  std::optional<Permit> TryBegin(uint64_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    if (!waiting_.empty() || !HasRoom(bytes)) return std::nullopt;
+    taken_ += bytes;
+    return Permit(this, bytes);
+  }
   /// Waits while others have the bound to themselves; one alone may exceed it. Errors are those of
   /// the context.
   Result<Permit> Begin(const CallContext& ctx, uint64_t bytes) {
     std::unique_lock lock(mutex_);
     const auto place = waiting_.insert(waiting_.end(), bytes);
-    const auto is_next = [&] {
-      return place == waiting_.begin() && (taken_ == 0 || taken_ + bytes <= limit_);
-    };
+    const auto is_next = [&] { return place == waiting_.begin() && HasRoom(bytes); };
     Status status;
     while (status.ok() && !is_next()) {
       changed_.wait_for(lock, ctx.stop, kLookEvery, is_next);
@@ -134,6 +140,7 @@ class ByteBound {
   /// For contexts with a deadline; others are woken.
   static constexpr std::chrono::milliseconds kLookEvery{100};
 
+  bool HasRoom(uint64_t bytes) const { return taken_ == 0 || taken_ + bytes <= limit_; }
   void End(uint64_t bytes) {
     const std::scoped_lock lock(mutex_);
     taken_ -= bytes;
@@ -184,6 +191,9 @@ class Pace final : public CallPacer {
   /// until that: also without a buffer it has connections, with memory of their own.
   Result<ByteBound::Permit> BeginObject(const CallContext& ctx, uint64_t bytes) {
     return under_way_.Begin(ctx, bytes);
+  }
+  std::optional<ByteBound::Permit> TryBeginObject(uint64_t bytes) {
+    return under_way_.TryBegin(bytes);
   }
   /// Wait until `bytes` that have been read are paid for.
   Status AfterRead(const CallContext& ctx, uint64_t bytes) { return read_.Pass(ctx, bytes); }

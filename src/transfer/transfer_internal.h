@@ -34,6 +34,30 @@ struct LoadedRange {
 /// kAborted: the source is not the object that was planned.
 Status SourceChanged(const CopyItem& item);
 
+/// Fills a range's buffer with what a read delivers. Borrows everything.
+class RangeFill {
+ public:
+  RangeFill(const CopyItem& item, const storage::ByteRange& range, LoadedRange& loaded)
+      : item_(item), range_(range), loaded_(loaded) {
+    loaded_.crc32c = 0;
+  }
+
+  storage::ReadOptions options() const;
+  /// kAborted when it is not the object that was planned, before the first byte is stored.
+  Status Check(const storage::ReadInfo& info, ByteView chunk) const;
+  /// The buffer must be there, and Check have passed.
+  void Store(ByteView chunk);
+  Status End(const storage::ReadInfo& info) const;
+
+ private:
+  const CopyItem& item_;
+  const storage::ByteRange range_;
+  LoadedRange& loaded_;
+  size_t filled_ = 0;
+};
+/// Whether the bytes of a whole object are not those of the checksum that its storage keeps.
+bool IsBelied(const LoadedRange& loaded);
+
 /// Reads of one copy engine. Borrows everything.
 struct SourceReader {
   storage::Backend& source;

@@ -287,6 +287,50 @@ TEST_F(CopyFault, PermanentErrorsAreNamedAtOnceAndHideNoOther) {
   ExpectRightOrNamed(summary);
 }
 
+TEST_F(CopyFault, OneTroubleOfASmallObjectCostsOneRequestMore) {
+  for (int i = 10; i < 20; ++i) Store("k" + std::to_string(i), 2000);
+  to_.Plan({.method = "PUT", .target = "/bkt/k11", .instead = ErrorReply(500, "InternalError")});
+  to_.Plan({.method = "PUT", .target = "/bkt/k12", .instead = FakeReply{.silent = true}});
+  from_.Plan({.method = "GET", .target = "/bkt/k13", .instead = ErrorReply(503, "SlowDown")});
+  from_.Plan({.method = "GET", .target = "/bkt/k14", .change = [](FakeReply& reply) {
+                reply.cut_after = 100;
+              }});
+  from_.Plan({.method = "GET", .target = "/bkt/k15", .change = &FlipBody});
+  ExpectAllRight(Copy());
+  EXPECT_EQ(Requests(to_, "PUT /bkt/k11"), 2U);
+  // The connection was new, so it is tried once more.
+  EXPECT_EQ(Requests(to_, "PUT /bkt/k12"), 2U);
+  EXPECT_EQ(Requests(from_, "GET /bkt/k13"), 2U);
+  EXPECT_EQ(Requests(from_, "GET /bkt/k14"), 2U);
+  EXPECT_EQ(Requests(from_, "GET /bkt/k15"), 2U);
+  EXPECT_EQ(Requests(from_, "GET /bkt/k19"), 1U);
+}
+
+TEST_F(CopyFault, ClocksAndRegionsAreCorrectedOnTheWay) {
+  FakeS3 ahead({.clock_ahead = 2h});
+  FakeS3 elsewhere({.region = "eu-west-3"});
+  ahead.CreateBucket("bkt");
+  elsewhere.CreateBucket("bkt");
+  for (int i = 0; i < 40; ++i) ahead.Put("bkt", "k" + std::to_string(i), "bytes");
+  source_ = Open(ahead);
+  auto options = elsewhere.OptionsFor("bkt");
+  options.region = "us-east-1";
+  auto backend = storage::CreateS3Backend(options);
+  ASSERT_OK(backend);
+  destination_ = storage::Wrap(*std::move(backend), {}, clock_);
+  CopyEngine engine({.concurrency = 4}, nullptr);
+  CopyBatch batch(engine, *source_, *destination_, {});
+  // Nobody has asked these servers anything before.
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    ASSERT_OK(batch.Add({key, key, 5, HexEncode(Md5(AsBytes("bytes")))}));
+  }
+  const CopySummary summary = batch.Wait();
+  EXPECT_OK(summary.ToStatus());
+  EXPECT_EQ(summary.objects, 40U);
+  EXPECT_EQ(elsewhere.Get("bkt", "k39"), "bytes");
+}
+
 TEST_F(CopyFault, AnObjectThatIsNeverServedHidesNoOther) {
   for (int i = 10; i < 30; ++i) Store("k" + std::to_string(i), 2000);
   from_.Plan({.method = "GET",

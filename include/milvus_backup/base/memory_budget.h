@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,6 +60,8 @@ class MemoryBudget {
 
   /// Wait for `size` bytes. kCancelled or kDeadlineExceeded when the context ends first.
   Result<Buffer> Acquire(const CallContext& ctx, size_t size);
+  /// The same without a wait: none when there is no room or somebody waits for some.
+  std::optional<Buffer> TryAcquire(size_t size);
 
   size_t limit() const { return limit_; }
   /// Bytes on loan now.
@@ -69,6 +72,8 @@ class MemoryBudget {
  private:
   friend class Buffer;
   void Release(std::unique_ptr<std::byte[]> storage, size_t capacity);
+  bool HasRoom(size_t capacity) const { return in_use_ == 0 || in_use_ + capacity <= limit_; }
+  Buffer Grant(std::unique_lock<std::mutex> lock, size_t capacity, size_t size);
   static size_t ClassOf(size_t size);
 
   const size_t limit_;

@@ -119,12 +119,13 @@ class CopyEngine {
   Progress* progress() { return progress_; }
   /// Objects or parts that may be on their way now.
   size_t width() const;
-  /// Threads that have been started: so many were on their way at once, at most.
+  /// Objects or parts that were on their way at once, at most.
   size_t workers() const;
 
  private:
   friend class CopyBatch;
   friend class LargeCopy;
+  friend class SmallCopy;
   /// Threads, limits and tuning.
   class Machinery;
 
@@ -170,6 +171,7 @@ class CopyBatch {
 
  private:
   friend class LargeCopy;
+  friend class SmallCopy;
 
   /// What a task has done, for the tuning.
   struct Effort {
@@ -191,20 +193,24 @@ class CopyBatch {
   /// As Submit, for `count` calls with their numbers; may be used by work that is running.
   void Spawn(size_t count, IndexedWork work);
   void RunCounted(const IndexedWork& work, size_t index);
+  /// A task that was counted when it was queued has ended; the last word of it, for the batch may
+  /// be destroyed then.
+  void EndCounted(std::chrono::steady_clock::time_point start, std::optional<Effort> effort);
   CallContext Context() const;
   bool stopping() const { return stop_.stop_requested(); }
 
   /// Whether the object was there already, or its comparison failed, and is accounted for.
   bool IsSettled(const CallContext& ctx, const CopyItem& item);
-  std::optional<Effort> CopyOne(const CallContext& ctx, const CopyItem& item);
+  /// `wrote`: something was written already that nobody vouches for.
+  std::optional<Effort> CopyOne(const CallContext& ctx, const CopyItem& item, bool wrote);
   Status CopyServerSide(const CallContext& ctx, const CopyItem& item, bool& second_read);
   /// Remove what nobody vouches for, so that it does not look like a copy.
   void Discard(const CopyItem& item);
   /// `lets_go`: give the buffer back as soon as it was sent.
   Result<storage::ObjectInfo> PutWhole(const CallContext& ctx, const CopyItem& item,
                                        LoadedRange& loaded, bool lets_go);
-  Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort,
-                     Outcome& outcome);
+  Status StreamWhole(const CallContext& ctx, const CopyItem& item, Effort& effort, Outcome& outcome,
+                     bool& is_unproved);
   /// The tries of StreamWhole. `is_unproved` tells whether something was written that nobody
   /// vouches for.
   Status StreamProved(const CallContext& ctx, const CopyItem& item, Effort& effort,

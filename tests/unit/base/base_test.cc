@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -204,6 +205,24 @@ TEST(MemoryBudgetTest, OversizedRequestIsServedAlone) {
   MemoryBudget budget(kMiB);
   ASSERT_OK_AND_ASSIGN(const Buffer buffer, budget.Acquire({}, 3 * kMiB));
   EXPECT_EQ(buffer.size(), 3 * kMiB);
+}
+
+TEST(MemoryBudgetTest, WhoDoesNotWaitGetsWhatNobodyWaitsFor) {
+  MemoryBudget budget(kMiB);
+  std::optional<Buffer> half = budget.TryAcquire(kMiB / 2);
+  ASSERT_TRUE(half);
+  EXPECT_EQ(half->size(), kMiB / 2);
+  EXPECT_FALSE(budget.TryAcquire(kMiB));
+  std::jthread waiting([&] { EXPECT_OK(budget.Acquire({}, kMiB)); });
+  // A quarter is there, but it would come before the one that waits.
+  for (std::optional<Buffer> quarter; (quarter = budget.TryAcquire(kMiB / 4));) {
+    quarter.reset();
+    std::this_thread::yield();
+  }
+  half.reset();
+  waiting.join();
+  EXPECT_TRUE(budget.TryAcquire(kMiB));
+  EXPECT_EQ(budget.peak(), kMiB);
 }
 
 TEST(MemoryBudgetTest, AbandonedTicketDoesNotBlockTheNext) {

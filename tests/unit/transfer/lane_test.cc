@@ -1,4 +1,8 @@
+#include "support/fake_http.h"
+#include "support/status_matchers.h"
 #include "transfer/lane_internal.h"
+
+#include "milvus_backup/net/http_client.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +10,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace milvus_backup::transfer {
@@ -80,6 +87,109 @@ TEST(LaneTest, SeriesComeInOrderAheadOfWhatWasSubmitted) {
     lane.Submit([&] { order.push_back(100); });
   }
   EXPECT_EQ(order, (std::vector<size_t>{0, 1, 2, 100}));
+}
+
+/// A server that answers when told, and tasks for loops that ask it one thing.
+class LaneLoopTest : public ::testing::Test {
+ protected:
+  LaneLoopTest()
+      : server_([this](const auto&) {
+          on_request_();
+          return milvus_backup::testing::FakeReply{};
+        }) {
+    auto client = net::HttpClient::Create({});
+    EXPECT_OK(client);
+    client_ = *std::move(client);
+  }
+  /// `then` is called on the loop when the answer is there.
+  Lane::LoopTask Asking(std::function<void()> then) {
+    return [this, then = std::move(then)](Lane::Seat seat) {
+      auto held = std::make_shared<Lane::Seat>(std::move(seat));
+      net::HttpRequest request;
+      request.method = "GET";
+      request.url = server_.url();
+      held->requests().Start(*client_, {}, std::move(request), nullptr,
+                             [held, then](const Result<net::HttpResponse>& reply) {
+                               EXPECT_OK(reply);
+                               then();
+                             });
+    };
+  }
+
+  std::function<void()> on_request_ = [] {};
+  milvus_backup::testing::FakeHttpServer server_;
+  std::unique_ptr<net::HttpClient> client_;
+};
+
+TEST_F(LaneLoopTest, AllOfAWidthAreUnderWayAtOnce) {
+  Meeting meeting;
+  on_request_ = [&] { meeting.Await(24); };
+  std::atomic<int> done{0};
+  {
+    Lane lane(1);
+    for (int i = 0; i < 24; ++i) lane.SubmitToLoop(Asking([&] { ++done; }));
+    lane.SetWidth(24);
+  }
+  EXPECT_EQ(done, 24);
+}
+
+TEST_F(LaneLoopTest, WidthHoldsForThreadsAndLoopsTogether) {
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  std::atomic<int> done{0};
+  const auto begin = [&] {
+    const int now = ++running;
+    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+    }
+  };
+  on_request_ = begin;
+  {
+    Lane lane(5);
+    for (int i = 0; i < 300; ++i) {
+      lane.SubmitToLoop(Asking([&] {
+        --running;
+        ++done;
+      }));
+      if (i % 3 != 0) continue;
+      lane.Submit([&] {
+        begin();
+        --running;
+        ++done;
+      });
+    }
+    EXPECT_LE(lane.peak(), 5U);
+  }
+  EXPECT_EQ(done, 400);
+  EXPECT_LE(most, 5);
+  EXPECT_GE(most, 2);
+}
+
+TEST_F(LaneLoopTest, TasksOfALoopMayLeaveTheirWorkToThreads) {
+  std::atomic<int> done{0};
+  {
+    Lane lane(3);
+    for (int i = 0; i < 100; ++i) {
+      // Some before they have asked, some after.
+      if (i % 2 == 0) {
+        lane.SubmitToLoop([&](const Lane::Seat&) { lane.Spawn(1, [&](size_t) { ++done; }); });
+      } else {
+        lane.SubmitToLoop(Asking([&] { lane.Spawn(1, [&](size_t) { ++done; }); }));
+      }
+    }
+  }
+  EXPECT_EQ(done, 100);
+}
+
+TEST_F(LaneLoopTest, NarrowerLaneGoesOn) {
+  std::atomic<int> done{0};
+  {
+    Lane lane(32);
+    for (int i = 0; i < 200; ++i) {
+      lane.SubmitToLoop(Asking([&] { ++done; }));
+      if (i == 50) lane.SetWidth(1);
+    }
+  }
+  EXPECT_EQ(done, 200);
 }
 
 TEST(LaneTest, TasksMaySpawnMoreThanTheQueueTakes) {

@@ -143,6 +143,22 @@ TEST(ByteBoundTest, FirstComeFirstServed) {
   EXPECT_OK(bound.Begin(soon(), 1000));
 }
 
+TEST(ByteBoundTest, WhoDoesNotWaitGetsWhatNobodyWaitsFor) {
+  ByteBound bound(100);
+  std::optional<ByteBound::Permit> first = bound.TryBegin(60);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(bound.TryBegin(50));
+  std::jthread waiting([&] { EXPECT_OK(bound.Begin({}, 90)); });
+  // There is room, but it would come before the one that waits.
+  for (std::optional<ByteBound::Permit> some; (some = bound.TryBegin(10));) {
+    some.reset();
+    std::this_thread::yield();
+  }
+  first.reset();
+  waiting.join();
+  EXPECT_TRUE(bound.TryBegin(1000));
+}
+
 TEST(PaceTest, WithoutABoundNoReadWaits) {
   Pace pace(0, 0, kMiB, [] {});
   ASSERT_OK_AND_ASSIGN(const InTurn::Turn first, pace.BeginRead({}));
