@@ -48,8 +48,8 @@ class S3Client {
   Result<net::HttpResponse> Send(const CallContext& ctx, const S3Call& call,
                                  const net::BodySink& sink = nullptr);
 
-  /// Begin the same on a loop, whose thread calls `sink` and `done`. Made once: what Send would send
-  /// again, corrected, is kTransient.
+  /// Begin the same on a loop, whose thread calls `sink` and `done`. Made once: what Send would
+  /// send again, corrected, is kTransient.
   void Start(net::HttpLoop& loop, const CallContext& ctx, const S3Call& call, net::BodySink sink,
              net::HttpLoop::Done done);
 
