@@ -57,9 +57,7 @@ class S3Backend final : public Backend {
   }
   Result<ReadInfo> Read(const CallContext& ctx, const std::string& key, const ReadOptions& options,
                         const Sink& sink) override {
-    Result<ReadInfo> read = GetObject(ctx, *client_, key, options, sink);
-    if (read.ok() || options.if_match.empty()) return read;
-    return AsChanged(key, std::move(read).status());
+    return GetObject(ctx, *client_, key, options, sink);
   }
   Result<uint64_t> FirstPartSize(const CallContext& ctx, const std::string& key,
                                  const std::string& if_match) override {

@@ -201,8 +201,10 @@ Status Getting::Take(const net::HttpResponse& head, ByteView chunk) {
 
 Result<ReadInfo> Getting::End(Result<net::HttpResponse> reply) {
   if (!reply.ok()) {
-    if (sink_failed_) return std::move(reply).status();
-    return std::move(reply).status().Annotate(Reading(key_));
+    Status status = std::move(reply).status();
+    if (sink_failed_) return status;
+    status = std::move(status).Annotate(Reading(key_));
+    return options_.if_match.empty() ? status : AsChanged(key_, std::move(status));
   }
   if (!info_) {
     if (Status status = TakeHead(*reply); !status.ok()) {

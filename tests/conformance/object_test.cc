@@ -81,7 +81,7 @@ TEST_P(Conformance, CallsOnALoopDoWhatTheirNamesakesDo) {
   ASSERT_OK(read("l", {.offset = 7, .length = 9}));
   EXPECT_EQ(seen, bytes.substr(7, 9));
   EXPECT_THAT(read("no", {}), IsError(Code::kNotFound, ""));
-  EXPECT_THAT(read("l", {.if_match = "0123"}), IsError(Code::kAborted, ""));
+  EXPECT_THAT(read("l", {.if_match = "0123"}), IsError(Code::kAborted, "changed"));
 }
 
 TEST_P(Conformance, EmptyObjectIsAnObject) {
