@@ -217,7 +217,7 @@ Result<std::unique_ptr<RunLock>> LockForReading(const CallContext& ctx, storage:
 }
 
 Status Settle(CopyJob& job, const Settlement& settlement) {
-  const Status settled = SettleAll(job, settlement);
+  Status settled = SettleAll(job, settlement);
   if (settled.ok() || !settlement.after_failures) return settled;
   MB_RETURN_IF_ERROR(job.ctx.Check());
   job.report.warnings.push_back("what arrived was not compared with the source: " +
