@@ -17,7 +17,6 @@ namespace milvus_backup::migration {
 namespace {
 
 constexpr std::chrono::seconds kCleanUpTime{10};
-constexpr size_t kMaxNoteBytes = 4096;
 /// Every row is read and written, which are half of the way each.
 constexpr uint64_t kHalf = 50;
 
@@ -145,74 +144,20 @@ Status CollectionMigration::OpenSource(const CallContext& ctx) {
     // Not if somebody else has loaded it by now.
     has_loaded_source_ = !loaded.ok() || *loaded;
     MB_RETURN_IF_ERROR(loaded.status());
-    MB_RETURN_IF_ERROR(run_.state.Delete(ctx, LostSightKey()));
+    MB_RETURN_IF_ERROR(Sight().Forget(ctx));
   }
   const CollectionReader source(source_, plan_.rows, 0, run_.rules.restart_patience);
-  if (before_flush_ && !migrated_.was_done) MB_RETURN_IF_ERROR(CheckSight(ctx, source));
+  if (before_flush_ && !migrated_.was_done) {
+    MB_RETURN_IF_ERROR(Sight().Check(ctx, source, *before_flush_, warnings_));
+  }
   MB_ASSIGN_OR_RETURN(migrated_.counted, source.Count(ctx));
   log::Event(log::Level::kInfo, "[Milvus23x] Count(*) ===>",
              {{"collection", title_}, {"Count", std::to_string(migrated_.counted)}});
   return Status::Ok();
 }
 
-Status CollectionMigration::CheckSight(const CallContext& ctx, const CollectionReader& source) {
-  const auto known = storage::ReadAll(ctx, run_.state, LostSightKey(), kMaxNoteBytes);
-  if (known.ok()) return LostSight(*known);
-  if (known.status().code() != Code::kNotFound) return known.status();
-  const Status sees = AwaitSightOfStored(ctx, source_, *before_flush_, run_.rules);
-  MB_RETURN_IF_ERROR(ctx.Check());
-  if (!sees.ok()) {
-    warnings_.push_back(fmt::format(
-        "collection '{}': whether the queries of the source see all that it has stored is "
-        "not known; compare the number of rows: {}",
-        title_, sees.ToString()));
-  }
-  MB_ASSIGN_OR_RETURN(const uint64_t after, source.Count(ctx));
-  if (after <= *before_flush_) return Status::Ok();
-  MB_ASSIGN_OR_RETURN(const bool is_written, IsWrittenTo(ctx, source, after));
-  if (is_written) {
-    warnings_.push_back(fmt::format(
-        "collection '{}': the source counts more rows than a moment ago: somebody writes to it, or "
-        "its queries had lost rows from sight and may have lost deletes as well",
-        title_));
-    return Status::Ok();
-  }
-  const std::string what = fmt::format(
-      "the source counts {} rows, and counted {} before they were flushed", after, *before_flush_);
-  MB_RETURN_IF_ERROR(
-      run_.state.Put(ctx, LostSightKey(), AsBytes(what), {}).status().Annotate("keeping a note"));
-  return LostSight(what);
-}
-
-Result<bool> CollectionMigration::IsWrittenTo(const CallContext& ctx,
-                                              const CollectionReader& source, uint64_t counted) {
-  const auto stored = run_.source.CountStoredRows(ctx, source_.db, source_.name);
-  if (!Clock::Real().SleepFor(run_.rules.quiet_time, ctx.stop)) return CancelledError();
-  MB_ASSIGN_OR_RETURN(const uint64_t again, source.Count(ctx));
-  if (again != counted) return true;
-  // Those who write in batches may take longer than that from one to the next.
-  const Status flushed = FlushSource(ctx, run_.source, source_.db, {source_.name}, run_.rules);
-  MB_RETURN_IF_ERROR(ctx.Check());
-  const auto later = run_.source.CountStoredRows(ctx, source_.db, source_.name);
-  MB_RETURN_IF_ERROR(ctx.Check());
-  // For all that can be told.
-  return !flushed.ok() || !stored.ok() || !later.ok() || *later != *stored;
-}
-
-std::string CollectionMigration::LostSightKey() const {
-  return fmt::format("{}.{}.lost-sight", record_key_, described_.id);
-}
-
-Status CollectionMigration::LostSight(const std::string& what) const {
-  return FailedPreconditionError(
-             what +
-             ": its queries had lost rows from sight, and may have lost deletes until it is "
-             "loaded again")
-      .WithOrigin(Origin::kMilvus)
-      .WithAdvice(fmt::format(
-          "release {0} in the source and run the command with --load-source, or use --via-storage, "
-          "which reads what is stored; when it was loaded again since, remove {1}/{2}",
-          title_, run_.options.state_dir, LostSightKey()));
+SourceSight CollectionMigration::Sight() const {
+  return {run_, source_, title_, fmt::format("{}.{}.lost-sight", record_key_, described_.id)};
 }
 
 Status CollectionMigration::LookAtTarget(const CallContext& ctx) {

@@ -4,7 +4,9 @@
 #include "milvus2x_check.h"
 #include "milvus2x_record.h"
 #include "milvus2x_rows.h"
+#include "milvus2x_run.h"
 #include "milvus2x_schema.h"
+#include "milvus2x_sight.h"
 
 #include "milvus_backup/base/context.h"
 #include "milvus_backup/base/status.h"
@@ -16,17 +18,6 @@
 #include <vector>
 
 namespace milvus_backup::migration {
-
-/// What the collections of a run have in common. Everything outlives it.
-struct Milvus2xRun {
-  milvus::Client& source;
-  milvus::Client& target;
-  const Milvus2xOptions& options;
-  const Milvus2xRules& rules;
-  storage::Backend& state;
-  transfer::Progress& progress;
-  const Milvus2xPercent& on_percent;
-};
 
 /// Not thread-safe; starts its own threads.
 class CollectionMigration {
@@ -60,16 +51,7 @@ class CollectionMigration {
   enum class Begin { kFresh, kContinue, kDone };
 
   Status LookAtSource(const CallContext& ctx);
-  /// Milvus 2.3.5 loses now and then from the sight of its queries what was written shortly before
-  /// a collection was loaded, deletes too: inserts until they are flushed, deletes for good.
-  Status CheckSight(const CallContext& ctx, const CollectionReader& source);
-  /// Whether others write to the source, which has just counted so many rows; also when that
-  /// cannot be told.
-  Result<bool> IsWrittenTo(const CallContext& ctx, const CollectionReader& source,
-                           uint64_t counted);
-  Status LostSight(const std::string& what) const;
-  /// Of the note that is kept until this very collection is loaded again.
-  std::string LostSightKey() const;
+  SourceSight Sight() const;
   Status LookAtTarget(const CallContext& ctx);
   Result<Begin> DecideBegin(const CallContext& ctx,
                             const std::optional<milvus::Collection>& existing);
