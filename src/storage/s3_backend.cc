@@ -183,7 +183,7 @@ Status S3Backend::CheckAdvance(const ListPage& page, const ListCursor& before) c
 }
 
 Result<ListPage> S3Backend::List(const CallContext& ctx, const ListRequest& request) {
-  const std::string doing = "listing " + request.prefix;
+  const std::string doing = "listing " + (request.prefix.empty() ? "the bucket" : request.prefix);
   MB_ASSIGN_OR_RETURN(const ListCursor cursor, DecodeCursor(request.token));
   Result<net::HttpResponse> reply = client_->Send(ctx, ListCall(request, cursor));
   if (!reply.ok()) return std::move(reply).status().Annotate(doing);

@@ -212,8 +212,8 @@ RetryClass RetryFor(Kind kind) {
 std::string AdviceFor(Kind kind, const S3Place& place) {
   const S3KeyNames& keys = place.keys;
   if (place.anonymous && (kind == Kind::kForbidden || kind == Kind::kWrongKeys)) {
-    return "requests are not signed, for " + keys.access_key + " and " + keys.secret_key +
-           " are empty";
+    return "requests are not signed, for " + keys.access_key + " or " + keys.secret_key +
+           " is empty";
   }
   switch (kind) {
     case Kind::kBucketMissing:

@@ -109,7 +109,7 @@ TEST_F(S3Credentials, WhoDoesNotSignIsToldSo) {
   options.anonymous = true;
   options.key_names.access_key = "minio.backupAccessKeyID";
   const std::string wanted =
-      "requests are not signed, for minio.backupAccessKeyID and minio.secretAccessKey are empty";
+      "requests are not signed, for minio.backupAccessKeyID or minio.secretAccessKey is empty";
   for (const char* code : {"AccessDenied", ""}) {
     FakeFault fault;
     fault.instead = ErrorReply(403, code);
