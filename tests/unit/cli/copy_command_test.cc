@@ -1,9 +1,8 @@
 // What `copy` says of what went wrong.
-#include "cli/commands.h"
+#include "run_command.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 
-#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -28,23 +27,11 @@ class CopyCommandTest : public ::testing::Test {
     std::ofstream(file) << text;
   }
   Status Run(std::vector<std::string> arguments) {
-    CLI::App app;
-    const Command command = AddCopy(app);
     arguments.insert(arguments.begin(), "copy");
-    std::ranges::reverse(arguments);
-    app.parse(arguments);
-    transfer::Progress progress;
-    const CommandContext context{.call = {},
-                                 .config = config_,
-                                 .json = false,
-                                 .progress = progress,
-                                 .exit_code = exit_code_};
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    Status status = command(context);
-    error_ = ::testing::internal::GetCapturedStderr();
-    ::testing::internal::GetCapturedStdout();
-    return status;
+    CommandRun run = RunCommand(&AddCopy, std::move(arguments), config_, false);
+    exit_code_ = run.exit_code;
+    error_ = std::move(run.error);
+    return std::move(run.status);
   }
 
   testing::TempDir dir_;

@@ -1,5 +1,5 @@
 // verify --all over directories in every state that list tells apart.
-#include "cli/commands.h"
+#include "run_command.h"
 #include "support/status_matchers.h"
 #include "support/temp_dir.h"
 
@@ -7,11 +7,9 @@
 #include "milvus_backup/meta/writer.h"
 #include "milvus_backup/storage/open.h"
 
-#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,19 +42,11 @@ class VerifyCommandTest : public ::testing::Test {
 
   /// Run `verify` with these arguments and --json.
   Status Run(std::vector<std::string> arguments) {
-    CLI::App app;
-    const Command command = AddVerify(app);
     arguments.insert(arguments.begin(), "verify");
-    std::ranges::reverse(arguments);
-    app.parse(arguments);
-    exit_code_ = ExitCode{};
-    transfer::Progress progress;
-    const CommandContext context{
-        .call = {}, .config = config_, .json = true, .progress = progress, .exit_code = exit_code_};
-    ::testing::internal::CaptureStdout();
-    Status status = command(context);
-    out_ = ::testing::internal::GetCapturedStdout();
-    return status;
+    CommandRun run = RunCommand(&AddVerify, std::move(arguments), config_, true);
+    exit_code_ = run.exit_code;
+    out_ = std::move(run.out);
+    return std::move(run.status);
   }
 
   /// What --json says of each backup.

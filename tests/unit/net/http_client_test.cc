@@ -1,7 +1,6 @@
 #include "milvus_backup/net/http_client.h"
 
-#include "support/fake_http.h"
-#include "support/status_matchers.h"
+#include "http_calls.h"
 
 #include <gtest/gtest.h>
 
@@ -22,19 +21,6 @@ using milvus_backup::testing::FakeReply;
 using milvus_backup::testing::FakeRequest;
 using milvus_backup::testing::IsError;
 using namespace std::chrono_literals;
-
-std::unique_ptr<HttpClient> MakeClient(HttpOptions options = {}) {
-  Result<std::unique_ptr<HttpClient>> client = HttpClient::Create(std::move(options));
-  EXPECT_OK(client);
-  return *std::move(client);
-}
-
-HttpRequest Get(const std::string& url) {
-  HttpRequest request;
-  request.method = "GET";
-  request.url = url;
-  return request;
-}
 
 /// Milliseconds a call takes.
 template <typename F>

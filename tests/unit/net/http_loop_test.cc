@@ -1,7 +1,6 @@
 #include "milvus_backup/net/http_loop.h"
 
-#include "support/fake_http.h"
-#include "support/status_matchers.h"
+#include "http_calls.h"
 
 #include <gtest/gtest.h>
 
@@ -26,19 +25,6 @@ using milvus_backup::testing::FakeReply;
 using milvus_backup::testing::FakeRequest;
 using milvus_backup::testing::IsError;
 using namespace std::chrono_literals;
-
-std::unique_ptr<HttpClient> MakeClient() {
-  Result<std::unique_ptr<HttpClient>> client = HttpClient::Create({});
-  EXPECT_OK(client);
-  return *std::move(client);
-}
-
-HttpRequest Get(const std::string& url) {
-  HttpRequest request;
-  request.method = "GET";
-  request.url = url;
-  return request;
-}
 
 /// Turns a loop until nothing runs.
 void Finish(HttpLoop& loop) {
@@ -182,13 +168,7 @@ TEST(HttpLoopTest, ErrorsAreThoseOfTheClient) {
 }
 
 TEST(HttpLoopTest, SilentServersDoNotOutlastTheContext) {
-  FakeHttpServer server([](const FakeRequest&) {
-    FakeReply reply;
-    reply.silent = true;
-    reply.cut_after = 0;
-    reply.ending = FakeReply::Ending::kStall;
-    return reply;
-  });
+  FakeHttpServer server([](const FakeRequest&) { return Silence(); });
   const auto client = MakeClient();
   EXPECT_THAT(
       SendOn(*client, {.deadline = std::chrono::steady_clock::now() + 150ms}, Get(server.url())),
@@ -203,13 +183,7 @@ TEST(HttpLoopTest, SilentServersDoNotOutlastTheContext) {
 }
 
 TEST(HttpLoopTest, ItsEndEndsWhatIsRunning) {
-  FakeHttpServer server([](const FakeRequest&) {
-    FakeReply reply;
-    reply.silent = true;
-    reply.cut_after = 0;
-    reply.ending = FakeReply::Ending::kStall;
-    return reply;
-  });
+  FakeHttpServer server([](const FakeRequest&) { return Silence(); });
   const auto client = MakeClient();
   std::vector<Code> codes;
   {
