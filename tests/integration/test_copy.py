@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Iterator
@@ -14,7 +16,7 @@ from copying import BucketPlace, DiskPlace, Place, config_of, fill, sample_backu
 from rows import Row, compare_partitions, dropped_after, read_by_partition
 from servers import MinioServer, MotoServer, VersityGw
 from stores import leftovers
-from tool import Tool
+from tool import Tool, finish
 
 USAGE, SOME_FAILED, BAD_CONFIG, MISSING, EXISTS, UNREACHABLE = 2, 3, 4, 10, 11, 13
 KINDS = ("minio", "versity", "moto", "disk")
@@ -167,6 +169,22 @@ def test_limits_are_kept(tool: Tool, places: dict[str, Place], trees: dict[str, 
     tool.succeed("copy", places["minio"].location("src"), places["disk"].location("limited"), *flags, "--no-check",
                  "--concurrency", "3", "--exclude", "many")
     assert places["disk"].tree("limited") == {key: sum_ for key, sum_ in trees.items() if not key.startswith("many/")}
+
+
+def test_many_small_objects_at_once_need_few_threads(tool: Tool, places: dict[str, Place]) -> None:
+    sums = fill(places["minio"], "many", {f"{i % 7}/{i:04}": os.urandom(3000 + i) for i in range(1500)})
+    arguments = ("--json", "copy", places["minio"].location("many"), places["versity"].location("many"))
+    most = 0
+    with tool.started(*arguments, "--concurrency", "100") as process:
+        with contextlib.suppress(FileNotFoundError):
+            while process.poll() is None:
+                found = re.search(r"^Threads:\s*(\d+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+                most = max(most, int(found.group(1)) if found else 0)
+        report = json.loads(finish(process).stdout)
+    assert (report["objects"], report["failures"]) == (len(sums), [])
+    # Event loops, the main thread, those of the listing, the lock and the progress.
+    assert 1 < most < 20 < report["workers"] <= 100
+    assert places["versity"].tree("many") == sums
 
 
 def test_a_copied_backup_is_restored_at_the_other_site(
