@@ -28,6 +28,7 @@ class _Shutter:
         self.reached = threading.Event()
         self.open = threading.Event()
         self.closed = threading.Event()
+        self.forwarded = 0
 
 
 class _Http2Requests:
@@ -89,6 +90,11 @@ class Gate:
         """Wait until a client has sent the pattern."""
         assert self.reached_within(timeout_s), "the client has not sent as much"
 
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of clients that went through."""
+        return self._shutter.forwarded
+
     def open(self) -> None:
         """Let everything through from now on."""
         self._shutter.open.set()
@@ -133,6 +139,8 @@ class Gate:
                     if self._shutter.closed.is_set():
                         return
                 server.sendall(chunk)
+                with self._shutter.counting:
+                    self._shutter.forwarded += len(chunk)
         self._wait_if_shut()
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)
